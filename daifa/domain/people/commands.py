@@ -1,0 +1,82 @@
+"""What may be done to people: the first owner, one-time login links."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.contrib.auth.hashers import make_password
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from daifa.domain.people.models import LoginToken, User
+
+LOGIN_LINK_LIVES = timedelta(minutes=15)
+
+
+@transaction.atomic
+def ensure_owner(*, by: str, at: datetime) -> tuple[User, bool]:
+    """The owner of the installation, and whether this call made her.
+
+    The owner is the first active superuser. Where there is none, `owner` is made without a password: she comes in by a
+    one-time link and sets one. A name already taken by somebody else gets a number.
+    """
+    # Two `daifa up` on one new database: the second waits here and finds the first one's owner.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('daifa.people.ensure_owner'))")
+    owner = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+    if owner is not None:
+        return owner, False
+    taken = set(User.objects.filter(username__startswith="owner").values_list("username", flat=True))
+    name = next(n for n in ("owner", *(f"owner{i}" for i in range(2, len(taken) + 3))) if n not in taken)
+    owner = User.objects.create(
+        username=name, is_superuser=True, is_staff=True, password=make_password(None), date_joined=at
+    )
+    return owner, True
+
+
+@transaction.atomic
+def issue_login_tokens(users: Iterable[User], *, by: str, at: datetime) -> dict[int, str]:
+    """A one-time token per user, {user id: token}; earlier unused ones of these users stop working.
+
+    The token is the only copy: the database keeps its digest. It works once, for 15 minutes.
+    """
+    users = list(users)
+    LoginToken.objects.filter(user__in=users, used_at=None, expires_at__gt=at).update(expires_at=at)
+    tokens = {user.pk: secrets.token_urlsafe(32) for user in users}
+    LoginToken.objects.bulk_create(
+        LoginToken(user_id=pk, digest=_digest(token), expires_at=at + LOGIN_LINK_LIVES)
+        for pk, token in tokens.items()
+    )
+    return tokens
+
+
+def issue_login_token(user: User, *, by: str, at: datetime) -> str:
+    """A one-time token for one user; see issue_login_tokens."""
+    return issue_login_tokens([user], by=by, at=at)[user.pk]
+
+
+@transaction.atomic
+def consume_login_token(*, token: str, at: datetime) -> tuple[User | None, str]:
+    """The user a token belongs to, and "" ; or None and the sentence why it does not work. A token works once."""
+    row = (
+        LoginToken.objects.select_for_update(of=("self",))
+        .select_related("user")
+        .filter(digest=_digest(token))
+        .first()
+    )
+    if row is None:
+        return None, _("This login link is not valid. Ask for a new one.")
+    if row.used_at is not None:
+        return None, _("This login link was used already; it works once. Ask for a new one.")
+    if row.expires_at <= at:
+        return None, _("This login link has expired; it works for 15 minutes. Ask for a new one.")
+    if not row.user.is_active:
+        return None, _("This account is switched off. Ask the owner.")
+    row.used_at = at
+    row.save(update_fields=["used_at"])
+    return row.user, ""
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,1 @@
+"""One module a subject; a page is a declaration."""
