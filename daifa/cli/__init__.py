@@ -1,0 +1,1 @@
+"""The command-line door: `daifa …`, one module a subject. See main.py for how a command is added."""
