@@ -49,6 +49,8 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
+    "max_logical_replication_workers": "0",
+    "log_checkpoints": "off",
     "jit": "off",  # costs more than it saves on the short statements of this program
     "random_page_cost": "1.1",
     "wal_level": "minimal",  # no replica is ever attached to this server

@@ -1,0 +1,1 @@
+"""Checks of the house itself: layers, locks, what may not be committed, the embedded database."""
