@@ -1,1 +1,1 @@
-"""Ground: money, clock, process, sheets, http. Knows no commerce and imports nothing above itself."""
+"""The ground: money, time, states, bulk rows, files. Nothing here knows commerce."""

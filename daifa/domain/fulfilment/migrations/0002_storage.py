@@ -1,0 +1,17 @@
+"""Rows that move often leave room on their page, so that an update stays in place."""
+
+from django.db import migrations
+
+SQL = """
+ALTER TABLE fulfilment_fulfilmentorder SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE fulfilment_fulfilmentline SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+"""
+UNDO = """
+ALTER TABLE fulfilment_fulfilmentorder RESET (fillfactor, autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor);
+ALTER TABLE fulfilment_fulfilmentline RESET (fillfactor, autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor);
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("fulfilment", "0001_initial")]
+    operations = [migrations.RunSQL(SQL, UNDO)]

@@ -1,0 +1,70 @@
+from daifa.lib.process import Process
+
+PURCHASE_ORDER = Process(
+    name="purchase_order",
+    kind=3,
+    table_name="purchasing_purchaseorder",
+    table={
+        "draft": ["ready", "cancelled"],
+        "ready": ["submitting", "cancelled"],
+        "submitting": ["placed", "unknown", "refused", "failed"],
+        "unknown": ["placed", "ready", "refused", "failed"],
+        "placed": ["closed", "refused"],
+        "refused": [],
+        "failed": ["ready", "cancelled"],
+        "cancelled": [],
+        "closed": [],
+    },
+    starts=["draft", "ready"],
+    words={
+        "draft": ("draft", "草稿"),
+        "ready": ("ready", "待下单"),
+        "submitting": ("being placed", "下单中"),
+        "unknown": ("not known whether placed", "结果未知"),
+        "placed": ("placed", "已下单"),
+        "refused": ("refused", "已拒单"),
+        "failed": ("failed", "下单失败"),
+        "cancelled": ("cancelled", "已取消"),
+        "closed": ("closed", "已完结"),
+    },
+)
+
+PURCHASE_RUN = Process(
+    name="purchase_run",
+    kind=7,
+    table_name="purchasing_purchaserun",
+    table={
+        "fixed": ["sending", "placed"],  # placed straight from fixed: a person downloaded it and said so
+        "sending": ["placed", "unknown", "fixed"],
+        "unknown": ["placed", "fixed"],  # a person says which
+        "placed": [],
+    },
+    starts=["fixed"],
+    words={
+        "fixed": ("fixed, to be sent", "已生成，待发送"),
+        "sending": ("being sent", "发送中"),
+        "unknown": ("not known whether sent", "发送结果未知"),
+        "placed": ("sent", "已发送"),
+    },
+)
+
+ATTEMPT = Process(
+    name="placement_attempt",
+    kind=6,
+    table_name="purchasing_placementattempt",
+    table={
+        "prepared": ["accepted", "refused", "unknown"],
+        "unknown": ["accepted", "refused", "absent"],
+        "accepted": [],
+        "refused": [],
+        "absent": [],
+    },
+    starts=["prepared"],
+    words={
+        "prepared": ("prepared", "已准备"),
+        "unknown": ("unknown", "未知"),
+        "accepted": ("accepted", "已接受"),
+        "refused": ("refused", "已拒绝"),
+        "absent": ("proved absent", "确认未收到"),
+    },
+)

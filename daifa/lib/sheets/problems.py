@@ -1,0 +1,34 @@
+"""What can be wrong with a file or a cell, as stable codes with a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class SheetRefused(Exception):
+    """A file cannot be used at all. `code` is stable; `message` an English msgid with `%(name)s` places.
+
+    `sentence()` is the message in the reader's language with `params` filled in: what is wrong and what to do.
+    """
+
+    def __init__(self, code: str, message: str, params: Mapping[str, Any] | None = None) -> None:
+        self.code = code
+        self.message = message
+        self.params = dict(params or {})
+        super().__init__(message % self.params)
+
+    def sentence(self) -> str:
+        from django.utils.translation import gettext
+
+        return gettext(self.message) % self.params
+
+
+class CellRefused(ValueError):
+    """One cell does not hold what its column should. Carries the same code, message and params as `SheetRefused`."""
+
+    def __init__(self, code: str, message: str, params: Mapping[str, Any] | None = None) -> None:
+        self.code = code
+        self.message = message
+        self.params = dict(params or {})
+        super().__init__(message % self.params)
