@@ -61,7 +61,9 @@ def test_starts_privately_and_stops_with_its_last_user(cluster):
 
 def test_without_the_password_nobody_gets_in(cluster):
     cluster.start()
-    with pytest.raises(psycopg.OperationalError, match="password authentication failed|no password supplied"):
+    with pytest.raises(
+        psycopg.OperationalError, match=r"password authentication failed|no password supplied"
+    ):
         psycopg.connect(host=str(cluster.sockets), port=5432, user="daifa", dbname="daifa", password="wrong")
     with pytest.raises(psycopg.OperationalError, match="no password supplied"):
         psycopg.connect(
