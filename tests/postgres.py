@@ -5,7 +5,6 @@ workers inherit them through the environment, and whoever needs the database fir
 a database starts none. The home of the run is a temporary folder too, so no test touches a real installation.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -35,37 +34,16 @@ def pytest_load_initial_conftests(early_config, parser, args):
 
 
 def _prepare() -> None:
-    home = Path(tempfile.mkdtemp(prefix="daifa-home-", dir="/tmp"))
-    _made["home"] = home
+    database.remove_abandoned()
+    if not os.environ.get("DATABASE_URL", "").strip():
+        made = _made["cluster"] = database.new_temporary()
+        os.environ[CLUSTER] = str(made.top)
+        os.environ["DATABASE_URL"] = made.url()
+    home = _made["home"] = Path(tempfile.mkdtemp(prefix="daifa-home-", dir="/tmp"))
     os.environ["DAIFA_HOME"] = str(home)
     os.environ.setdefault("DAIFA_SECRET_KEY", "only for tests " * 4)
     for name in [name for name in os.environ if name.startswith("SMTP_")]:
         del os.environ[name]
-    if os.environ.get("DATABASE_URL", "").strip():
-        return
-    _remove_abandoned()
-    made = database.new_temporary()
-    handle = os.open(made.top / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    _made["cluster"], _made["lock"] = made, handle
-    os.environ[CLUSTER] = str(made.top)
-    os.environ["DATABASE_URL"] = made.url()
-
-
-def _remove_abandoned() -> None:
-    """End servers of test runs that were killed: their lock is free."""
-    for folder in Path("/tmp").glob("daifa-pg-*"):
-        try:
-            handle = os.open(folder / "run.lock", os.O_RDWR)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            database.remove_temporary(database.Cluster(folder))
-        except (OSError, database.DatabaseUnavailable):
-            continue
-        finally:
-            os.close(handle)
 
 
 def pytest_unconfigure(config):

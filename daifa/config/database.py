@@ -171,7 +171,9 @@ class Cluster:
 
     def __post_init__(self):
         self.data = self.top / "pg"
+        # Open lock files: of the users of this server, of its maker where it is temporary.
         self._users: int | None = None
+        self._maker: int | None = None
 
     # What it is
 
@@ -580,6 +582,7 @@ def temporary_cluster(*, durable: bool = False, extra: dict[str, str] | None = N
 
     `durable=False` switches fsync off, which a benchmark of real work must not.
     """
+    remove_abandoned()
     cluster = new_temporary(durable=durable, extra=extra)
     try:
         cluster.start()
@@ -590,16 +593,44 @@ def temporary_cluster(*, durable: bool = False, extra: dict[str, str] | None = N
 
 def new_temporary(*, durable: bool = False, extra: dict[str, str] | None = None) -> Cluster:
     """A cluster in a fresh folder under /tmp, not started. Ended and removed by remove_temporary()."""
-    top = Path(tempfile.mkdtemp(prefix="daifa-pg-", dir="/tmp"))
-    _give(top, system_user())
-    return Cluster(top, extra={**({} if durable else FAST_AND_FORGETFUL), **(extra or {})})
+    fresh = Path(tempfile.mkdtemp(prefix="daifa-new-", dir="/tmp"))
+    # Held while its maker lives, so that remove_abandoned() can tell a server in use from one left by a kill; it goes by
+    # the final name, which the folder gets when the lock is held.
+    handle = os.open(fresh / "maker.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    _give(fresh, system_user())
+    top = fresh.rename(fresh.with_name(fresh.name.replace("daifa-new-", "daifa-pg-")))
+    cluster = Cluster(top, extra={**({} if durable else FAST_AND_FORGETFUL), **(extra or {})})
+    cluster._maker = handle
+    return cluster
 
 
 def remove_temporary(cluster: Cluster) -> None:
     """Stop a temporary cluster, whoever uses it, and delete its folder."""
     if cluster.top.is_dir():
         cluster.stop()
-        if cluster._users is not None:
-            os.close(cluster._users)
-            cluster._users = None
         shutil.rmtree(cluster.top, ignore_errors=True)
+    for handle in (cluster._users, cluster._maker):
+        if handle is not None:
+            os.close(handle)
+    cluster._users = cluster._maker = None
+
+
+def remove_abandoned() -> None:
+    """End and delete temporary clusters whose maker was killed."""
+    user = system_user()
+    ours = {os.geteuid(), user.pw_uid if user else os.geteuid()}
+    for folder in Path("/tmp").glob("daifa-pg-*"):
+        try:
+            if folder.is_symlink() or folder.lstat().st_uid not in ours:
+                continue
+            handle = os.open(folder / "maker.lock", os.O_RDWR)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_temporary(Cluster(folder))
+        except (OSError, DatabaseUnavailable):
+            continue
+        finally:
+            os.close(handle)
