@@ -14,9 +14,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
-from django.utils.translation import gettext_noop as N_
-
-from .problems import CellRefused
+from .problems import N_, CellRefused
 
 MAX_QUANTITY = 1_000_000
 MAX_AMOUNT = Decimal(10) ** 12
@@ -69,8 +67,10 @@ def read_id(text: str) -> tuple[str, str]:
         if "+" in text and _SCIENTIFIC.match(text):
             raise CellRefused(
                 "scientific_notation",
-                N_("“%(value)s” is a number that a spreadsheet shortened; the digits are lost. "
-                   "Export the file again and keep this column as text."),
+                N_(
+                    "“%(value)s” is a number that a spreadsheet shortened; the digits are lost. "
+                    "Export the file again and keep this column as text."
+                ),
                 {"value": shown(text)},
             )
         if text.endswith("0") and (whole := _DECIMAL_ID.match(text)):
@@ -84,7 +84,9 @@ def clean_id(text: str) -> str:
     if odd:
         raise CellRefused(
             "decimal_id",
-            N_("“%(value)s” was turned into a number by a spreadsheet. Export the file again and keep this column as text."),
+            N_(
+                "“%(value)s” was turned into a number by a spreadsheet. Export the file again and keep this column as text."
+            ),
             {"value": shown(text)},
         )
     return value
@@ -98,24 +100,71 @@ _ISO_CODES = (
 )
 ISO_CURRENCIES = frozenset(_ISO_CODES.split())
 _SYMBOLS: dict[str, tuple[str, ...]] = {
-    "£": ("GBP",), "₤": ("GBP",), "€": ("EUR",), "₩": ("KRW",), "₹": ("INR",), "₽": ("RUB",), "₺": ("TRY",),
-    "฿": ("THB",), "₫": ("VND",), "₪": ("ILS",), "₴": ("UAH",), "zł": ("PLN",),
-    "$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"), "¥": ("CNY", "JPY"),
-    "kr": ("SEK", "NOK", "DKK", "ISK"), "fr": ("CHF",), "sfr": ("CHF",),
-    "us$": ("USD",), "usd$": ("USD",), "hk$": ("HKD",), "nt$": ("TWD",), "a$": ("AUD",), "au$": ("AUD",),
-    "c$": ("CAD",), "ca$": ("CAD",), "s$": ("SGD",), "nz$": ("NZD",), "r$": ("BRL",), "mx$": ("MXN",),
-    "cn¥": ("CNY",), "jp¥": ("JPY",), "rmb": ("CNY",), "rmb¥": ("CNY",), "元": ("CNY",), "人民币": ("CNY",),
-    "圆": ("CNY", "JPY"), "日元": ("JPY",), "円": ("JPY",), "英镑": ("GBP",), "欧元": ("EUR",), "美元": ("USD",),
-    "美金": ("USD",), "港币": ("HKD",), "港元": ("HKD",), "韩元": ("KRW",), "澳元": ("AUD",), "加元": ("CAD",),
-    "新台币": ("TWD",), "卢布": ("RUB",), "瑞士法郎": ("CHF",), "pound": ("GBP",), "pounds": ("GBP",),
-    "euro": ("EUR",), "euros": ("EUR",), "yuan": ("CNY",), "yen": ("JPY",),
+    "£": ("GBP",),
+    "₤": ("GBP",),
+    "€": ("EUR",),
+    "₩": ("KRW",),
+    "₹": ("INR",),
+    "₽": ("RUB",),
+    "₺": ("TRY",),
+    "฿": ("THB",),
+    "₫": ("VND",),
+    "₪": ("ILS",),
+    "₴": ("UAH",),
+    "zł": ("PLN",),
+    "$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"),
+    "¥": ("CNY", "JPY"),
+    "kr": ("SEK", "NOK", "DKK", "ISK"),
+    "fr": ("CHF",),
+    "sfr": ("CHF",),
+    "us$": ("USD",),
+    "usd$": ("USD",),
+    "hk$": ("HKD",),
+    "nt$": ("TWD",),
+    "a$": ("AUD",),
+    "au$": ("AUD",),
+    "c$": ("CAD",),
+    "ca$": ("CAD",),
+    "s$": ("SGD",),
+    "nz$": ("NZD",),
+    "r$": ("BRL",),
+    "mx$": ("MXN",),
+    "cn¥": ("CNY",),
+    "jp¥": ("JPY",),
+    "rmb": ("CNY",),
+    "rmb¥": ("CNY",),
+    "元": ("CNY",),
+    "人民币": ("CNY",),
+    "圆": ("CNY", "JPY"),
+    "日元": ("JPY",),
+    "円": ("JPY",),
+    "英镑": ("GBP",),
+    "欧元": ("EUR",),
+    "美元": ("USD",),
+    "美金": ("USD",),
+    "港币": ("HKD",),
+    "港元": ("HKD",),
+    "韩元": ("KRW",),
+    "澳元": ("AUD",),
+    "加元": ("CAD",),
+    "新台币": ("TWD",),
+    "卢布": ("RUB",),
+    "瑞士法郎": ("CHF",),
+    "pound": ("GBP",),
+    "pounds": ("GBP",),
+    "euro": ("EUR",),
+    "euros": ("EUR",),
+    "yuan": ("CNY",),
+    "yen": ("JPY",),
 }
 _NOT_NUMBER = r"[^\d.,()+\-']"
 _EDGE_WORDS = re.compile(rf"^(?P<before>(?:{_NOT_NUMBER})+)|(?P<after>(?:{_NOT_NUMBER})+\.?)$")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
 _NUMBER = re.compile(r"[\d.,']*\d[\d.,']*")
 _EXPONENT = re.compile(r"^[+-]?\d+(?:[.,]\d+)?[eE][+-]?\d+$")
-_MINUS = str.maketrans({"−": "-", "–": "-", "—": "-", "’": "'", "‘": "'", "`": "'", "，": ",", "．": ".", "、": ","})
+_MINUS = str.maketrans(
+    {"−": "-", "–": "-", "—": "-", "’": "'", "‘": "'", "`": "'", "，": ",", "．": ".", "、": ","}
+)
 
 
 @lru_cache(maxsize=65_536)
@@ -161,7 +210,7 @@ def _bare(text: str) -> tuple[str, bool]:
         if edge := _EDGE_WORDS.match(text):
             if not _is_money_word(edge[0]):
                 return "", False
-            text = text[edge.end():]
+            text = text[edge.end() :]
         elif (edge := _EDGE_WORDS.search(text)) and edge["after"]:
             if not _is_money_word(edge[0]):
                 return "", False
@@ -174,8 +223,11 @@ def _bare(text: str) -> tuple[str, bool]:
 @lru_cache(maxsize=4096)
 def _is_money_word(word: str) -> bool:
     word = word.lower().strip(".:：")
-    return word in _SYMBOLS or word.upper() in ISO_CURRENCIES or (
-        word[-1:] in _SYMBOLS and word[:-1].upper() in ISO_CURRENCIES)
+    return (
+        word in _SYMBOLS
+        or word.upper() in ISO_CURRENCIES
+        or (word[-1:] in _SYMBOLS and word[:-1].upper() in ISO_CURRENCIES)
+    )
 
 
 def _evidence(number: str) -> str | None:
@@ -222,7 +274,9 @@ def parse_decimal(text: str, mark: str | None = None) -> Decimal:
     else:
         value = _decimal(text, mark)
     if abs(value) >= MAX_AMOUNT:
-        raise CellRefused("amount_too_large", N_("The amount “%(value)s” is too large to be true."), {"value": shown(text)})
+        raise CellRefused(
+            "amount_too_large", N_("The amount “%(value)s” is too large to be true."), {"value": shown(text)}
+        )
     return value
 
 
@@ -234,7 +288,8 @@ def _decimal(text: str, mark: str | None) -> Decimal:
         if _EXPONENT.match(clean_text(text)):
             raise CellRefused(
                 "scientific_notation",
-                N_("“%(value)s” is a number that a spreadsheet shortened; write it in full."), {"value": shown(text)},
+                N_("“%(value)s” is a number that a spreadsheet shortened; write it in full."),
+                {"value": shown(text)},
             )
         raise CellRefused("not_a_number", N_("“%(value)s” is not a number."), {"value": shown(text)})
     proof = _evidence(number)
@@ -242,8 +297,11 @@ def _decimal(text: str, mark: str | None) -> Decimal:
         if proof is None and ("." in number or "," in number):
             raise CellRefused(
                 "ambiguous_number",
-                N_("“%(value)s” can be read in two ways, and this column uses both decimal points and decimal commas. "
-                   "Write it without a thousands mark."), {"value": shown(text)},
+                N_(
+                    "“%(value)s” can be read in two ways, and this column uses both decimal points and decimal commas. "
+                    "Write it without a thousands mark."
+                ),
+                {"value": shown(text)},
             )
         mark = proof or "."
     elif mark is None:
@@ -256,9 +314,13 @@ def _decimal(text: str, mark: str | None) -> Decimal:
     if thousands in rest or mark in rest or not well_grouped:
         raise CellRefused("not_a_number", N_("“%(value)s” is not a number."), {"value": shown(text)})
     try:
-        value = Decimal(f"{''.join(groups) or '0'}.{rest or '0'}") if rest else Decimal("".join(groups) or "0")
+        value = (
+            Decimal(f"{''.join(groups) or '0'}.{rest or '0'}") if rest else Decimal("".join(groups) or "0")
+        )
     except InvalidOperation as error:
-        raise CellRefused("not_a_number", N_("“%(value)s” is not a number."), {"value": shown(text)}) from error
+        raise CellRefused(
+            "not_a_number", N_("“%(value)s” is not a number."), {"value": shown(text)}
+        ) from error
     return -value if negative else value
 
 
@@ -273,38 +335,63 @@ def parse_quantity(text: str, mark: str | None = None, signed: bool = False) -> 
         value = int(text)
     else:
         stripped = clean_text(text)
-        stripped = re.sub(r"(?<=\d)\s*(?:pcs?\.?|pieces?|件|个|只|套|stk\.?|stück)$", "", stripped, flags=re.IGNORECASE)
+        stripped = re.sub(
+            r"(?<=\d)\s*(?:pcs?\.?|pieces?|件|个|只|套|stk\.?|stück)$", "", stripped, flags=re.IGNORECASE
+        )
         exact = parse_decimal(stripped, mark)
         if exact != exact.to_integral_value():
             raise CellRefused(
-                "quantity_not_whole", N_("The quantity “%(value)s” is not a whole number."), {"value": shown(text)})
+                "quantity_not_whole",
+                N_("The quantity “%(value)s” is not a whole number."),
+                {"value": shown(text)},
+            )
         value = int(exact)
     if abs(value) > MAX_QUANTITY:
         raise CellRefused(
-            "quantity_too_large", N_("The quantity “%(value)s” is larger than %(limit)s; check the cell."),
+            "quantity_too_large",
+            N_("The quantity “%(value)s” is larger than %(limit)s; check the cell."),
             {"value": shown(text), "limit": f"{MAX_QUANTITY:,}"},
         )
     if value <= 0 and not signed:
         raise CellRefused(
-            "quantity_not_positive", N_("The quantity is “%(value)s”; it must be 1 or more."), {"value": shown(text)})
+            "quantity_not_positive",
+            N_("The quantity is “%(value)s”; it must be 1 or more."),
+            {"value": shown(text)},
+        )
     return value
 
 
 # ---------------------------------------------------------------------------------------------------------- times
 
-_TIME = r"(?:[ T]*(?P<noon>上午|下午|晚上|凌晨|中午)?\s*(?P<h>\d{1,2})[:时](?P<mi>\d{1,2})(?:[:分](?P<s>\d{1,2})(?:[.,]\d+)?)?[秒分]?" \
-        r"\s*(?P<ampm>[AaPp]\.?[Mm]\.?)?)?"
+_TIME = (
+    r"(?:[ T]*(?P<noon>上午|下午|晚上|凌晨|中午)?\s*(?P<h>\d{1,2})[:时](?P<mi>\d{1,2})(?:[:分](?P<s>\d{1,2})(?:[.,]\d+)?)?[秒分]?"
+    r"\s*(?P<ampm>[AaPp]\.?[Mm]\.?)?)?"
+)
 _ZONE = r"(?:\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}))?"
-_YMD = re.compile(rf"^(?P<y>\d{{4}})\s*[-/.年]\s*(?P<m>\d{{1,2}})\s*[-/.月]\s*(?P<d>\d{{1,2}})\s*日?{_TIME}{_ZONE}$")
-_COMPACT = re.compile(rf"^(?P<y>(?:19|20)\d{{2}})(?P<m>\d{{2}})(?P<d>\d{{2}})(?:[T ]?(?P<h>\d{{2}})(?P<mi>\d{{2}})(?P<s>\d{{2}})?)?{_ZONE}$")
-_XXY = re.compile(rf"^(?P<a>\d{{1,2}})\s*(?P<sep>[-/.])\s*(?P<b>\d{{1,2}})\s*(?P=sep)\s*(?P<y>\d{{4}}),?{_TIME}{_ZONE}$")
-_MONTHS = {name: i for i, name in enumerate(
-    "jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
-_DMONY = re.compile(rf"^(?P<d>\d{{1,2}})[\s.-]*(?P<mon>[A-Za-z]{{3,9}})[\s.,-]*(?P<y>\d{{4}}),?{_TIME}{_ZONE}$")
-_MONDY = re.compile(rf"^(?P<mon>[A-Za-z]{{3,9}})[\s.]*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s,]+(?P<y>\d{{4}}),?{_TIME}{_ZONE}$")
+_YMD = re.compile(
+    rf"^(?P<y>\d{{4}})\s*[-/.年]\s*(?P<m>\d{{1,2}})\s*[-/.月]\s*(?P<d>\d{{1,2}})\s*日?{_TIME}{_ZONE}$"
+)
+_COMPACT = re.compile(
+    rf"^(?P<y>(?:19|20)\d{{2}})(?P<m>\d{{2}})(?P<d>\d{{2}})(?:[T ]?(?P<h>\d{{2}})(?P<mi>\d{{2}})(?P<s>\d{{2}})?)?{_ZONE}$"
+)
+_XXY = re.compile(
+    rf"^(?P<a>\d{{1,2}})\s*(?P<sep>[-/.])\s*(?P<b>\d{{1,2}})\s*(?P=sep)\s*(?P<y>\d{{4}}),?{_TIME}{_ZONE}$"
+)
+_MONTHS = {
+    name: i
+    for i, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], start=1
+    )
+}
+_DMONY = re.compile(
+    rf"^(?P<d>\d{{1,2}})[\s.-]*(?P<mon>[A-Za-z]{{3,9}})[\s.,-]*(?P<y>\d{{4}}),?{_TIME}{_ZONE}$"
+)
+_MONDY = re.compile(
+    rf"^(?P<mon>[A-Za-z]{{3,9}})[\s.]*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[\s,]+(?P<y>\d{{4}}),?{_TIME}{_ZONE}$"
+)
 _SERIAL = re.compile(r"^\d{5}(?:\.\d+)?$")
 _SERIAL_RANGE = (20_000, 80_000)  # 1954 to 2119
-_EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - naive on purpose, the zone is given by the caller
+_EXCEL_EPOCH = datetime(1899, 12, 30)
 _YEARS = (1990, 2100)
 
 
@@ -357,20 +444,30 @@ def parse_datetime(text: str, tz: tzinfo, day_first: bool | str | None = None) -
         else:
             raise CellRefused(
                 "ambiguous_date",
-                N_("“%(value)s” can be read in two ways and nothing in this column tells which comes first, day or month. "
-                   "Choose the date style, or write the year first (2009-12-03)."), {"value": shown(text)},
+                N_(
+                    "“%(value)s” can be read in two ways and nothing in this column tells which comes first, day or month. "
+                    "Choose the date style, or write the year first (2009-12-03)."
+                ),
+                {"value": shown(text)},
             )
         day, month = (a, b) if first else (b, a)
     elif match := (_DMONY.match(plain) or _MONDY.match(plain)):
         day, month = int(match["d"]), _MONTHS.get(match["mon"][:3].lower(), 0)
     if not match:
         raise CellRefused(
-            "not_a_date", N_("“%(value)s” is not a date. Write it as 2009-12-03 19:23."), {"value": shown(text)})
+            "not_a_date",
+            N_("“%(value)s” is not a date. Write it as 2009-12-03 19:23."),
+            {"value": shown(text)},
+        )
     try:
-        moment = datetime(int(match["y"]), month, day, *_clock(match.groupdict()), tzinfo=_zone(match["zone"], tz))
+        moment = datetime(
+            int(match["y"]), month, day, *_clock(match.groupdict()), tzinfo=_zone(match["zone"], tz)
+        )
     except ValueError as error:
         raise CellRefused(
-            "not_a_date", N_("“%(value)s” is not a date. Write it as 2009-12-03 19:23."), {"value": shown(text)},
+            "not_a_date",
+            N_("“%(value)s” is not a date. Write it as 2009-12-03 19:23."),
+            {"value": shown(text)},
         ) from error
     return _in_years(moment, text)
 
@@ -405,7 +502,8 @@ def _zone(text: str | None, tz: tzinfo) -> tzinfo:
 def _in_years(moment: datetime, text: str) -> datetime:
     if not _YEARS[0] <= moment.year < _YEARS[1]:
         raise CellRefused(
-            "date_out_of_range", N_("The date “%(value)s” lies outside the years %(first)s to %(last)s."),
+            "date_out_of_range",
+            N_("The date “%(value)s” lies outside the years %(first)s to %(last)s."),
             {"value": shown(text), "first": _YEARS[0], "last": _YEARS[1] - 1},
         )
     return moment

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def N_(message: str) -> str:
+    """Marks a sentence for the translators; it is translated when shown. Needs no settings, unlike `gettext_noop`."""
+    return message
+
+
 class SheetRefused(Exception):
     """A file cannot be used at all. `code` is stable; `message` an English msgid with `%(name)s` places.
 
