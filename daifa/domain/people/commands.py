@@ -9,9 +9,11 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from daifa.domain.people.models import LoginToken, User
+from daifa.domain.people.models import ApiToken, LoginToken, User
 
 LOGIN_LINK_LIVES = timedelta(minutes=15)
+TOKEN_BEGINS = "daifa_"  # so that scanners of leaked secrets know it
+TOUCHED_EVERY = timedelta(minutes=5)
 
 
 @transaction.atomic
@@ -76,6 +78,33 @@ def consume_login_token(*, token: str, at: datetime) -> tuple[User | None, str]:
     row.used_at = at
     row.save(update_fields=["used_at"])
     return row.user, ""
+
+
+@transaction.atomic
+def issue_api_token(
+    user: User, *, name: str, by: str, at: datetime, expires_at: datetime | None = None
+) -> tuple[ApiToken, str]:
+    """A key for programs that act as `user`: its row, and the token, which is shown this once and kept nowhere."""
+    token = TOKEN_BEGINS + secrets.token_urlsafe(32)
+    row = ApiToken.objects.create(
+        user=user, name=name.strip()[:80], digest=_digest(token), created_at=at, expires_at=expires_at
+    )
+    return row, token
+
+
+def revoke_api_tokens(ids: Iterable[int], *, by: str, at: datetime) -> int:
+    """These tokens stop working now; returns how many did work until then."""
+    return ApiToken.objects.filter(id__in=list(ids), revoked_at=None).update(revoked_at=at)
+
+
+def user_of_api_token(*, token: str, at: datetime) -> User | None:
+    """Whom a token stands for; None for one that is unknown, revoked, expired, or of a person switched off."""
+    row = ApiToken.objects.select_related("user").filter(digest=_digest(token), revoked_at=None).first()
+    if row is None or not row.user.is_active or (row.expires_at is not None and row.expires_at <= at):
+        return None
+    if row.last_used_at is None or at - row.last_used_at > TOUCHED_EVERY:
+        ApiToken.objects.filter(pk=row.pk).update(last_used_at=at)
+    return row.user
 
 
 def _digest(token: str) -> bytes:
