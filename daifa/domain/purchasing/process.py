@@ -7,7 +7,7 @@ PURCHASE_ORDER = Process(
     table={
         "draft": ["ready", "cancelled"],
         "ready": ["submitting", "cancelled"],
-        "submitting": ["placed", "unknown", "refused", "failed"],
+        "submitting": ["placed", "unknown", "refused", "failed", "ready"],
         "unknown": ["placed", "ready", "refused", "failed"],
         "placed": ["closed", "refused"],
         "refused": [],

@@ -1,0 +1,218 @@
+"""Moving things, remembering it, and owing the reactions that follow.
+
+Every change of state goes through `move`; every fact through `record_facts`. Both are set-based.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from django.utils.module_loading import import_string
+
+from daifa.lib import bulk
+from daifa.lib.process import Process
+
+TRIES = 3
+_MONTHS_SEEN: set[tuple[str, int, int]] = set()
+
+
+@dataclass(slots=True)
+class Moved:
+    """`moved` ids changed state now; `others` were elsewhere already (id → the state they are in, "" = not there)."""
+
+    moved: list[int] = field(default_factory=list)
+    others: dict[int, str] = field(default_factory=dict)
+
+
+def open_batch(*, by: str, at: datetime, reason: str = "") -> int:
+    """Store who, when and why once; returns the id that transitions refer to."""
+    return bulk.fetch(
+        "INSERT INTO history_batch (by, at, reason) VALUES (%s, %s, %s) RETURNING id", (by, at, reason[:300])
+    )[0][0]
+
+
+def record_births(process: Process, ids: Sequence[int], state: str, *, batch: int, at: datetime) -> None:
+    """Transitions of rows that were just written in `state` (one of the process's starts)."""
+    if state not in process.starts:
+        raise ValueError(f"No {process.name} begins as {state}.")
+    record_transitions([(process, thing, "", state) for thing in ids], batch=batch, at=at)
+
+
+def record_transitions(rows: Iterable[tuple[Process, int, str, str]], *, batch: int, at: datetime) -> None:
+    """Write transitions (process, thing, from, to) for changes made in this transaction."""
+    bulk.copy_rows(
+        "history_transition",
+        ("batch_id", "kind", "thing", "state_from", "state_to", "at"),
+        [(batch, process.kind, thing, before, after, at) for process, thing, before, after in rows],
+    )
+
+
+def move(
+    process: Process,
+    ids: Sequence[int],
+    *,
+    to: str,
+    by: str,
+    at: datetime,
+    reason: str = "",
+    batch: int | None = None,
+    set_at: str = "",
+) -> Moved:
+    """Move rows of `process` to state `to` in one statement; must run inside a transaction.
+
+    Rows are locked in id order. Those that another hand moved first, or that may not go there, stay and are reported.
+    `set_at` names a datetime column that takes `at` in the same update.
+    """
+    if not ids:
+        return Moved()
+    if batch is None:
+        batch = open_batch(by=by, at=at, reason=reason)
+    also = f", {set_at} = %(at)s" if set_at else ""
+    rows = bulk.fetch(
+        f"""
+        WITH locked AS MATERIALIZED (
+            SELECT id, state FROM {process.table_name} WHERE id = ANY(%(ids)s::bigint[])
+            ORDER BY id FOR NO KEY UPDATE
+        ), moved AS (
+            UPDATE {process.table_name} t SET state = %(to)s{also} FROM locked
+            WHERE t.id = locked.id AND locked.state = ANY(%(before)s::text[]) RETURNING t.id, locked.state AS old
+        ), kept AS (
+            INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+            SELECT %(batch)s, %(kind)s, id, old, %(to)s, %(at)s FROM moved
+        )
+        SELECT locked.id, locked.state, moved.id IS NOT NULL FROM locked LEFT JOIN moved USING (id) ORDER BY locked.id
+        """,
+        {
+            "ids": list(ids), "to": to, "before": process.before(to), "batch": batch, "kind": process.kind, "at": at,
+        },
+    )  # fmt: skip
+    result = Moved()
+    for thing, state, went in rows:
+        if went:
+            result.moved.append(thing)
+        else:
+            result.others[thing] = state
+    if len(rows) < len(ids):
+        for thing in set(ids) - {row[0] for row in rows}:
+            result.others[thing] = ""
+    return result
+
+
+def record_facts(fact: str, things: Sequence[int], *, at: datetime) -> None:
+    """Owe every reaction that is wired to `fact` in `flows/reactions.py`; wakes the worker once this commits."""
+    if not things:
+        return
+    reactions = _wired().get(fact)
+    if reactions is None:
+        raise ValueError(f"No such fact: {fact}.")
+    if not reactions:
+        return
+    ids = list(things)
+    bulk.copy_rows("history_pendingreaction", ("reaction", "things", "at"), [(r, ids, at) for r in reactions])
+    _wake_once()
+
+
+def _wired() -> dict[str, list[str]]:
+    """Fact → names of its reactions. The wiring lives above this subject and is found through the settings."""
+    return import_string(settings.DAIFA_WIRING)()
+
+
+def _wake_once() -> None:
+    """One wake-up a transaction, after its commit: a worker that starts on it sees our rows. The sweep backs it."""
+    hooks = connection.run_on_commit
+    if not any(hook[1] is wake_worker for hook in hooks):
+        transaction.on_commit(wake_worker)
+
+
+def wake_worker() -> None:
+    """Ask a worker to react. A no-op where the process that asked does the work itself."""
+    import_string(settings.DAIFA_WAKE)()
+
+
+def take_due(*, at: datetime, limit: int, reaction: str = "") -> list[tuple[int, str, list[int], datetime, int]]:
+    """Lock and return up to `limit` things' worth of pending rows of one reaction: (id, reaction, things, at, attempts).
+
+    Runs inside the caller's transaction; rows another worker holds are skipped.
+    """
+    if not reaction:
+        first = bulk.fetch(
+            """SELECT reaction FROM history_pendingreaction
+               WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %s)
+               ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED""",
+            (at,),
+        )
+        if not first:
+            return []
+        reaction = first[0][0]
+    rows = bulk.fetch(
+        """SELECT id, reaction, things, at, attempts FROM history_pendingreaction
+           WHERE state = 'pending' AND reaction = %s AND (not_before IS NULL OR not_before <= %s)
+           ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED""",
+        (reaction, at),
+    )
+    taken, size = [], 0
+    for row in rows:
+        if taken and size + len(row[2]) > limit:
+            break
+        taken.append(row)
+        size += len(row[2])
+    return taken
+
+
+def forget_pending(ids: Sequence[int]) -> None:
+    """The reactions are done: their rows go, in the transaction that did them."""
+    bulk.execute("DELETE FROM history_pendingreaction WHERE id = ANY(%s::bigint[])", (list(ids),))
+
+
+def keep_pending(
+    reaction: str, reasons: dict[int, str], *, state: str, at: datetime, not_before: datetime | None = None,
+    attempts: int = 0,
+) -> None:  # fmt: skip
+    """Keep single things as `parked` (a person must look), `suppressed` (no longer wanted) or `pending` (later)."""
+    bulk.copy_rows(
+        "history_pendingreaction",
+        ("reaction", "things", "at", "state", "reason", "not_before", "attempts"),
+        [(reaction, [thing], at, state, reason, not_before, attempts) for thing, reason in reasons.items()],
+    )
+
+
+def retry_parked(ids: Sequence[int]) -> int:
+    """Put parked reactions back in line; returns how many."""
+    count = bulk.execute(
+        """UPDATE history_pendingreaction SET state = 'pending', attempts = 0, not_before = NULL
+           WHERE id = ANY(%s::bigint[]) AND state = 'parked'""",
+        (list(ids),),
+    )
+    if count:
+        _wake_once()
+    return count
+
+
+def ensure_months(first: date, last: date) -> None:
+    """Add the monthly partitions from `first` to `last` where they are missing. Cheap to repeat."""
+    year, month = first.year, first.month
+    while (year, month) <= (last.year, last.month):
+        for table in ("history_transition", "shipping_trackingevent"):
+            key = (table, year, month)
+            if key not in _MONTHS_SEEN:
+                bulk.execute("SELECT daifa_add_month(%s::text, %s::date)", (table, date(year, month, 1)))
+                _MONTHS_SEEN.add(key)
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+
+
+def retried(work: Callable[[], Any]) -> Any:
+    """Run `work` in a transaction; deadlocks and serialisation failures are tried three times in all."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            with transaction.atomic():
+                return work()
+        except OperationalError as error:
+            code = getattr(error.__cause__, "sqlstate", "")
+            if code not in ("40001", "40P01") or attempt == TRIES or connection.in_atomic_block:
+                raise
+    raise AssertionError("unreachable")
