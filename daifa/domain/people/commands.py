@@ -5,14 +5,17 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import pghistory
 from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.people.models import ApiToken, LoginToken, User
 
 LOGIN_LINK_LIVES = timedelta(minutes=15)
-TOKEN_BEGINS = "daifa_"  # so that scanners of leaked secrets know it
+INVITATION_LIVES = timedelta(days=7)
+TOKEN_BEGINS = "daifa_"  # noqa: S105  so that scanners of leaked secrets know it
 TOUCHED_EVERY = timedelta(minutes=5)
 
 
@@ -105,6 +108,58 @@ def user_of_api_token(*, token: str, at: datetime) -> User | None:
     if row.last_used_at is None or at - row.last_used_at > TOUCHED_EVERY:
         ApiToken.objects.filter(pk=row.pk).update(last_used_at=at)
     return row.user
+
+
+def set_language(ids: Iterable[int], *, language: str, by: str, at: datetime) -> int:
+    """Each of these users reads the console in `language` ("zh-hans", "en"; "" = the browser's). Returns how many changed."""
+    return User.objects.filter(pk__in=list(ids)).exclude(language=language).update(language=language)
+
+
+@transaction.atomic
+def invite_user(
+    *, username: str, email: str = "", language: str = "", by: str, at: datetime
+) -> tuple[User | None, str, dict[str, str]]:
+    """A new person without a password and the token of her first login link (7 days, works once).
+
+    Returns (user, token, {}) or (None, "", field → the sentence why not). What she may see is given with
+    `stores.commands.give_access`.
+    """
+    user = User(username=username.strip(), email=email.strip().lower(), language=language, date_joined=at)
+    user.password = make_password(None)
+    refused: dict[str, str] = {}
+    try:
+        user.full_clean(exclude=["password"])
+    except ValidationError as error:
+        refused = {name: " ".join(messages) for name, messages in error.message_dict.items()}
+    if user.email and User.objects.filter(email__iexact=user.email).exists():
+        refused.setdefault("email", _("Somebody with this address has an account already."))
+    if refused:
+        return None, "", refused
+    with pghistory.context(by=by):
+        user.save(force_insert=True)
+    token = secrets.token_urlsafe(32)
+    LoginToken.objects.create(user=user, digest=_digest(token), expires_at=at + INVITATION_LIVES)
+    return user, token, {}
+
+
+@transaction.atomic
+def switch_users(ids: Iterable[int], *, is_active: bool, by: str, at: datetime) -> list[str]:
+    """Let people in or keep them out; what they did stays theirs. Returns a sentence for each one refused.
+
+    The last active superuser cannot be switched off: nobody could come in any more.
+    """
+    refused = []
+    with pghistory.context(by=by):
+        for user in User.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk"):
+            others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
+            if not is_active and user.is_superuser and not others.exists():
+                refused.append(_("%(name)s is the only owner of this installation.") % {"name": user.username})
+                continue
+            user.is_active = is_active
+            user.save(update_fields=["is_active"])
+            if not is_active:
+                LoginToken.objects.filter(user=user, used_at=None, expires_at__gt=at).update(expires_at=at)
+    return refused
 
 
 def _digest(token: str) -> bytes:

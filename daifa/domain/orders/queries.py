@@ -1,0 +1,288 @@
+"""Reads of orders. `scope` (ids of the stores the caller may see) always comes first; what lies outside is not there.
+
+Lists are read page by page by key (`lib.paging.Cursor`): ask for one row more than you show, and you know whether
+there is more. No list counts its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from daifa.domain.orders.models import STATUSES
+from daifa.domain.orders.process import HOLDS
+from daifa.lib import bulk
+from daifa.lib.paging import Cursor
+
+NEWEST = ("-placed_at", "-id")
+ENDED = ("delivered", "closed", "cancelled")
+# Beyond this many matches a condition is no shortcut: the list is walked from its newest end and tested row by row.
+MOST_MATCHES = 5_000
+_STATUSES = {code for code, _words in STATUSES}
+_AFTER_ALL = "\U0010ffff"  # greater than any further character, so that [q, q + this) is "begins with q"
+
+
+class OrderRow(NamedTuple):
+    """An order in a list. Amounts in `currency`, counters in sales units; `holds` are the reasons still open."""
+
+    id: int
+    store_id: int
+    number: str
+    placed_at: datetime
+    status: str
+    country: str
+    currency: str
+    total_amount: Decimal
+    refunded_amount: Decimal
+    units: int
+    cancelled: int
+    allocated: int
+    purchased: int
+    accepted: int
+    shipped: int
+    delivered: int
+    returned: int
+    open_holds: int
+    ship_by_at: datetime | None
+    customer_ref: str
+    name: str  # of the recipient, else of the customer
+    holds: list[str]
+
+
+_COLUMNS = """
+o.id, o.store_id, o.number, o.placed_at, o.status, o.country, o.currency, o.total_amount, o.refunded_amount,
+o.units, o.cancelled, o.allocated, o.purchased, o.accepted, o.shipped, o.delivered, o.returned, o.open_holds,
+o.ship_by_at, coalesce(c.ref, ''), coalesce(nullif(a.name, ''), c.name, ''),
+CASE WHEN o.open_holds = 0 THEN '{}' ELSE ARRAY(
+    SELECT DISTINCT h.reason FROM orders_hold h WHERE h.order_id = o.id AND h.released_at IS NULL ORDER BY 1) END
+"""
+_BESIDE = """
+LEFT JOIN customers_customer c ON c.id = o.customer_id
+LEFT JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version
+"""
+
+
+def order_page(
+    scope: Sequence[int],
+    *,
+    status: str | None = None,
+    store_id: int | None = None,
+    q: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    hold: str | None = None,
+    also: Collection[int] = (),
+    cursor: Cursor | None = None,
+    limit: int = 50,
+) -> list[OrderRow]:
+    """At most `limit` orders, newest first, placed from `since` up to before `until`.
+
+    `status`: one of STATUSES, or "open" for those that have not ended. `hold`: a reason still open. `q`: an order
+    number, a SKU, a customer's reference or the beginning of one, or the beginning of a name or surname. `also`: ids
+    of orders that match `q` in the eyes of subjects above (waybill numbers; see `flows.reads.orders.order_list`).
+    An unknown status or reason matches nothing.
+    """
+    stores = [store for store in scope if store_id in (None, store)]
+    if not stores or (hold and hold not in HOLDS):
+        return []
+    conditions, params = [], []
+    if status == "open":
+        conditions.append(f"o.status NOT IN {ENDED}")
+    elif status:
+        if status not in _STATUSES:
+            return []
+        # Written out, so that the planner can choose the partial index of this status.
+        conditions.append(f"o.status = '{status}'")
+    if since:
+        conditions.append("o.placed_at >= %s")
+        params.append(since)
+    if until:
+        conditions.append("o.placed_at < %s")
+        params.append(until)
+    only: set[int] | None = None
+    if hold:
+        found = _with_hold(hold)
+        if found is None:
+            conditions.append(_HELD)
+            params.append(hold)
+        else:
+            only = found
+    if q and (q := q.strip()):
+        found, frequent = _matching(stores, q)
+        found |= set(also)
+        if frequent:
+            terms = [term for term, _values in frequent]
+            conditions.append(f"(o.id = ANY(%s::bigint[]) OR {' OR '.join(terms)})")
+            params += [list(found), *(value for _term, values in frequent for value in values)]
+        else:
+            only = found if only is None else only & found
+    if only is not None and not only:
+        return []
+
+    cursor = cursor or Cursor(NEWEST)
+    beyond, key, order_by = cursor.sql({"placed_at": "o.placed_at", "id": "o.id"})
+    conditions.append(beyond)
+    where = " AND ".join(conditions)
+    outer = order_by.replace("o.", "page.")
+    if only is not None:
+        page = f"""SELECT o.id, o.placed_at FROM orders_order o
+                   WHERE o.id = ANY(%s::bigint[]) AND o.store_id = ANY(%s::bigint[]) AND {where}
+                   ORDER BY {order_by} LIMIT %s"""
+        arguments = [list(only), stores, *params, *key, limit]
+    else:
+        # Newest of each store by its own index, then the newest of those.
+        page = f"""SELECT o.id, o.placed_at FROM unnest(%s::bigint[]) AS store(id) CROSS JOIN LATERAL (
+                       SELECT o.id, o.placed_at FROM orders_order o WHERE o.store_id = store.id AND {where}
+                       ORDER BY {order_by} LIMIT %s) o
+                   ORDER BY {order_by} LIMIT %s"""
+        arguments = [stores, *params, *key, limit, limit]
+    with bulk.cursor() as c:
+        # Not prepared: which index serves best depends on the values.
+        c.execute(
+            f"SELECT {_COLUMNS} FROM ({page}) page JOIN orders_order o ON o.id = page.id {_BESIDE} ORDER BY {outer}",
+            arguments,
+        )
+        return cursor.forwards([OrderRow(*row) for row in c.fetchall()])
+
+
+_HELD = """(SELECT TRUE FROM orders_hold h
+            WHERE h.order_id = o.id AND h.reason = %s AND h.released_at IS NULL LIMIT 1)"""
+
+
+def _with_hold(reason: str) -> set[int] | None:
+    """Ids of the orders (of all stores) with this hold; None when they are too many to name."""
+    rows = bulk.fetch(
+        "SELECT order_id FROM orders_hold WHERE reason = %s AND released_at IS NULL LIMIT %s",
+        (reason, MOST_MATCHES + 1),
+    )
+    return None if len(rows) > MOST_MATCHES else {row[0] for row in rows}
+
+
+# What a search may mean: (condition of an order `o` for the walk, query of the order ids for the shortcut).
+_NUMBER = (
+    "(o.number >= %s AND o.number < %s)",
+    "SELECT id FROM orders_order WHERE store_id = ANY(%s::bigint[]) AND number >= %s AND number < %s LIMIT %s",
+)
+_SKU = (
+    "(SELECT TRUE FROM orders_orderline l WHERE l.order_id = o.id AND l.sku >= %s AND l.sku < %s LIMIT 1)",
+    "SELECT order_id FROM orders_orderline WHERE sku >= %s AND sku < %s LIMIT %s",
+)
+_REF = (
+    "(SELECT TRUE FROM customers_customer c WHERE c.id = o.customer_id AND c.ref >= %s AND c.ref < %s)",
+    """SELECT o.id FROM customers_customer c JOIN orders_order o ON o.customer_id = c.id
+       WHERE c.store_id = ANY(%s::bigint[]) AND c.ref >= %s AND c.ref < %s LIMIT %s""",
+)
+_NAMES = [
+    (
+        f"""(SELECT TRUE FROM orders_addressversion a WHERE a.order_id = o.id AND {also}
+             AND {name} ~>=~ %s AND {name} ~<~ %s LIMIT 1)""",
+        f"""SELECT order_id FROM orders_addressversion a
+            WHERE {also} AND {name} ~>=~ %s AND {name} ~<~ %s LIMIT %s""",
+    )
+    for name, also in (
+        ("lower(a.name)", "a.name <> ''"),
+        ("lower(substring(a.name from '[^ ]+$'))", "a.name LIKE '%% %%'"),
+    )
+]
+_CUSTOMER_NAME = (
+    """(SELECT TRUE FROM customers_customer c
+        WHERE c.id = o.customer_id AND c.name <> '' AND lower(c.name) ~>=~ %s AND lower(c.name) ~<~ %s)""",
+    """SELECT o.id FROM customers_customer c JOIN orders_order o ON o.customer_id = c.id
+       WHERE c.name <> '' AND lower(c.name) ~>=~ %s AND lower(c.name) ~<~ %s LIMIT %s""",
+)
+
+
+def spellings(q: str) -> list[str]:
+    """`q` as typed, and in capitals or small letters where that differs; numbers are stored as the channel wrote them."""
+    return list(dict.fromkeys((q, q.upper(), q.lower())))
+
+
+def begins_with(q: str) -> tuple[str, str]:
+    """(from, before): the range of texts that begin with `q` in byte order."""
+    return q, q + _AFTER_ALL
+
+
+def _matching(stores: list[int], q: str) -> tuple[set[int], list[tuple[str, tuple[str, str]]]]:
+    """Ids of the orders that match `q` (some perhaps of other stores), and the conditions with too many matches."""
+    asked: list[tuple[tuple[str, str], str, bool]] = []
+    for word in spellings(q):
+        asked += [(_NUMBER, word, True), (_SKU, word, False), (_REF, word, True)]
+    if not q.startswith("#"):
+        asked.append((_NUMBER, "#" + q, True))
+    if len(q) > 1 and not q.isdigit():
+        asked += [(meaning, q.lower(), False) for meaning in (*_NAMES, _CUSTOMER_NAME)]
+    found: set[int] = set()
+    frequent = []
+    for (condition, query), word, of_store in asked:
+        between = begins_with(word)
+        given = [stores, *between] if of_store else list(between)
+        rows = bulk.fetch(query, (*given, MOST_MATCHES + 1))
+        if len(rows) > MOST_MATCHES:
+            frequent.append((condition, between))
+        else:
+            found.update(row[0] for row in rows)
+    return found, frequent
+
+
+# --- One order ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OrderDetail:
+    """An order as plain rows: the order itself, its lines, versions of its address (newest first), and all holds."""
+
+    order: dict[str, Any]
+    lines: list[dict[str, Any]]
+    addresses: list[dict[str, Any]]
+    holds: list[dict[str, Any]]
+    customer: dict[str, Any] | None
+
+
+def order_detail(scope: Sequence[int], order_id: int) -> OrderDetail | None:
+    """Everything orders themselves know about one; None when it is not there or not in scope."""
+    from daifa.domain.customers.models import Customer
+    from daifa.domain.orders.models import AddressVersion, Hold, Order, OrderLine
+
+    order = Order.objects.filter(id=order_id, store_id__in=list(scope)).values().first()
+    if order is None:
+        return None
+    return OrderDetail(
+        order=order,
+        lines=list(OrderLine.objects.filter(order_id=order_id).order_by("line_no").values()),
+        addresses=list(AddressVersion.objects.filter(order_id=order_id).order_by("-version").values()),
+        holds=list(Hold.objects.filter(order_id=order_id).order_by("opened_at", "id").values()),
+        customer=(
+            Customer.objects.filter(id=order["customer_id"]).values().first() if order["customer_id"] else None
+        ),
+    )
+
+
+def order_named(scope: Sequence[int], number: str, *, store_id: int | None = None) -> list[int]:
+    """Ids of the orders with exactly this number, at most one a store."""
+    stores = [store for store in scope if store_id in (None, store)]
+    return [
+        row[0]
+        for row in bulk.fetch(
+            "SELECT id FROM orders_order WHERE store_id = ANY(%s::bigint[]) AND number = %s ORDER BY id",
+            (stores, number),
+        )
+    ]
+
+
+def stores_of_orders(ids: Sequence[int]) -> dict[int, int]:
+    """Order id → store id of those that exist: what a door asks before it lets somebody act on orders."""
+    return dict(bulk.fetch("SELECT id, store_id FROM orders_order WHERE id = ANY(%s::bigint[])", (list(ids),)))
+
+
+def stores_of_holds(ids: Sequence[int]) -> dict[int, int]:
+    """Hold id → store id of those that exist."""
+    return dict(
+        bulk.fetch(
+            """SELECT h.id, o.store_id FROM orders_hold h JOIN orders_order o ON o.id = h.order_id
+               WHERE h.id = ANY(%s::bigint[])""",
+            (list(ids),),
+        )
+    )
