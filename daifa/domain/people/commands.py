@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.people.models import ApiToken, LoginToken, User
+from daifa.lib.refusal import Refused
 
 LOGIN_LINK_LIVES = timedelta(minutes=15)
 INVITATION_LIVES = timedelta(days=7)
@@ -118,28 +119,27 @@ def set_language(ids: Iterable[int], *, language: str, by: str, at: datetime) ->
 @transaction.atomic
 def invite_user(
     *, username: str, email: str = "", language: str = "", by: str, at: datetime
-) -> tuple[User | None, str, dict[str, str]]:
-    """A new person without a password and the token of her first login link (7 days, works once).
+) -> tuple[User, str]:
+    """A new person without a password, and the token of her first login link (7 days, works once).
 
-    Returns (user, token, {}) or (None, "", field → the sentence why not). What she may see is given with
-    `stores.commands.give_access`.
+    What she may see is given with `stores.commands.give_access`. Raises `Refused`.
     """
     user = User(username=username.strip(), email=email.strip().lower(), language=language, date_joined=at)
     user.password = make_password(None)
-    refused: dict[str, str] = {}
     try:
         user.full_clean(exclude=["password"])
     except ValidationError as error:
-        refused = {name: " ".join(messages) for name, messages in error.message_dict.items()}
+        name, messages = next(iter(error.message_dict.items()))
+        raise Refused(" ".join(messages), code="value_invalid", field=name) from None
     if user.email and User.objects.filter(email__iexact=user.email).exists():
-        refused.setdefault("email", _("Somebody with this address has an account already."))
-    if refused:
-        return None, "", refused
+        raise Refused(
+            _("Somebody with this address has an account already."), code="email_taken", field="email"
+        )
     with pghistory.context(by=by):
         user.save(force_insert=True)
     token = secrets.token_urlsafe(32)
     LoginToken.objects.create(user=user, digest=_digest(token), expires_at=at + INVITATION_LIVES)
-    return user, token, {}
+    return user, token
 
 
 @transaction.atomic
@@ -153,7 +153,9 @@ def switch_users(ids: Iterable[int], *, is_active: bool, by: str, at: datetime) 
         for user in User.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk"):
             others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
             if not is_active and user.is_superuser and not others.exists():
-                refused.append(_("%(name)s is the only owner of this installation.") % {"name": user.username})
+                refused.append(
+                    _("%(name)s is the only owner of this installation.") % {"name": user.username}
+                )
                 continue
             user.is_active = is_active
             user.save(update_fields=["is_active"])
