@@ -20,7 +20,7 @@ from daifa.lib.paging import Cursor
 NEWEST = ("-placed_at", "-id")
 ENDED = ("delivered", "closed", "cancelled")
 # Beyond this many matches a condition is no shortcut: the list is walked from its newest end and tested row by row.
-MOST_MATCHES = 5_000
+MOST_MATCHES = 3_000
 _STATUSES = {code for code, _words in STATUSES}
 _AFTER_ALL = "\U0010ffff"  # greater than any further character, so that [q, q + this) is "begins with q"
 
@@ -255,7 +255,9 @@ def order_detail(scope: Sequence[int], order_id: int) -> OrderDetail | None:
         addresses=list(AddressVersion.objects.filter(order_id=order_id).order_by("-version").values()),
         holds=list(Hold.objects.filter(order_id=order_id).order_by("opened_at", "id").values()),
         customer=(
-            Customer.objects.filter(id=order["customer_id"]).values().first() if order["customer_id"] else None
+            Customer.objects.filter(id=order["customer_id"]).values().first()
+            if order["customer_id"]
+            else None
         ),
     )
 
@@ -274,7 +276,9 @@ def order_named(scope: Sequence[int], number: str, *, store_id: int | None = Non
 
 def stores_of_orders(ids: Sequence[int]) -> dict[int, int]:
     """Order id → store id of those that exist: what a door asks before it lets somebody act on orders."""
-    return dict(bulk.fetch("SELECT id, store_id FROM orders_order WHERE id = ANY(%s::bigint[])", (list(ids),)))
+    return dict(
+        bulk.fetch("SELECT id, store_id FROM orders_order WHERE id = ANY(%s::bigint[])", (list(ids),))
+    )
 
 
 def stores_of_holds(ids: Sequence[int]) -> dict[int, int]:

@@ -150,7 +150,9 @@ def purchase_detail(scope: Sequence[int], purchase_id: int) -> PurchaseDetail | 
             .order_by("line_no")
             .values()
         ),
-        attempts=list(attempts.order_by("id").values("id", "key", "state", "result", "proof", "at", "resolved_at")),
+        attempts=list(
+            attempts.order_by("id").values("id", "key", "state", "result", "proof", "at", "resolved_at")
+        ),
         answers=list(
             PurchaseAnswer.objects.filter(purchase_order_id=purchase_id)
             .order_by("id")

@@ -1,0 +1,257 @@
+"""One timeline of everything that happened to an order: what, when, who, why. Newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
+from daifa.domain.fulfilment.process import FULFILMENT_ORDER
+from daifa.domain.messages.process import KINDS, MESSAGE
+from daifa.domain.orders.process import HOLDS, ORDER
+from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
+from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
+from daifa.lib import bulk
+from daifa.lib.process import Process
+
+_PROCESSES = {
+    p.kind: p
+    for p in (
+        ORDER, FULFILMENT_ORDER, PURCHASE_ORDER, PURCHASE_RUN, PARCEL, DISPATCH_NOTICE, MESSAGE, AFTERSALE_CASE, REFUND,
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened. `subject` and `thing` name the row it happened to, `state` the state it is in since.
+
+    `sentence` is in the language of the reader; `by` an actor ("user:3", "job:route_lines", "" = not recorded),
+    `why` the reason given, `detail` more of it (counts, places).
+    """
+
+    at: datetime
+    subject: str  # a process's name, or hold, address, answer, scan
+    thing: int
+    sentence: str
+    state: str = ""
+    by: str = ""
+    why: str = ""
+    detail: str = ""
+
+
+def timeline(scope: Sequence[int], order_id: int) -> list[Happening]:
+    """Newest first; [] when the order is not there or not in scope."""
+    order = bulk.fetch(
+        "SELECT placed_at, number FROM orders_order WHERE id = %s AND store_id = ANY(%s::bigint[])",
+        (order_id, list(scope)),
+    )
+    if not order:
+        return []
+    placed_at, number = order[0]
+    things = _things(order_id, number)
+    happened = _moves(things, since=placed_at)
+    happened += _holds(order_id)
+    happened += _addresses(order_id)
+    happened += _answers(order_id)
+    happened += _scans(order_id)
+    # What happened at one moment is told in the order of the loop.
+    rank = {
+        name: i for i, name in enumerate(("order", "address", "hold", "fulfilment_order", "purchase_order"))
+    }
+    return sorted(happened, key=lambda h: (h.at, rank.get(h.subject, len(rank)), h.thing), reverse=True)
+
+
+def word(process: Process, state: str) -> str:
+    """The state in the reader's language."""
+    words = process.words.get(state, (state, state))
+    return words[_chinese()]
+
+
+def _chinese() -> int:
+    return int((get_language() or "").startswith("zh"))
+
+
+_THINGS = """
+SELECT %(order_kind)s::int AS kind, %(id)s::bigint AS thing, %(number)s::text AS name, '' AS other
+UNION ALL
+SELECT %(fulfilment_kind)s, f.id, s.name, '' FROM fulfilment_fulfilmentorder f
+    JOIN sourcing_supplier s ON s.id = f.supplier_id WHERE f.order_id = %(id)s
+UNION ALL
+SELECT %(purchase_kind)s, p.id, p.reference, s.name FROM purchasing_purchaseorder p
+    JOIN sourcing_supplier s ON s.id = p.supplier_id WHERE p.order_id = %(id)s
+UNION ALL
+SELECT DISTINCT %(run_kind)s, r.id, r.name, s.name FROM purchasing_purchaseorder p
+    JOIN purchasing_purchaserun r ON r.id = p.run_id JOIN sourcing_supplier s ON s.id = r.supplier_id
+    WHERE p.order_id = %(id)s
+UNION ALL
+SELECT %(parcel_kind)s, p.id, p.number, p.carrier FROM shipping_parcel p WHERE p.order_id = %(id)s
+UNION ALL
+SELECT %(notice_kind)s, n.id, p.number, n.answer FROM shipping_dispatchnotice n
+    JOIN shipping_parcel p ON p.id = n.parcel_id WHERE p.order_id = %(id)s
+UNION ALL
+SELECT %(message_kind)s, m.id, m.kind, m.reason FROM buyer_messages_message m WHERE m.order_id = %(id)s
+UNION ALL
+SELECT %(case_kind)s, c.id, c.reason, '' FROM aftersales_aftersalecase c WHERE c.order_id = %(id)s
+UNION ALL
+SELECT %(refund_kind)s, r.id, r.external_ref, r.amount || ' ' || r.currency FROM aftersales_refund r
+    WHERE r.order_id = %(id)s
+"""
+
+
+def _things(order_id: int, number: str) -> dict[tuple[int, int], tuple[str, str]]:
+    """(kind of process, id) → (its name, something more about it) of everything that hangs on the order."""
+    rows = bulk.fetch(
+        _THINGS,
+        {
+            "id": order_id, "number": number, "order_kind": ORDER.kind, "fulfilment_kind": FULFILMENT_ORDER.kind,
+            "purchase_kind": PURCHASE_ORDER.kind, "run_kind": PURCHASE_RUN.kind, "parcel_kind": PARCEL.kind,
+            "notice_kind": DISPATCH_NOTICE.kind, "message_kind": MESSAGE.kind, "case_kind": AFTERSALE_CASE.kind,
+            "refund_kind": REFUND.kind,
+        },
+    )  # fmt: skip
+    return {(kind, thing): (name, other) for kind, thing, name, other in rows}
+
+
+def _moves(things: dict[tuple[int, int], tuple[str, str]], *, since: datetime) -> list[Happening]:
+    rows = bulk.fetch(
+        """
+        SELECT t.kind, t.thing, t.state_to, t.at, coalesce(b.by, ''), coalesce(b.reason, '')
+        FROM unnest(%s::int[], %s::bigint[]) AS asked(kind, thing)
+        JOIN history_transition t ON t.thing = asked.thing AND t.kind = asked.kind AND t.at >= %s
+        LEFT JOIN history_batch b ON b.id = t.batch_id
+        """,
+        # Nothing happens to an order before it was placed; the day is for clocks that differ. Older months stay shut.
+        ([kind for kind, _thing in things], [thing for _kind, thing in things], since - timedelta(days=1)),
+    )
+    found = []
+    for kind, thing, state, at, by, why in rows:
+        process = _PROCESSES[kind]
+        name, other = things[kind, thing]
+        found.append(
+            Happening(
+                at=at,
+                subject=process.name,
+                thing=thing,
+                sentence=_told(process, state, name, other),
+                state=state,
+                by=by,
+                why=why,
+            )
+        )
+    return found
+
+
+def _told(process: Process, state: str, name: str, other: str) -> str:
+    said = {"name": name, "other": other, "state": word(process, state)}
+    if process is ORDER:
+        return _("Order %(name)s received") % said
+    if process is FULFILMENT_ORDER:
+        if state == "released":
+            return _("Routed to %(name)s") % said
+        return _("The part for %(name)s: %(state)s") % said
+    if process is PURCHASE_ORDER:
+        return _("Purchase order %(name)s to %(other)s: %(state)s") % said
+    if process is PURCHASE_RUN:
+        return _("Workbook %(name)s to %(other)s: %(state)s") % said
+    if process is PARCEL:
+        return _("Parcel %(name)s: %(state)s") % said
+    if process is DISPATCH_NOTICE:
+        return _("Number %(name)s to the store: %(state)s") % said
+    if process is MESSAGE:
+        said["name"] = KINDS.get(name, (name, name))[_chinese()]
+        return (
+            _("Message “%(name)s” to the buyer: %(state)s (%(other)s)")
+            if state in ("suppressed", "failed") and other
+            else _("Message “%(name)s” to the buyer: %(state)s")
+        ) % said
+    if process is REFUND:
+        return _("Refund %(name)s: %(state)s") % said
+    return _("Aftersale case: %(state)s") % said
+
+
+def _holds(order_id: int) -> list[Happening]:
+    found = []
+    for hold, reason, sku, opened_at, released_at, released_by in bulk.fetch(
+        """SELECT h.id, h.reason, l.sku, h.opened_at, h.released_at, h.released_by
+           FROM orders_hold h LEFT JOIN orders_orderline l ON l.id = h.line_id WHERE h.order_id = %s""",
+        (order_id,),
+    ):
+        said = {"reason": HOLDS.get(reason, (reason, reason))[_chinese()], "sku": sku}
+        on = _("Held, %(sku)s: %(reason)s") if sku else _("Held: %(reason)s")
+        found.append(Happening(opened_at, "hold", hold, on % said, state="on_hold"))
+        if released_at:
+            off = _("No longer held, %(sku)s: %(reason)s") if sku else _("No longer held: %(reason)s")
+            found.append(Happening(released_at, "hold", hold, off % said, state="released", by=released_by))
+    return found
+
+
+def _addresses(order_id: int) -> list[Happening]:
+    # The first came with the order.
+    return [
+        Happening(
+            at, "address", row, _("The delivery address changed (version %(version)d)") % {"version": version}
+        )
+        for row, version, at in bulk.fetch(
+            "SELECT id, version, at FROM orders_addressversion WHERE order_id = %s AND version > 1",
+            (order_id,),
+        )
+    ]
+
+
+def _answers(order_id: int) -> list[Happening]:
+    import json
+
+    found = []
+    for answer, source, rows, at, reference, supplier in bulk.fetch(
+        """SELECT a.id, a.source, a.rows, a.at, p.reference, s.name FROM purchasing_purchaseanswer a
+           JOIN purchasing_purchaseorder p ON p.id = a.purchase_order_id
+           JOIN sourcing_supplier s ON s.id = p.supplier_id WHERE p.order_id = %s""",
+        (order_id,),
+    ):
+        counted: list[Any] = json.loads(rows) if isinstance(rows, str) else rows
+        sums = [sum(row[i] for row in counted) for i in range(1, 5)]
+        words = (
+            ngettext("%d accepted", "%d accepted", sums[0]),
+            ngettext("%d refused", "%d refused", sums[1]),
+            ngettext("%d to follow", "%d to follow", sums[2]),
+            ngettext("%d shipped", "%d shipped", sums[3]),
+        )
+        reasons = dict.fromkeys(row[5] for row in counted if len(row) > 5 and row[5])
+        found.append(
+            Happening(
+                at,
+                "answer",
+                answer,
+                _("%(supplier)s answered on %(reference)s") % {"supplier": supplier, "reference": reference},
+                by=source,
+                why="; ".join(reasons),
+                detail=", ".join(text % n for text, n in zip(words, sums, strict=True) if n),
+            )
+        )
+    return found
+
+
+def _scans(order_id: int) -> list[Happening]:
+    return [
+        Happening(
+            at,
+            "scan",
+            parcel,
+            _("Scan of %(number)s: %(status)s") % {"number": number, "status": word(PARCEL, status)},
+            state=status,
+            by=source,
+            detail=" · ".join(part for part in (place, raw if raw != status else "") if part),
+        )
+        for parcel, number, at, status, raw, place, source in bulk.fetch(
+            """SELECT p.id, p.number, e.at, e.status, e.raw_status, e.place, e.source
+               FROM shipping_parcel p JOIN shipping_trackingevent e ON e.parcel_id = p.id AND e.at >= p.announced_at - interval '60 days'
+               WHERE p.order_id = %s""",
+            (order_id,),
+        )
+    ]
