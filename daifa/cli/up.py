@@ -39,6 +39,8 @@ def up(
         "DAIFA_BASE_URL", f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
     )
     began = time.monotonic()
+    # A shell that starts a program in the background makes it deaf to SIGINT; whoever sends one means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Held for the life of this process only; children do not inherit it.
     only_one = _claim_home()
     _wait_for_port(host, port)
@@ -178,7 +180,7 @@ def _web_command(host: str, port: int, workers: int) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
         "--workers", str(workers), "--blocking-threads", "4", "--no-ws", "--log-level", "warning",
-        "--respawn-failed-workers", "--workers-kill-timeout", "10", "daifa.config.wsgi:application",
+        "--respawn-failed-workers", "--workers-kill-timeout", "5", "daifa.config.wsgi:application",
     ]  # fmt: skip
 
 
@@ -209,10 +211,18 @@ class Part:
     def ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
 
-    def signal(self, number: int) -> None:
+    def ask_to_end(self) -> None:
+        # Only the process itself: it ends its own children in order.
+        if self.process is not None and not self.ended():
+            self.process.terminate()
+
+    def end(self) -> None:
+        """The process and whatever it left behind, at once."""
         if self.process is not None:
             with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
+                os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
 
 
 def _wait_until_healthy(parts: list[Part], host: str, port: int, since: datetime) -> None:
@@ -285,7 +295,7 @@ def _supervise(parts: list[Part]) -> None:
                 now = time.monotonic()
                 part.restarts = [moment for moment in part.restarts if now - moment < 60] + [now]
                 code = part.process.returncode
-                part.signal(signal.SIGKILL)  # what it left behind, so that the port is free
+                part.end()  # what it left behind, so that the port is free
                 if len(part.restarts) > MOST_RESTARTS:
                     raise database.DatabaseUnavailable(
                         f"The {part.name} ended {len(part.restarts)} times within a minute (exit code {code}); "
@@ -302,16 +312,10 @@ def _stop(parts: list[Part]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     for part in parts:
-        if not part.ended():
-            part.signal(signal.SIGTERM)
+        part.ask_to_end()
     deadline = time.monotonic() + STOP_SECONDS
     for part in parts:
-        if part.process is None:
-            continue
-        try:
-            part.process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            pass
-        part.signal(signal.SIGKILL)
-        with suppress(subprocess.TimeoutExpired):
-            part.process.wait(5)
+        if part.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                part.process.wait(max(0.1, deadline - time.monotonic()))
+        part.end()

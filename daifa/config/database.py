@@ -345,16 +345,22 @@ class Cluster:
             )
 
     def _forget_stale_pid(self) -> None:
-        # PostgreSQL clears a dead server's file itself, but gives up where another program got the same number.
+        # PostgreSQL clears a dead server's file itself, but gives up where the number still answers: another program has
+        # got it, or nobody has collected the dead process (in containers). Children of a killed server end by
+        # themselves; until the last one has, the file protects the data from a second server.
         file = self.data / "postmaster.pid"
-        try:
-            pid = int(file.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
+        if not file.exists():
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, 0)
-            if not _is_postgres(pid):
-                file.unlink(missing_ok=True)
+        deadline = time.monotonic() + START_SECONDS
+        while left := _all_in(self.data):
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(
+                    f"Processes of a killed database still work in {self.data}: {', '.join(map(str, left))}. "
+                    f"End them and start again."
+                )
+            time.sleep(0.05)
+        for stale in (file, *self.sockets.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
 
     def _launch(self) -> None:
         user = system_user()
@@ -383,7 +389,10 @@ class Cluster:
                 text = log.read_bytes()[began:].decode(errors="replace")
                 # Workers of a killed server need a moment to notice that it is gone.
                 if "is still in use" not in text or time.monotonic() > deadline:
-                    tail = "; ".join(line.split("] ", 1)[-1] for line in text.strip().splitlines()[-3:])
+                    lines = [line.split("] ", 1)[-1] for line in text.strip().splitlines()]
+                    tail = "; ".join(
+                        [line for line in lines if line.startswith(("FATAL", "PANIC"))] or lines[-3:]
+                    )
                     raise DatabaseUnavailable(
                         f"The built-in PostgreSQL did not start in {self.data}: {tail or 'no message'} (see {log}). {WAY_OUT}"
                     ) from None
@@ -462,11 +471,8 @@ def _works_in(pid: int, data: Path) -> bool:
         return False
 
 
-def _is_postgres(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
-    except OSError:
-        return False
+def _all_in(data: Path) -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _works_in(int(name), data)]
 
 
 def _environment() -> dict[str, str]:

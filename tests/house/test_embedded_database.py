@@ -104,23 +104,32 @@ def test_a_server_left_by_a_killed_program_is_taken_over_and_stopped(cluster):
     assert cluster.running() is None
 
 
-def test_a_pid_file_that_names_another_program_is_cleared(cluster):
+@pytest.mark.parametrize("dead", [False, True], ids=["another program", "a dead process nobody collected"])
+def test_a_pid_file_that_names_no_server_is_cleared(cluster, dead):
     cluster.start()
     cluster.release()
-    # As after a reboot in which some other program got the dead server's number. It runs as the server's own user:
-    # only then does PostgreSQL mistake it for a living server.
+    # As after a reboot in which some other program got the dead server's number, and as in a container in which nobody
+    # collects the dead. It runs as the server's own user: only then does PostgreSQL mistake it for a living server.
     owner = cluster.data.stat()
-    stranger = subprocess.Popen(["sleep", "60"], cwd="/", user=owner.st_uid) if os.geteuid() == 0 else subprocess.Popen(
-        ["sleep", "60"], cwd="/"
-    )  # fmt: skip
+    user = {"user": owner.st_uid} if os.geteuid() == 0 else {}
+    stranger = subprocess.Popen(["sleep", "60"], cwd="/", **user)
     try:
-        file = cluster.data / "postmaster.pid"
-        file.write_text(f"{stranger.pid}\n{cluster.data}\n1\n5432\n{cluster.sockets}\n\n  0  0\nready\n")
-        os.chown(file, owner.st_uid, owner.st_gid)
-        file.chmod(0o600)
+        if dead:
+            stranger.kill()  # and not waited for
+        for file, text in (
+            (
+                cluster.data / "postmaster.pid",
+                f"{cluster.data}\n1\n5432\n{cluster.sockets}\n\n  0  0\nready\n",
+            ),
+            (cluster.sockets / ".s.PGSQL.5432.lock", f"{cluster.data}\n1\n5432\n{cluster.sockets}\n"),
+        ):
+            file.write_text(f"{stranger.pid}\n{text}")
+            os.chown(file, owner.st_uid, owner.st_gid)
+            file.chmod(0o600)
         assert cluster.running() is None
         assert cluster.start() is True
-        assert stranger.poll() is None, "the other program was left alone"
+        assert ask(cluster, "SELECT 1") == 1
+        assert dead or stranger.poll() is None, "the other program was left alone"
     finally:
         stranger.kill()
         stranger.wait()
