@@ -290,3 +290,22 @@ def stores_of_holds(ids: Sequence[int]) -> dict[int, int]:
             (list(ids),),
         )
     )
+
+
+def orders_of_holds(ids: Sequence[int]) -> dict[int, int]:
+    """Hold id → order id of those that are still open."""
+    return dict(
+        bulk.fetch(
+            "SELECT id, order_id FROM orders_hold WHERE id = ANY(%s::bigint[]) AND released_at IS NULL", (list(ids),)
+        )
+    )
+
+
+def held_by_hand(order_ids: Sequence[int]) -> set[int]:
+    """Those of the orders that a person holds as a whole."""
+    rows = bulk.fetch(
+        """SELECT order_id FROM orders_hold WHERE order_id = ANY(%s::bigint[]) AND line_id IS NULL
+           AND reason = 'by_hand' AND released_at IS NULL""",
+        (list(order_ids),),
+    )
+    return {row[0] for row in rows}

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.db.models import Exists, F, OuterRef, Q
+
+from daifa.domain.sourcing.models import SkuMapping, Supplier, SupplierOffer
 from daifa.lib import bulk
+from daifa.lib.paging import Cursor
 
 
 class Candidate(NamedTuple):
@@ -90,3 +94,65 @@ def agreements_for(store_ids: Sequence[int]) -> list[AgreementRow]:
         (list(store_ids),),
     )
     return list(map(AgreementRow._make, rows))
+
+
+# --- Lists --------------------------------------------------------------------------------------------------------
+
+
+def supplier_page(*, state: str | None = None, cursor: Cursor | None = None, limit: int = 50) -> list[Supplier]:
+    """At most `limit` suppliers, by code. Suppliers are shared by all stores."""
+    found = Supplier.objects.all()
+    return (cursor or Cursor(("code",))).slice(found.filter(state=state) if state else found, limit)
+
+
+def supplier_with_code(code: str) -> Supplier | None:
+    return Supplier.objects.filter(code=code).first()
+
+
+def supplier_with_id(supplier_id: int) -> Supplier | None:
+    return Supplier.objects.filter(id=supplier_id).first()
+
+
+def offer_page(
+    *,
+    supplier_id: int | None = None,
+    variant_id: int | None = None,
+    state: str | None = None,
+    q: str | None = None,
+    cursor: Cursor | None = None,
+    limit: int = 50,
+) -> list[dict[str, Any]]:
+    """At most `limit` offers, by supplier and SKU, with `supplier_code` and the supplier's `currency`.
+
+    `q`: the beginning of the supplier's SKU, or a word of the title.
+    """
+    found = SupplierOffer.objects.all()
+    if supplier_id is not None:
+        found = found.filter(supplier_id=supplier_id)
+    if variant_id is not None:
+        live = SkuMapping.objects.filter(offer=OuterRef("pk"), variant_id=variant_id).exclude(state="superseded")
+        found = found.filter(Exists(live))
+    if state:
+        found = found.filter(state=state)
+    if q and (q := q.strip()):
+        found = found.filter(Q(supplier_sku__startswith=q) | Q(title__icontains=q))
+    return (cursor or Cursor(("supplier_id", "supplier_sku"))).slice(
+        found.annotate(supplier_code=F("supplier__code"), currency=F("supplier__currency")).values(
+            "id", "supplier_id", "supplier_code", "supplier_sku", "title", "price", "freight", "currency", "stock",
+            "stock_at", "lead_days", "ships_to", "state", "read_at",
+        ),
+        limit,
+    )  # fmt: skip
+
+
+def mappings_of(variant_id: int) -> list[dict[str, Any]]:
+    """Every version of a variant's mappings, by rank, newest version first."""
+    return list(
+        SkuMapping.objects.filter(variant_id=variant_id)
+        .annotate(supplier_code=F("offer__supplier__code"))
+        .order_by("rank", "offer_id", "-version")
+        .values(
+            "id", "offer_id", "supplier_code", "supplier_sku", "version", "factor", "rank", "state", "evidence", "by",
+            "at",
+        )
+    )  # fmt: skip
