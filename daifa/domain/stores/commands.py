@@ -325,12 +325,12 @@ def dismiss_tasks(ids: Sequence[int], *, scope: Sequence[int], by: str, at: date
 
 # --- This copy --------------------------------------------------------------------------------------------------
 
-ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # without those that are read for another: I O 0 1
+ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # without I and O, which are read as digits; letters only, as references need
 LEASE = timedelta(minutes=5)
 
 
 def new_code() -> str:
-    """Four characters that begin this copy's purchase references: one in a million copies shares them."""
+    """Four characters that begin this copy's purchase references: two copies in 300,000 share them."""
     return "".join(secrets.choice(ALPHABET) for _place in range(4))
 
 
