@@ -32,14 +32,18 @@ class Entry(models.Model):
     order_id = models.BigIntegerField(null=True)
     supplier_id = models.BigIntegerField(null=True)
     memo = models.CharField(max_length=200, blank=True, db_default="")
-    reversal_of = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="reversed_by")
+    reversal_of = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, related_name="reversed_by"
+    )
     by = models.CharField(max_length=60)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["fact", "fact_id"], name="posted_once")]
         indexes = [
             models.Index(fields=["store", "at"], name="entries_by_date"),
-            models.Index(fields=["order_id"], condition=models.Q(order_id__isnull=False), name="entries_of_order"),
+            models.Index(
+                fields=["order_id"], condition=models.Q(order_id__isnull=False), name="entries_of_order"
+            ),
         ]
 
 
@@ -68,7 +72,9 @@ class FxRate(models.Model):
     by = models.CharField(max_length=60)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["date", "base", "quote", "source"], name="one_rate_a_day")]
+        constraints = [
+            models.UniqueConstraint(fields=["date", "base", "quote", "source"], name="one_rate_a_day")
+        ]
 
 
 class Expense(models.Model):
