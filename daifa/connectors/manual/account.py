@@ -78,3 +78,42 @@ class Account:
         """Used first, then not orders, then refused; the largest first."""
         order = {"used": 0, "not_order": 1, "refused": 2}
         return sorted(self.lines.values(), key=lambda line: (order[line.what], -line.rows, line.reason))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """`python -m daifa.connectors.manual.account FILE [--currency GBP] [--tz Europe/London]`: the table of an orders file."""
+    import argparse
+    from zoneinfo import ZoneInfo
+
+    from daifa.lib.sheets import read_sheet
+
+    from .columns import recognise
+    from .translate import read_orders
+
+    parser = argparse.ArgumentParser(description="Where every row of an orders file goes.")
+    parser.add_argument("file")
+    parser.add_argument("--currency", default="")
+    parser.add_argument("--tz", default="UTC")
+    given = parser.parse_args(arguments)
+    sheet = read_sheet(given.file)
+    layout = recognise(sheet.header, kind="orders")
+    account = Account()
+    for _ in account.watch(
+        read_orders(sheet, layout=layout, store_currency=given.currency, tz=ZoneInfo(given.tz))
+    ):
+        pass
+    print("| rows went to | reason | documents | rows | amount |\n|---|---|---:|---:|---:|")
+    for line in account.table():
+        amount = f"{line.amount:,.2f}" if line.amount else ""
+        print(f"| {line.what} | `{line.reason}` | {line.documents:,} | {line.rows:,} | {amount} |")
+    total = sum(line.rows for line in account.lines.values())
+    print(
+        f"| **all** | {'balances' if account.balances() else 'DOES NOT BALANCE'} | | {total:,} of {account.rows_in:,} | |"
+    )
+    print("\n| on | kind of line | rows | amount |\n|---|---|---:|---:|")
+    for line in sorted(account.money.values(), key=lambda line: (line.what != "order", -line.rows)):
+        print(f"| {line.what} | `{line.reason}` | {line.rows:,} | {line.amount:,.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -68,7 +68,7 @@ def read_id(text: str) -> tuple[str, str]:
             raise CellRefused(
                 "scientific_notation",
                 N_(
-                    "“%(value)s” is a number that a spreadsheet shortened; the digits are lost. "
+                    "Column “%(column)s”: “%(value)s” is a number that a spreadsheet shortened; the digits are lost. "
                     "Export the file again and keep this column as text."
                 ),
                 {"value": shown(text)},
@@ -85,7 +85,7 @@ def clean_id(text: str) -> str:
         raise CellRefused(
             "decimal_id",
             N_(
-                "“%(value)s” was turned into a number by a spreadsheet. Export the file again and keep this column as text."
+                "Column “%(column)s”: “%(value)s” was turned into a number by a spreadsheet. Export the file again and keep this column as text."
             ),
             {"value": shown(text)},
         )
@@ -275,30 +275,36 @@ def parse_decimal(text: str, mark: str | None = None) -> Decimal:
         value = _decimal(text, mark)
     if abs(value) >= MAX_AMOUNT:
         raise CellRefused(
-            "amount_too_large", N_("The amount “%(value)s” is too large to be true."), {"value": shown(text)}
+            "amount_too_large",
+            N_("Column “%(column)s”: the amount “%(value)s” is too large to be true."),
+            {"value": shown(text)},
         )
     return value
 
 
 def _decimal(text: str, mark: str | None) -> Decimal:
     if not clean_text(text):
-        raise CellRefused("empty", N_("The cell is empty; an amount is needed."))
+        raise CellRefused("empty", N_("Column “%(column)s”: the cell is empty; an amount is needed."))
     number, negative = _bare(text)
     if not number:
         if _EXPONENT.match(clean_text(text)):
             raise CellRefused(
                 "scientific_notation",
-                N_("“%(value)s” is a number that a spreadsheet shortened; write it in full."),
+                N_(
+                    "Column “%(column)s”: “%(value)s” is a number that a spreadsheet shortened; write it in full."
+                ),
                 {"value": shown(text)},
             )
-        raise CellRefused("not_a_number", N_("“%(value)s” is not a number."), {"value": shown(text)})
+        raise CellRefused(
+            "not_a_number", N_("Column “%(column)s”: “%(value)s” is not a number."), {"value": shown(text)}
+        )
     proof = _evidence(number)
     if mark == "mixed":
         if proof is None and ("." in number or "," in number):
             raise CellRefused(
                 "ambiguous_number",
                 N_(
-                    "“%(value)s” can be read in two ways, and this column uses both decimal points and decimal commas. "
+                    "Column “%(column)s”: “%(value)s” can be read in two ways, and this column uses both decimal points and decimal commas. "
                     "Write it without a thousands mark."
                 ),
                 {"value": shown(text)},
@@ -312,14 +318,16 @@ def _decimal(text: str, mark: str | None) -> Decimal:
     groups = whole.split(thousands)
     well_grouped = len(groups) == 1 or (1 <= len(groups[0]) <= 3 and all(len(g) == 3 for g in groups[1:]))
     if thousands in rest or mark in rest or not well_grouped:
-        raise CellRefused("not_a_number", N_("“%(value)s” is not a number."), {"value": shown(text)})
+        raise CellRefused(
+            "not_a_number", N_("Column “%(column)s”: “%(value)s” is not a number."), {"value": shown(text)}
+        )
     try:
         value = (
             Decimal(f"{''.join(groups) or '0'}.{rest or '0'}") if rest else Decimal("".join(groups) or "0")
         )
     except InvalidOperation as error:
         raise CellRefused(
-            "not_a_number", N_("“%(value)s” is not a number."), {"value": shown(text)}
+            "not_a_number", N_("Column “%(column)s”: “%(value)s” is not a number."), {"value": shown(text)}
         ) from error
     return -value if negative else value
 
@@ -342,20 +350,20 @@ def parse_quantity(text: str, mark: str | None = None, signed: bool = False) -> 
         if exact != exact.to_integral_value():
             raise CellRefused(
                 "quantity_not_whole",
-                N_("The quantity “%(value)s” is not a whole number."),
+                N_("Column “%(column)s”: the quantity “%(value)s” is not a whole number."),
                 {"value": shown(text)},
             )
         value = int(exact)
     if abs(value) > MAX_QUANTITY:
         raise CellRefused(
             "quantity_too_large",
-            N_("The quantity “%(value)s” is larger than %(limit)s; check the cell."),
+            N_("Column “%(column)s”: the quantity “%(value)s” is larger than %(limit)s; check the cell."),
             {"value": shown(text), "limit": f"{MAX_QUANTITY:,}"},
         )
     if value <= 0 and not signed:
         raise CellRefused(
             "quantity_not_positive",
-            N_("The quantity is “%(value)s”; it must be 1 or more."),
+            N_("Column “%(column)s”: the quantity is “%(value)s”; it must be 1 or more."),
             {"value": shown(text)},
         )
     return value
@@ -425,7 +433,7 @@ def parse_datetime(text: str, tz: tzinfo, day_first: bool | str | None = None) -
                 raise
     plain = _plain_date(text)
     if not plain:
-        raise CellRefused("empty", N_("The cell is empty; a date is needed."))
+        raise CellRefused("empty", N_("Column “%(column)s”: the cell is empty; a date is needed."))
     if _SERIAL.match(plain) and _SERIAL_RANGE[0] <= float(plain) < _SERIAL_RANGE[1]:
         moment = _EXCEL_EPOCH + timedelta(seconds=round(float(plain) * 86_400))
         return _in_years(moment.replace(tzinfo=tz), text)
@@ -445,7 +453,7 @@ def parse_datetime(text: str, tz: tzinfo, day_first: bool | str | None = None) -
             raise CellRefused(
                 "ambiguous_date",
                 N_(
-                    "“%(value)s” can be read in two ways and nothing in this column tells which comes first, day or month. "
+                    "Column “%(column)s”: “%(value)s” can be read in two ways and nothing in this column tells which comes first, day or month. "
                     "Choose the date style, or write the year first (2009-12-03)."
                 ),
                 {"value": shown(text)},
@@ -456,7 +464,7 @@ def parse_datetime(text: str, tz: tzinfo, day_first: bool | str | None = None) -
     if not match:
         raise CellRefused(
             "not_a_date",
-            N_("“%(value)s” is not a date. Write it as 2009-12-03 19:23."),
+            N_("Column “%(column)s”: “%(value)s” is not a date. Write it as 2009-12-03 19:23."),
             {"value": shown(text)},
         )
     try:
@@ -466,7 +474,7 @@ def parse_datetime(text: str, tz: tzinfo, day_first: bool | str | None = None) -
     except ValueError as error:
         raise CellRefused(
             "not_a_date",
-            N_("“%(value)s” is not a date. Write it as 2009-12-03 19:23."),
+            N_("Column “%(column)s”: “%(value)s” is not a date. Write it as 2009-12-03 19:23."),
             {"value": shown(text)},
         ) from error
     return _in_years(moment, text)
@@ -503,7 +511,7 @@ def _in_years(moment: datetime, text: str) -> datetime:
     if not _YEARS[0] <= moment.year < _YEARS[1]:
         raise CellRefused(
             "date_out_of_range",
-            N_("The date “%(value)s” lies outside the years %(first)s to %(last)s."),
+            N_("Column “%(column)s”: the date “%(value)s” lies outside the years %(first)s to %(last)s."),
             {"value": shown(text), "first": _YEARS[0], "last": _YEARS[1] - 1},
         )
     return moment

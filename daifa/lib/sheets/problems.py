@@ -30,10 +30,17 @@ class SheetRefused(Exception):
 
 
 class CellRefused(ValueError):
-    """One cell does not hold what its column should. Carries the same code, message and params as `SheetRefused`."""
+    """One cell does not hold what its column should. Carries the same code, message and params as `SheetRefused`.
+
+    Messages name the column; whoever knows it sets `params["column"]` with `in_column`.
+    """
 
     def __init__(self, code: str, message: str, params: Mapping[str, Any] | None = None) -> None:
         self.code = code
         self.message = message
-        self.params = dict(params or {})
+        self.params = {"column": "?", **(params or {})}
         super().__init__(message % self.params)
+
+    def in_column(self, column: str) -> CellRefused:
+        """The same refusal, naming the column as the person's file names it."""
+        return CellRefused(self.code, self.message, {**self.params, "column": column})
