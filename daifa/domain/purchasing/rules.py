@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-_REFERENCE = re.compile(r"\b([A-Z]{3,4})-?(\d{3,12})-?([0-9X])\b")
+_REFERENCE = re.compile(r"\b([A-Z2-9]{4})-?(\d{6,12})-?([0-9X])\b")
 
 
 def reference(code: str, number: int) -> str:
-    """`KVB-000123-7`: the installation's code, a number, a check digit (ISO 7064 MOD 11-2 over the number).
+    """`K7VB-000123-7`: the installation's code, a number, a check digit (ISO 7064 MOD 11-2 over the number).
 
-    Letters first, so that no spreadsheet takes it for a number; the check digit catches a slip of the hand.
+    The dashes keep spreadsheets from taking it for a number; the check digit catches a slip of the hand.
     """
     digits = f"{number:06d}"
     return f"{code}-{digits}-{_check(digits)}"

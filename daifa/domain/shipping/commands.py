@@ -1,0 +1,298 @@
+"""Everything that may be done to parcels. The caller holds the transaction and the orders' locks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from daifa.domain.history.commands import move, open_batch, record_births
+from daifa.domain.orders.commands import count_lines
+from daifa.domain.shipping.process import PARCEL
+from daifa.lib import bulk
+
+
+class NewParcel(NamedTuple):
+    """A parcel a supplier announced for one order: its waybill and what is in it.
+
+    `lines`: (purchase line, order line, supplier units, sales units). `handed_over_at` None = only announced.
+    """
+
+    store: int
+    order: int
+    supplier: int
+    carrier: str
+    confidence: int
+    number: str
+    lines: tuple[tuple[int, int, int, int], ...]
+    handed_over_at: datetime | None
+    transit_days: int
+
+
+def write_parcels(parcels: Sequence[NewParcel], *, source: str, by: str, at: datetime) -> list[int]:
+    """Write new parcels, or add lines to those of the same order and number. Returns the ids of the new ones.
+
+    The order side (`shipped` of lines and orders) is counted here; the purchase side by the caller.
+    """
+    if not parcels:
+        return []
+    existing: dict[tuple[int, str], int] = {}
+    shared: set[str] = set()
+    for parcel, order, number in bulk.fetch(
+        "SELECT id, order_id, number FROM shipping_parcel WHERE number = ANY(%s::text[])",
+        (list({p.number for p in parcels}),),
+    ):
+        existing[order, number] = parcel
+        shared.add(number)
+    fresh: dict[tuple[int, str], NewParcel] = {}
+    lines: list[tuple[tuple[int, str], tuple[int, int, int, int]]] = []
+    for parcel in parcels:
+        key = (parcel.order, parcel.number)
+        if key not in existing and key not in fresh:
+            fresh[key] = parcel
+        lines += [(key, line) for line in parcel.lines]
+    ids = dict(zip(fresh, bulk.next_ids("shipping_parcel", len(fresh)), strict=True))
+    orders_of: dict[str, set[int]] = {}
+    for order, number in fresh:
+        orders_of.setdefault(number, set()).add(order)
+    units: dict[tuple[int, str], int] = {}
+    for key, line in lines:
+        units[key] = units.get(key, 0) + line[2]
+    bulk.copy_rows(
+        "shipping_parcel",
+        (
+            "id", "store_id", "order_id", "supplier_id", "carrier", "number", "state", "units", "announced_at",
+            "handed_over_at", "last_event_at", "late_at", "is_shared_number",
+        ),
+        [
+            (
+                ids[key], p.store, p.order, p.supplier, p.carrier, p.number,
+                "handed_over" if p.handed_over_at else "announced", units.get(key, 0), at, p.handed_over_at,
+                p.handed_over_at or at, (p.handed_over_at or at) + timedelta(days=p.transit_days),
+                p.number in shared or len(orders_of[p.number]) > 1,
+            )
+            for key, p in fresh.items()
+        ],
+    )  # fmt: skip
+    bulk.copy_rows(
+        "shipping_waybillnumber",
+        ("parcel_id", "number", "carrier", "confidence", "source", "at"),
+        [(ids[key], p.number, p.carrier, p.confidence, source, at) for key, p in fresh.items()],
+    )
+    bulk.copy_rows(
+        "shipping_parcelline",
+        ("parcel_id", "purchase_line_id", "order_line_id", "quantity", "order_quantity"),
+        [(ids.get(key) or existing[key], *line) for key, line in lines],
+    )
+    added = {existing[key]: n for key, n in units.items() if key in existing and n}
+    if added:
+        bulk.execute(
+            """UPDATE shipping_parcel p SET units = p.units + d.n
+               FROM unnest(%s::bigint[], %s::int[]) AS d(id, n) WHERE p.id = d.id""",
+            (list(added), list(added.values())),
+        )
+    if shared:
+        bulk.execute(
+            "UPDATE shipping_parcel SET is_shared_number = true WHERE number = ANY(%s::text[]) AND NOT is_shared_number",
+            ([number for number in shared if any(key[1] == number for key in fresh)],),
+        )
+    shipped: dict[int, dict[str, int]] = {}
+    for _, (_, order_line, _, order_units) in lines:
+        counter = shipped.setdefault(order_line, {"shipped": 0})
+        counter["shipped"] += order_units
+    count_lines(shipped)
+    batch = open_batch(by=by, at=at)
+    for state in ("announced", "handed_over"):
+        born = [ids[key] for key, p in fresh.items() if bool(p.handed_over_at) == (state == "handed_over")]
+        record_births(PARCEL, born, state, batch=batch, at=at)
+    return list(ids.values())
+
+
+def replace_numbers(rows: Sequence[tuple[int, str, str]], *, source: str, by: str, at: datetime) -> list[int]:
+    """Give parcels (id, new number, carrier) a new waybill number; the old one stays on record.
+
+    Parcels that have ended, or have that number already, stay. Returns the parcels changed.
+    """
+    if not rows:
+        return []
+    changed = bulk.fetch(
+        """UPDATE shipping_parcel p SET number = d.number, carrier = CASE WHEN d.carrier = '' THEN p.carrier ELSE d.carrier END
+           FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS d(id, number, carrier)
+           WHERE p.id = d.id AND p.number <> d.number AND p.state <> ALL(%s::text[])
+           RETURNING p.id, p.number, p.carrier""",
+        ([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], ["delivered", "returned_to_sender", "cancelled"]),
+    )
+    ids = [row[0] for row in changed]
+    if not ids:
+        return []
+    versions = dict(
+        bulk.fetch(
+            """WITH old AS (UPDATE shipping_waybillnumber SET is_active = false
+                            WHERE parcel_id = ANY(%s::bigint[]) AND is_active RETURNING parcel_id)
+               SELECT parcel_id, max(version) FROM shipping_waybillnumber WHERE parcel_id = ANY(%s::bigint[]) GROUP BY 1""",
+            (ids, ids),
+        )
+    )
+    bulk.copy_rows(
+        "shipping_waybillnumber",
+        ("parcel_id", "version", "number", "carrier", "source", "at"),
+        [(parcel, versions[parcel] + 1, number, carrier, source, at) for parcel, number, carrier in changed],
+    )
+    open_batch(by=by, at=at, reason=f"{len(ids)} waybill numbers replaced")
+    return ids
+
+
+class Scanned(NamedTuple):
+    """What scans changed, by parcel id."""
+
+    handed_over: list[int]
+    moving: list[int]
+    delivered: list[int]
+    returned: list[int]
+    lost: list[int]
+    orders: list[int]
+
+
+def record_scans(
+    rows: Sequence[tuple[int, datetime, str, str, str]], *, source: str, by: str, at: datetime
+) -> tuple[int, Scanned]:
+    """Store scans (parcel, time, status, the carrier's words, place) once, and move the parcels.
+
+    The newest known scan decides the state, in whatever order they come; `delivered` gives way only to
+    `returned_to_sender`. A word nobody knows (`unknown`) is kept and moves nothing. Returns (new scans, what changed).
+    """
+    nothing = Scanned([], [], [], [], [], [])
+    if not rows:
+        return 0, nothing
+    ids = sorted({row[0] for row in rows})
+    fresh = bulk.fetch(
+        """INSERT INTO shipping_trackingevent (parcel_id, at, status, raw_status, place, seen_at, source)
+           SELECT p, t, s, left(r, 200), left(c, 120), %s, %s
+           FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]) AS x(p, t, s, r, c)
+           ON CONFLICT DO NOTHING RETURNING parcel_id, at, status""",
+        (at, source, *([row[i] for row in rows] for i in range(5))),
+    )
+    if not fresh:
+        return 0, nothing
+    now = {
+        parcel: (state, handed_over_at, last)
+        for parcel, state, handed_over_at, last in bulk.fetch(
+            """SELECT id, state, handed_over_at, last_event_at FROM shipping_parcel WHERE id = ANY(%s::bigint[])
+               ORDER BY id FOR NO KEY UPDATE""",
+            (ids,),
+        )
+    }
+    by_parcel: dict[int, list[tuple[datetime, str]]] = {}
+    for parcel, when, status in fresh:
+        by_parcel.setdefault(parcel, []).append((when, status))
+    target: dict[str, list[int]] = {}
+    handed: dict[int, datetime] = {}
+    last: dict[int, datetime] = {}
+    delivered_at: dict[int, datetime] = {}
+    first_moves: list[int] = []
+    for parcel, scans in by_parcel.items():
+        state, handed_over_at, last_at = now[parcel]
+        scans = sorted(s for s in scans if s[1] not in ("unknown", "announced"))
+        if not scans:
+            continue
+        if handed_over_at is None:
+            handed[parcel] = scans[0][0]
+        if last_at is None or scans[-1][0] > last_at:
+            last[parcel] = scans[-1][0]
+        for when, status in scans:
+            if status == "delivered":
+                delivered_at[parcel] = when
+        newest = _newest(state, last_at, scans)
+        if newest and newest != state:
+            target.setdefault(newest, []).append(parcel)
+            if state in ("announced", "handed_over") and newest not in ("handed_over",):
+                first_moves.append(parcel)
+    result = Scanned([], [], [], [], [], [])
+    if handed:
+        rows_ = bulk.fetch(
+            """UPDATE shipping_parcel p SET handed_over_at = d.t, late_at = d.t + (p.late_at - p.announced_at)
+               FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, t)
+               WHERE p.id = d.id AND p.handed_over_at IS NULL RETURNING p.id""",
+            (list(handed), list(handed.values())),
+        )
+        result.handed_over.extend(row[0] for row in rows_)
+    if last:
+        bulk.execute(
+            """UPDATE shipping_parcel p SET last_event_at = d.t
+               FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, t) WHERE p.id = d.id""",
+            (list(last), list(last.values())),
+        )
+    batch = open_batch(by=by, at=at, reason=source) if target else 0
+    for state, parcels in target.items():
+        moved = move(PARCEL, parcels, to=state, by=by, at=at, batch=batch).moved
+        if state == "delivered":
+            result.delivered.extend(moved)
+        elif state == "returned_to_sender":
+            result.returned.extend(moved)
+        elif state == "lost":
+            result.lost.extend(moved)
+        elif state != "handed_over":
+            result.moving.extend(set(moved) & set(first_moves))
+    if result.delivered:
+        _deliver({parcel: delivered_at[parcel] for parcel in result.delivered})
+    return len(fresh), result
+
+
+def _newest(state: str, last_at: datetime | None, scans: list[tuple[datetime, str]]) -> str:
+    """The state the scans lead to: the newest decides unless an older scan than the last one is all there is."""
+    ends = [status for _, status in scans if status in ("delivered", "returned_to_sender")]
+    if "returned_to_sender" in ends:
+        return "returned_to_sender"
+    if state == "returned_to_sender":
+        return ""
+    if ends or state == "delivered":
+        return "delivered"
+    if state != "announced" and last_at is not None and scans[-1][0] < last_at:
+        return ""
+    return scans[-1][1]
+
+
+def _deliver(delivered: dict[int, datetime]) -> None:
+    bulk.execute(
+        """UPDATE shipping_parcel p SET delivered_at = d.t
+           FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, t) WHERE p.id = d.id""",
+        (list(delivered), list(delivered.values())),
+    )
+    rows = bulk.fetch(
+        """SELECT order_line_id, sum(order_quantity)::int FROM shipping_parcelline
+           WHERE parcel_id = ANY(%s::bigint[]) GROUP BY 1""",
+        (list(delivered),),
+    )
+    count_lines({line: {"delivered": units} for line, units in rows})
+
+
+def find_late(*, at: datetime, limit: int) -> list[int]:
+    """Mark parcels that should have arrived by now as late, once each. Returns them."""
+    return [
+        row[0]
+        for row in bulk.fetch(
+            """WITH due AS (
+                   SELECT id FROM shipping_parcel
+                   WHERE late_at <= %s AND delivered_at IS NULL AND NOT is_late
+                     AND state NOT IN ('lost', 'returned_to_sender', 'cancelled')
+                   ORDER BY late_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+               UPDATE shipping_parcel p SET is_late = true FROM due WHERE p.id = due.id RETURNING p.id""",
+            (at, limit),
+        )
+    ]
+
+
+def find_lost(*, by: str, at: datetime, limit: int) -> list[int]:
+    """Late parcels without a scan for the store's `lost_days` are lost. Returns them."""
+    ids = [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT p.id FROM shipping_parcel p JOIN stores_store s ON s.id = p.store_id
+               WHERE p.is_late AND p.delivered_at IS NULL
+                 AND p.state NOT IN ('lost', 'returned_to_sender', 'cancelled', 'delivered')
+                 AND p.last_event_at < %s - make_interval(days => s.lost_days)
+               ORDER BY p.id LIMIT %s""",
+            (at, limit),
+        )
+    ]
+    return move(PARCEL, ids, to="lost", by=by, at=at, reason="no scan for too long").moved
