@@ -25,7 +25,7 @@ venv-test: $(VENV)/.test messages
 
 # Stamps keep the second start short: the locks are installed again only when they change.
 $(VENV)/.core: requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV): install Debian's python3-venv."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Could not make $(VENV): install Debian's python3-venv."; exit 1; }
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
@@ -39,7 +39,7 @@ test: venv-test check
 
 check: venv-test
 	$(BIN)/ruff check .
-	$(BIN)/lint-imports --no-timings 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports
 
 bench: venv-test
 	$(BIN)/python -m bench $(ARGS)

@@ -1,0 +1,1 @@
+"""Whole stories, from the first file to the books."""
