@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from daifa.lib.sheets import Column, SheetRefused, recognise_currency, shown
+from daifa.lib.sheets import SheetRefused, recognise_currency, shown
 from daifa.lib.sheets.problems import N_
+
+from .workbook import COLUMNS as RUN_COLUMNS
 
 FileKind = Literal["orders", "products", "offers", "replies", "tracking"]
 CellKind = Literal["id", "text", "amount", "quantity", "time", "currency", "country", "status"]
@@ -899,68 +901,10 @@ def _best_kind(
     return candidates[0]
 
 
-# ------------------------------------------------------------------------------------------------ what we write
-
-
-@dataclass(frozen=True)
-class RunColumn:
-    """A column of a workbook we send. `name` is the value's name for whoever fills the rows."""
-
-    name: str
-    zh: str
-    en: str
-    kind: Literal["text", "integer", "money"] = "text"
-    width: int = 0
-    fill: bool = False
-
-
-# A purchase run: what the factory needs to ship, then the yellow columns it is asked to fill in and send back.
-RUN_COLUMNS = (
-    RunColumn("reference", "参考号", "Reference", width=18),
-    RunColumn("line", "行标", "Line", width=8),
-    RunColumn("repeat", "重复", "Repeat", width=9),
-    RunColumn("supplier_sku", "货号", "Supplier SKU", width=18),
-    RunColumn("title", "品名", "Title", width=34),
-    RunColumn("ordered", "数量", "Quantity", kind="integer", width=9),
-    RunColumn("name", "收货人", "Recipient", width=18),
-    RunColumn("phone", "电话", "Phone", width=16),
-    RunColumn("line1", "街道地址", "Address line 1", width=30),
-    RunColumn("line2", "地址2", "Address line 2", width=18),
-    RunColumn("city", "城市", "City", width=14),
-    RunColumn("region", "省份", "Region", width=14),
-    RunColumn("postcode", "邮编", "Postcode", width=11),
-    RunColumn("country", "国家", "Country", width=9),
-    RunColumn("note", "发货要求", "Instructions", width=24),
-    RunColumn("accepted", "接单数量", "Accepted quantity", kind="integer", width=11, fill=True),
-    RunColumn("shipped", "实发数量", "Shipped quantity", kind="integer", width=11, fill=True),
-    RunColumn("carrier", "快递公司", "Carrier", width=14, fill=True),
-    RunColumn("numbers", "运单号", "Tracking number", width=24, fill=True),
-    RunColumn("reason", "原因", "Reason", width=24, fill=True),
-)
-
-
-# The file a manual store gets back: which order left, how, with which number.
-DISPATCH_COLUMNS = (
-    RunColumn("number", "订单号", "Order number", width=18),
-    RunColumn("line_id", "订单行号", "Line ID", width=14),
-    RunColumn("sku", "商品编码", "SKU", width=16),
-    RunColumn("quantity", "发货数量", "Shipped quantity", kind="integer", width=10),
-    RunColumn("carrier", "快递公司", "Carrier", width=16),
-    RunColumn("waybill_number", "运单号", "Tracking number", width=24),
-    RunColumn("dispatched_at", "发货时间", "Dispatched at", width=18),
-)
-
-
 @lru_cache(maxsize=1)
 def _our_headings() -> frozenset[str]:
     """Headings of our own runs: they come back with every reply and are nothing to report."""
-    return frozenset(plain_heading(text) for column in RUN_COLUMNS for text in (column.zh, column.en))
-
-
-def sheet_columns(columns: Sequence[RunColumn], language: str) -> list[Column]:
-    """The columns for `lib.sheets.write_xlsx`, headed in `language` (`zh…` or anything else = English)."""
-    chinese = language.lower().startswith("zh")
-    return [Column(c.zh if chinese else c.en, kind=c.kind, width=c.width, fill=c.fill) for c in columns]
+    return frozenset(plain_heading(text) for column in RUN_COLUMNS for text in column[:2])
 
 
 # --------------------------------------------------------------------------------------------------- the document
@@ -1010,12 +954,15 @@ def document() -> str:
                 f"Recognised by the columns {', '.join(f'`{s}`' for s in known.signature)}. {known.about}",
                 "",
             ]
-    for title, columns in (
-        ("What a purchase run holds 采购单", RUN_COLUMNS),
-        ("What a dispatch file holds 发货回传", DISPATCH_COLUMNS),
-    ):
-        out += [f"## {title}", "", "| 中文 | English | filled in by the receiver |", "|---|---|---|"]
-        out += [f"| {c.zh} | {c.en} | {'yes' if c.fill else ''} |" for c in columns] + [""]
+    out += [
+        "## What a purchase run holds 采购单",
+        "",
+        "| English | 中文 | filled in by the supplier |",
+        "|---|---|---|",
+    ]
+    out += [
+        f"| {english} | {chinese} | {'yes' if fill else ''} |" for english, chinese, _, fill in RUN_COLUMNS
+    ]
     return "\n".join(out).rstrip() + "\n"
 
 
