@@ -25,10 +25,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from psycopg import sql
+from psycopg import Cursor, DatabaseError, sql
 
 from daifa import __version__
 from daifa.domain.stores.commands import LEASE, NewTask, new_code, open_tasks
@@ -146,7 +146,7 @@ def _write(
         own.ensure_connection()
         raw = own.connection
         raw.autocommit = False
-        with raw.cursor() as cursor:
+        with Cursor(raw) as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             for line in _DIALECT:
                 cursor.execute(line)
@@ -159,7 +159,7 @@ def _write(
                 "server": raw.info.server_version,
                 "migrations": sorted(_migrations(cursor)),
                 "months": _months(cursor),
-                "key": {"check": _key_check(settings.SECRET_KEY), "wrapped": bool(passphrase)},
+                "key": {"check": _key_check(), "wrapped": bool(passphrase)},
                 "tables": [],
                 "files": [],
             }
@@ -452,7 +452,7 @@ def _move_sequences(cursor: Any) -> None:
            FROM pg_depend d JOIN pg_sequence s ON s.seqrelid = d.objid
            JOIN pg_class c ON c.oid = d.refobjid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
            WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-             AND c.relnamespace = current_schema()::regnamespace AND c.relname NOT LIKE 'procrastinate%%'"""
+             AND c.relnamespace = current_schema()::regnamespace AND c.relname NOT LIKE 'procrastinate%'"""
     )
     for table, column, sequence, is_large in cursor.fetchall():
         cursor.execute(
@@ -502,7 +502,7 @@ def _doubt_messages(*, by: str, at: datetime) -> int:
 
 def _not_loaded(error: DatabaseError) -> str:
     # The server's own words may hold values of a row: only the kind of the error is shown.
-    state = getattr(error.__cause__, "sqlstate", "") or getattr(error, "sqlstate", "") or "?"
+    state = error.sqlstate or "?"
     if state == "42501":
         return _(
             "The database role may not change these tables: it has to own them. Use the role that made them "
@@ -669,9 +669,9 @@ def _from_passphrase(passphrase: str, salt: bytes, n: int, r: int, p: int) -> by
     return base64.urlsafe_b64encode(Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode()))
 
 
-def _key_check(key: str) -> str:
+def _key_check() -> str:
     """Tells whether two installations have the same key, and nothing about it."""
-    return keyed_digest("the key of this installation").hex()[:32] if key == settings.SECRET_KEY else ""
+    return keyed_digest("the key of this installation").hex()[:32]
 
 
 def _key_of(archive: zipfile.ZipFile, manifest: dict[str, Any], passphrase: str) -> str:
@@ -704,11 +704,11 @@ def _settle_key(key: str, manifest: dict[str, Any]) -> list[str]:
             file.write(key + "\n")
         os.replace(aside, path)
         return []
-    if not key and manifest["key"]["check"] != _key_check(settings.SECRET_KEY):
+    if not key and manifest["key"]["check"] != _key_check():
         return [
             _(
-                "This installation has another key than the one the backup was made under. Stored secrets (channel "
-                "accounts, two-factor logins) stay closed until you put the former secret.key in place."
+                "This installation has another key than the one the backup was made under. Stored secrets (keys of "
+                "channel accounts) stay closed until you put the former secret.key in place."
             )
         ]
     return []
