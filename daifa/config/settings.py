@@ -111,8 +111,12 @@ WHITENOISE_USE_FINDERS = True  # no collectstatic step: the package is the sourc
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 3600
 
+# Where the subjects find what stands above them: which reactions a fact owes, and how a worker is woken.
+DAIFA_WIRING = "daifa.flows.reactions.names_by_fact"
+DAIFA_WAKE = "daifa.worker.wake.wake"
+
 PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
-PROCRASTINATE_IMPORT_PATHS = ["daifa.worker.jobs"] if find_spec("daifa.worker.jobs") else []
+PROCRASTINATE_IMPORT_PATHS = ["daifa.worker.jobs", "daifa.worker.schedule"]
 PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 5, "stalled_worker_timeout": 20}
 
 # --- People -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,233 @@
+"""Refunds and cases. Many at once; the caller holds the transaction and the orders' locks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext as _
+
+from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
+from daifa.domain.aftersales.rules import SoldLine, match_credit
+from daifa.domain.history.commands import move, open_batch, record_births, record_facts
+from daifa.domain.orders.commands import count_refunds, lock_orders
+from daifa.domain.purchasing.commands import cancel_units
+from daifa.lib import bulk
+from daifa.lib.refusal import Refused
+
+
+class NewRefund(NamedTuple):
+    """Money given back on one order (or none). `lines`: (order line or None, SKU, units, amount)."""
+
+    store: int
+    order: int | None
+    external_ref: str
+    reason: str
+    no_claim_reason: str
+    amount: Decimal
+    currency: str
+    at: datetime
+    lines: tuple[tuple[int | None, str, int, Decimal], ...]
+    case: int | None = None
+
+
+@dataclass(slots=True)
+class Credited:
+    """What `apply_credits` did, in credit lines."""
+
+    matched: int = 0
+    partly: int = 0
+    unmatched: int = 0
+    known: int = 0
+    refunds: list[int] = field(default_factory=list)
+
+
+def write_refunds(refunds: Sequence[NewRefund], *, by: str, at: datetime) -> list[int]:
+    """Write confirmed refunds; units that nobody was asked to ship are cancelled with them. Returns their ids.
+
+    Lines and orders count what was refunded; the books hear of it (`refunds_confirmed`).
+    """
+    refunds = [refund for refund in refunds if refund.amount > 0 or refund.lines]
+    if not refunds:
+        return []
+    lock_orders(sorted({refund.order for refund in refunds if refund.order is not None}))
+    wants: dict[int, int] = {}
+    for refund in refunds:
+        for line, _sku, units, _amount in refund.lines:
+            if line is not None and units:
+                wants[line] = wants.get(line, 0) + units
+    cancelled = cancel_units(wants, by=by, at=at)
+    ids = bulk.next_ids("aftersales_refund", len(refunds))
+    bulk.copy_rows(
+        "aftersales_refund",
+        (
+            "id", "store_id", "order_id", "case_id", "external_ref", "state", "reason", "no_claim_reason", "amount",
+            "currency", "at", "confirmed_at",
+        ),
+        [
+            (
+                refund_id, r.store, r.order, r.case, r.external_ref[:80], "confirmed", r.reason, r.no_claim_reason,
+                r.amount, r.currency, r.at, at,
+            )
+            for refund_id, r in zip(ids, refunds, strict=True)
+        ],
+    )  # fmt: skip
+    rows = []
+    for refund_id, refund in zip(ids, refunds, strict=True):
+        for line, sku, units, amount in refund.lines:
+            gone = min(units, cancelled.get(line, 0)) if line is not None else 0
+            if gone and line is not None:
+                cancelled[line] -= gone
+            rows.append((refund_id, line, sku[:80], units, gone, amount))
+    bulk.copy_rows(
+        "aftersales_refundline", ("refund_id", "order_line_id", "sku", "quantity", "cancelled", "amount"), rows
+    )
+    count_refunds(
+        [(line, units, amount) for _, line, _, units, _, amount in rows if line is not None],
+        [(r.order, r.amount) for r in refunds if r.order is not None],
+    )
+    batch = open_batch(by=by, at=at)
+    record_births(REFUND, ids, "confirmed", batch=batch, at=at)
+    record_facts("refunds_confirmed", ids, at=at)
+    return ids
+
+
+def apply_credits(store: Any, credits: Sequence[Any], *, by: str, at: datetime) -> Credited:
+    """Credit notes (`connectors.contract.IncomingCredit`): give back on the lines they belong to.
+
+    Known credit numbers change nothing. What belongs to no line becomes a stand-alone refund, reason `no_original`.
+    """
+    result = Credited()
+    known = {
+        row[0]
+        for row in bulk.fetch(
+            "SELECT external_ref FROM aftersales_refund WHERE store_id = %s AND external_ref = ANY(%s::text[])",
+            (store.pk, [credit.number for credit in credits]),
+        )
+    }
+    fresh = [credit for credit in credits if credit.number not in known]
+    result.known = sum(len(credit.lines) for credit in credits if credit.number in known)
+    if not fresh:
+        return result
+    sold = _sold_lines(store.pk, fresh)
+    refunds: list[NewRefund] = []
+    for credit in sorted(fresh, key=lambda c: c.at):
+        parts: dict[int | None, list[tuple[int | None, str, int, Decimal]]] = {}
+        for line in credit.lines:
+            candidates = sold.get(("order", credit.order_number) if credit.order_number else ("customer", credit.customer_ref), [])
+            matches, units, money = match_credit(
+                line.sku, line.unit_price, line.quantity, line.amount, credit.at, candidates
+            )
+            for match in matches:
+                parts.setdefault(match.order, []).append((match.line, line.sku, match.quantity, match.amount))
+            if units or (not matches and money):
+                parts.setdefault(None, []).append((None, line.sku, units, money))
+            if not matches:
+                result.unmatched += 1
+            elif units:
+                result.partly += 1
+            else:
+                result.matched += 1
+        for order, lines in parts.items():
+            amount = sum((part[3] for part in lines), Decimal(0))
+            refunds.append(
+                NewRefund(
+                    store.pk, order, credit.number, "credit_note" if order else "no_original",
+                    "imported_credit" if order else "no_original", max(amount, Decimal(0)), store.currency, credit.at,
+                    tuple(lines),
+                )
+            )  # fmt: skip
+    result.refunds = write_refunds(refunds, by=by, at=at)
+    return result
+
+
+def _sold_lines(store: int, credits: Sequence[Any]) -> dict[tuple[str, str], list[SoldLine]]:
+    """Lines that may be given back, newest first, by customer reference or by order number."""
+    skus = list({line.sku for credit in credits for line in credit.lines})
+    result: dict[tuple[str, str], list[SoldLine]] = {}
+    refs = list({c.customer_ref for c in credits if c.customer_ref and not c.order_number})
+    numbers = list({c.order_number for c in credits if c.order_number})
+    select = """SELECT {key}, l.id, o.id, l.sku, l.unit_price, o.placed_at, l.quantity - l.refunded
+                FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id {join}
+                WHERE o.store_id = %s AND {where} = ANY(%s::text[]) AND l.sku = ANY(%s::text[])
+                  AND l.quantity > l.refunded AND NOT o.is_history
+                ORDER BY o.placed_at DESC, o.id DESC, l.line_no DESC"""
+    queries = (
+        ("customer", refs, "c.ref", "JOIN customers_customer c ON c.id = o.customer_id", "c.ref"),
+        ("order", numbers, "o.number", "", "o.number"),
+    )
+    for name, values, key, join, where in queries:
+        if values:
+            for row in bulk.fetch(select.format(key=key, join=join, where=where), (store, values, skus)):
+                result.setdefault((name, row[0]), []).append(SoldLine(row[1], row[2], *row[3:]))
+    return result
+
+
+def open_case(
+    *, order_id: int, kind: str, reason: str, lines: Sequence[tuple[int, int]], note: str, by: str, at: datetime
+) -> int:
+    """A buyer asks back units of lines [(line, units)]. Returns the case; raises `Refused` with the sentence."""
+    lock_orders([order_id])
+    left = dict(
+        bulk.fetch("SELECT id, quantity - refunded FROM orders_orderline WHERE order_id = %s", (order_id,))
+    )
+    if not lines:
+        raise Refused(_("Say which lines the buyer gives back."), code="no_lines")
+    for line, units in lines:
+        if line not in left or units < 1 or units > left[line]:
+            raise Refused(_("That many units of a line cannot be given back."), code="too_many_units")
+    store = bulk.fetch("SELECT store_id FROM orders_order WHERE id = %s", (order_id,))[0][0]
+    case = bulk.fetch(
+        """INSERT INTO aftersales_aftersalecase (store_id, order_id, kind, state, reason, note, opened_at)
+           VALUES (%s, %s, %s, 'requested', %s, %s, %s) RETURNING id""",
+        (store, order_id, kind, reason[:40], note, at),
+    )[0][0]
+    bulk.copy_rows("aftersales_aftersaleline", ("case_id", "order_line_id", "quantity"), [(case, *row) for row in lines])
+    batch = open_batch(by=by, at=at, reason=reason)
+    record_births(AFTERSALE_CASE, [case], "requested", batch=batch, at=at)
+    return case
+
+
+def refund_case(*, case_id: int, amount: Decimal, no_claim_reason: str, by: str, at: datetime) -> int:
+    """Give `amount` back for a case and end it. Raises `Refused`; returns the refund."""
+    row = bulk.fetch("SELECT order_id, store_id, state FROM aftersales_aftersalecase WHERE id = %s", (case_id,))
+    if not row:
+        raise Refused(_("There is no such case."), code="no_case")
+    order, store, state = row[0]
+    lock_orders([order])
+    if "refunded" not in AFTERSALE_CASE.next(state):
+        raise Refused(_("This case has been settled already."), code="settled")
+    total, refunded, currency = bulk.fetch(
+        "SELECT total_amount, refunded_amount, currency FROM orders_order WHERE id = %s", (order,)
+    )[0]
+    if amount <= 0 or amount > total - refunded:
+        raise Refused(
+            _("At most %(left)s %(currency)s can still be refunded on this order.")
+            % {"left": total - refunded, "currency": currency},
+            code="amount_too_high", field="amount",
+        )  # fmt: skip
+    if not no_claim_reason.strip():
+        raise Refused(_("Write down why no claim is made on the supplier."), code="no_reason", field="no_claim_reason")
+    lines = bulk.fetch(
+        """SELECT l.order_line_id, o.sku, l.quantity, o.amount * l.quantity / nullif(o.quantity, 0)
+           FROM aftersales_aftersaleline l JOIN orders_orderline o ON o.id = l.order_line_id
+           WHERE l.case_id = %s ORDER BY l.id""",
+        (case_id,),
+    )
+    from daifa.lib.money import rounded, shares
+
+    amount = rounded(amount, currency)
+    parts = shares(amount, [max(line[3] or 0, 0) for line in lines], currency)
+    move(AFTERSALE_CASE, [case_id], to="refunded", by=by, at=at)
+    return write_refunds(
+        [
+            NewRefund(
+                store, order, f"case-{case_id}", "case", no_claim_reason.strip()[:60], amount, currency, at,
+                tuple((line[0], line[1], line[2], part) for line, part in zip(lines, parts, strict=True)), case_id,
+            )
+        ],
+        by=by, at=at,
+    )[0]  # fmt: skip

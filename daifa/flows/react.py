@@ -1,0 +1,112 @@
+"""Doing what is owed: take pending reactions, run each over everything due, park only what fails.
+
+A reaction gets up to 1,000 things in one transaction. If it fails it is tried on halves, by savepoint, until the bad
+thing is alone; that one is kept with its reason (tried again a little later, three times, then parked for a person),
+the rest commits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import Error as DatabaseError
+from django.db import OperationalError, transaction
+
+from daifa.domain.history import commands as history
+from daifa.domain.stores.commands import NewTask, open_tasks
+from daifa.flows.reactions import Run, by_name
+from daifa.lib import bulk
+
+GATHER = 1000
+TRIES = 3
+PAUSE = timedelta(minutes=2)
+
+log = logging.getLogger(__name__)
+
+
+def react(*, at: datetime, most: int | None = None) -> int:
+    """Run what is due, one reaction after the other, until nothing is; returns how many things were reacted to.
+
+    `most` bounds the number of rounds (a round = one reaction over up to GATHER things).
+    """
+    done = rounds = 0
+    while most is None or rounds < most:
+        count = history.retried(lambda: _round(at))
+        if count < 0:
+            break
+        done += count
+        rounds += 1
+    return done
+
+
+def _round(at: datetime) -> int:
+    """One reaction over what is due of it; -1 when nothing is."""
+    rows = history.take_due(at=at, limit=GATHER)
+    if not rows:
+        return -1
+    name = rows[0][1]
+    reaction = by_name().get(name)
+    if reaction is None:
+        history.keep_pending(
+            name, {thing: "No such reaction." for row in rows for thing in row[2]}, state="parked", at=at
+        )
+        history.forget_pending([row[0] for row in rows])
+        return 0
+    by = f"job:{name}"
+    attempts = {thing: row[4] for row in rows for thing in row[2]}
+    things = list(dict.fromkeys(thing for row in rows for thing in row[2]))
+    failed: dict[int, str] = {}
+    suppressed = _run(reaction.load(), things, failed, at=at, by=by)
+    history.forget_pending([row[0] for row in rows])
+    if suppressed:
+        history.keep_pending(name, suppressed, state="suppressed", at=at)
+    if failed:
+        _keep_failed(name, failed, attempts, at=at)
+    return len(things)
+
+
+def _run(run: Run, things: Sequence[int], failed: dict[int, str], *, at: datetime, by: str) -> dict[int, str]:
+    """Run over `things`, halving by savepoint where it fails; a lost race or connection is not a bad row."""
+    try:
+        with transaction.atomic():
+            return run(list(things), at=at, by=by)
+    except OperationalError:
+        raise  # deadlock, serialisation, broken connection: the whole round is tried again
+    except (DatabaseError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:
+        if len(things) == 1:
+            log.warning("%s failed for %s: %s", by, things[0], type(error).__name__, exc_info=error)
+            failed[things[0]] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            return {}
+    half = len(things) // 2
+    first = _run(run, things[:half], failed, at=at, by=by)
+    return first | _run(run, things[half:], failed, at=at, by=by)
+
+
+def _keep_failed(name: str, failed: dict[int, str], attempts: dict[int, int], *, at: datetime) -> None:
+    again = {thing: reason for thing, reason in failed.items() if attempts.get(thing, 0) + 1 < TRIES}
+    parked = {thing: reason for thing, reason in failed.items() if thing not in again}
+    for thing, reason in again.items():
+        history.keep_pending(
+            name, {thing: reason}, state="pending", at=at, not_before=at + PAUSE * (attempts.get(thing, 0) + 1),
+            attempts=attempts.get(thing, 0) + 1,
+        )  # fmt: skip
+    if parked:
+        history.keep_pending(name, parked, state="parked", at=at)
+        open_tasks(
+            [
+                NewTask(kind="reaction_parked", thing_kind=name, thing=thing, params={"reaction": name, "reason": reason})
+                for thing, reason in parked.items()
+            ],
+            at=at,
+        )
+
+
+def owed(*, at: datetime) -> int:
+    """How many things still have a reaction due now."""
+    return bulk.fetch(
+        """SELECT coalesce(sum(cardinality(things)), 0)::int FROM history_pendingreaction
+           WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %s)""",
+        (at,),
+    )[0][0]

@@ -1,0 +1,66 @@
+"""Everything that is due now, in one process, until nothing is left: what `daifa work --until-idle` and a replay run.
+
+The live worker runs the same functions from `worker/jobs.py`; this is their order when one hand does all of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+from daifa.domain.history.commands import ensure_months
+from daifa.flows import place_purchases, read_replies, track_parcels
+from daifa.flows.react import react
+
+MOST_ROUNDS = 50
+
+
+def work_until_idle(
+    *, at: datetime, by: str = "job:work", progress: Callable[[str, int], None] | None = None, ask: bool = True
+) -> dict[str, int]:
+    """React, place, send, ask, watch, until a round changes nothing. Returns counts by kind of work.
+
+    `ask` False leaves suppliers with a system alone (they are asked once a round otherwise).
+    """
+    counts: Counter[str] = Counter()
+    ensure_months(at.date(), at.date())
+    for _ in range(MOST_ROUNDS):
+        before = sum(counts.values())
+        _count(counts, progress, "reacted", react(at=at))
+        placed = place_purchases.submit_purchases(at=at)
+        _count(counts, progress, "placed", placed["placed"])
+        _count(counts, progress, "refused", placed["refused"])
+        _count(counts, progress, "runs", len(place_purchases.fix_runs(at=at, by=by, delivery="mail")))
+        _count(counts, progress, "runs_sent", place_purchases.send_runs(at=at)["placed"])
+        if ask:
+            _count(counts, progress, "parcels", len(read_replies.ask_suppliers(at=at).parcels))
+            track_parcels.poll_tracking(at=at)
+        watched = track_parcels.watch_parcels(at=at)
+        _count(counts, progress, "late", watched["late"])
+        _count(counts, progress, "lost", watched["lost"])
+        _count(counts, progress, "reacted", react(at=at))
+        _count(counts, progress, "messages", _send_messages(at))
+        _count(counts, progress, "notices", _confirm_notices(at))
+        if sum(counts.values()) == before:
+            break
+    return dict(counts)
+
+
+def _count(counts: Counter[str], progress: Callable[[str, int], None] | None, name: str, number: int) -> None:
+    if number:
+        counts[name] += number
+        if progress is not None:
+            progress(name, counts[name])
+
+
+def _send_messages(at: datetime) -> int:
+    from daifa.flows import tell_customers
+
+    return tell_customers.send_messages(at=at, by="job:send_messages")
+
+
+def _confirm_notices(at: datetime) -> int:
+    from daifa.flows import dispatch
+
+    return dispatch.confirm_automatically(at=at)

@@ -1,0 +1,91 @@
+"""Jobs: three lines each, a door that calls one flow with the present moment.
+
+Arguments hold ids only: a failing job is logged with its arguments. Every job may run twice (the engine promises at
+least once); the flows lock their rows and look again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.db import close_old_connections
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from daifa.lib import clock
+
+
+def job(name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A task that leaves no dead connection behind."""
+
+    def made(function: Callable[..., Any]) -> Any:
+        def run(*args: Any, timestamp: int = 0, **kwargs: Any) -> None:  # the schedule passes the tick's timestamp
+            close_old_connections()
+            try:
+                function(*args, **kwargs)
+            finally:
+                close_old_connections()
+
+        return app.task(name=f"daifa.{name}", **options)(functools.update_wrapper(run, function))
+
+    return made
+
+
+@job("react", queueing_lock="react", retry=RetryStrategy(max_attempts=3, wait=10))
+def react() -> None:
+    from daifa.flows.react import react as run
+
+    run(at=clock.now())
+
+
+@job("submit_purchases", queueing_lock="submit_purchases")
+def submit_purchases() -> None:
+    from daifa.flows import place_purchases
+
+    place_purchases.submit_purchases(at=clock.now())
+
+
+@job("send_runs", queueing_lock="send_runs")
+def send_runs() -> None:
+    from daifa.flows import place_purchases
+
+    place_purchases.fix_runs(at=clock.now(), by="job:send_runs", delivery="mail")
+    place_purchases.send_runs(at=clock.now())
+
+
+@job("ask_suppliers", queueing_lock="ask_suppliers")
+def ask_suppliers() -> None:
+    from daifa.flows import read_replies
+
+    read_replies.ask_suppliers(at=clock.now())
+
+
+@job("track_parcels", queueing_lock="track_parcels")
+def track_parcels() -> None:
+    from daifa.flows import track_parcels as flow
+
+    flow.poll_tracking(at=clock.now())
+    flow.watch_parcels(at=clock.now())
+
+
+@job("send_messages", queueing_lock="send_messages")
+def send_messages() -> None:
+    from daifa.flows import tell_customers
+
+    tell_customers.send_messages(at=clock.now(), by="job:send_messages")
+
+
+@job("read_file", queue="imports", retry=RetryStrategy(max_attempts=3, wait=5))
+def read_file(import_id: int) -> None:
+    from daifa.flows import intake
+
+    intake.read_file(import_id, by=f"import:{import_id}", at=clock.now())
+
+
+@job("tidy", queueing_lock="tidy")
+def tidy() -> None:
+    from daifa.worker import keeping
+
+    keeping.tidy(at=clock.now())

@@ -1,0 +1,34 @@
+"""What runs how often. Business waits are rows with a due time, swept here; the engine's own retry is for technical ones.
+
+`react` is also woken by every commit that owes a reaction; the sweep catches a wake-up that got lost.
+"""
+
+from __future__ import annotations
+
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
+
+from daifa.worker import jobs
+
+# cron with seconds last: every 10 seconds, every minute …
+SCHEDULE = {
+    jobs.react: "* * * * * */10",
+    jobs.submit_purchases: "* * * * * */15",
+    jobs.send_messages: "* * * * * */20",
+    jobs.send_runs: "*/2 * * * *",
+    jobs.ask_suppliers: "*/5 * * * *",
+    jobs.track_parcels: "*/5 * * * *",
+    jobs.tidy: "17 * * * *",
+}
+
+
+for _task, _cron in SCHEDULE.items():
+    app.periodic(cron=_cron)(_task)
+
+
+@app.periodic(cron="* * * * * */15")
+@app.task(name="daifa.retry_stalled", queueing_lock="retry_stalled", pass_context=True)
+async def retry_stalled(context: JobContext, timestamp: int) -> None:
+    """Jobs of a killed worker run again. No `lock` here: with one it could stall itself."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=20):
+        await app.job_manager.retry_job(job)
