@@ -96,6 +96,11 @@ def open_tasks_of(scope: Sequence[int], *, also_shared: bool = False, limit: int
     )
 
 
+def store_of_task(task_id: int) -> int | None:
+    """The store of a task, open or closed; None where there is no such task or it belongs to no single store."""
+    return Task.objects.filter(id=task_id).values_list("store_id", flat=True).first()
+
+
 # --- This copy --------------------------------------------------------------------------------------------------
 
 
