@@ -32,6 +32,7 @@ SAMPLE_BYTES = 256 * 1024
 HEADER_WITHIN = 30  # rows in which the header must stand
 MAX_COLUMNS = 2_000
 MAX_CELL = 1_000_000  # characters
+MAX_MERGED_ROWS = 5_000
 MAX_LINES_A_ROW = 2_000  # a quoted cell may hold line ends; more than this is a quote that was never closed
 _DELIMITERS = (",", ";", "\t", "|")
 _CHUNK = 1024 * 1024
@@ -536,14 +537,30 @@ def _read_workbook(opened: _Bytes, *, kind: str, name: str, worksheet: str) -> S
 
 
 class _BookRows:
-    """The rows of a worksheet as text."""
+    """The rows of a worksheet as text. A cell merged downwards counts for each of its rows."""
 
     def __init__(self, table: Any) -> None:
         self.table = table
+        self.merged: dict[int, list[tuple[int, int]]] = {}  # row → [(column, first row)]
+        left = table.start[1]
+        for (top, first), (bottom, _) in table.merged_cell_ranges or ():
+            for row in range(top + 1, min(bottom, top + MAX_MERGED_ROWS) + 1):
+                self.merged.setdefault(row, []).append((first - left, top))
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
-        for number, cells in enumerate(self.table.iter_rows(), start=1):
-            yield number, [cell if cell.__class__ is str else as_text(cell) for cell in cells]
+        above: dict[tuple[int, int], str] = {}
+        firsts = {(column, top) for places in self.merged.values() for column, top in places}
+        tops = {top for _, top in firsts}
+        for number, cells in enumerate(self.table.iter_rows()):
+            texts = [cell if cell.__class__ is str else as_text(cell) for cell in cells]
+            if number in tops:
+                above.update(
+                    {(c, top): texts[c] for c, top in firsts if top == number and 0 <= c < len(texts)}
+                )
+            for column, top in self.merged.get(number, ()):
+                if 0 <= column < len(texts) and not texts[column]:
+                    texts[column] = above.get((column, top), "")
+            yield number + 1, texts
 
 
 def as_text(value: Any) -> str:
