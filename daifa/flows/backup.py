@@ -81,7 +81,7 @@ class Restored:
     files: int
     code: str  # the new one of this copy
     former_code: str
-    unknown_messages: int
+    waiting_messages: int  # when the backup was taken; once released they are in doubt, not sent
     warnings: list[str] = field(default_factory=list)
 
 
@@ -246,7 +246,7 @@ def restore_backup(
     """Read a backup into this database, which must be migrated and empty; all or nothing. Raises `Refused`.
 
     The copy is quarantined from its first moment (`flows/quarantine.py`): it has another code for its references,
-    its ids jump, messages that were waiting are `unknown`, and nothing leaves it until a person releases it.
+    its ids jump, and nothing leaves it until a person releases it.
     """
     progress = progress or _silent
     try:
@@ -264,12 +264,12 @@ def restore_backup(
             _refuse_full(cursor)
         _check_members(archive, manifest, progress)
         with transaction.atomic(durable=True):
-            code, unknown = _load(archive, manifest, by=by, at=at, progress=progress)
+            code, waiting = _load(archive, manifest, by=by, at=at, progress=progress)
             files = _bring_files(archive, manifest, progress)
     _refresh_statistics()
     return Restored(
         _taken_at(manifest), sum(table["rows"] for table in manifest["tables"]), files, code,
-        (manifest["installation"] or {}).get("code", ""), unknown, _settle_key(key, manifest),
+        (manifest["installation"] or {}).get("code", ""), waiting, _settle_key(key, manifest),
     )  # fmt: skip
 
 
@@ -374,7 +374,7 @@ def _pieces(archive: zipfile.ZipFile, name: str, *, most: int) -> Iterator[bytes
 def _load(
     archive: zipfile.ZipFile, manifest: dict[str, Any], *, by: str, at: datetime, progress: Progress
 ) -> tuple[str, int]:
-    """Fill the tables within the caller's transaction; returns the new code and how many messages became unknown."""
+    """Fill the tables within the caller's transaction; returns the new code and how many messages were waiting."""
     tables = [_Table(entry["table"], entry["columns"], False) for entry in manifest["tables"]]
     try:
         with bulk.cursor() as cursor:
@@ -409,9 +409,9 @@ def _load(
             code = _quarantine(cursor, manifest, at=at)
     except DatabaseError as error:
         raise Refused(_not_loaded(error), code="not_loaded") from error
-    unknown = _doubt_messages(by=by, at=at)
     open_tasks([NewTask(kind="quarantined", params={"since": manifest["taken_at"]})], at=at)
-    return code, unknown
+    waiting = bulk.fetch("SELECT count(*) FROM buyer_messages_message WHERE state IN ('queued', 'sending')")[0][0]
+    return code, waiting
 
 
 def _load_table(archive: zipfile.ZipFile, cursor: Any, table: _Table, entry: dict[str, Any]) -> None:
@@ -484,20 +484,6 @@ def _quarantine(cursor: Any, manifest: dict[str, Any], *, at: datetime) -> str:
         {"code": code, "at": at, "taken": taken_at, "place": place_of_data(), "until": at + LEASE},
     )
     return code
-
-
-def _doubt_messages(*, by: str, at: datetime) -> int:
-    """Messages that were waiting when the backup was taken may have gone out since: a person says which."""
-    from daifa.domain.history.commands import move, open_batch
-    from daifa.domain.messages.process import MESSAGE
-
-    rows = bulk.fetch("SELECT id, state FROM buyer_messages_message WHERE state IN ('queued', 'sending') ORDER BY id")
-    if not rows:
-        return 0
-    batch = open_batch(by=by, at=at, reason="waiting when the backup was taken; may have been sent since")
-    move(MESSAGE, [row[0] for row in rows if row[1] == "queued"], to="sending", by=by, at=at, batch=batch)
-    move(MESSAGE, [row[0] for row in rows], to="unknown", by=by, at=at, batch=batch)
-    return len(rows)
 
 
 def _not_loaded(error: DatabaseError) -> str:

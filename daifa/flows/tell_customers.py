@@ -94,18 +94,23 @@ class Sweep:
 
     sent: int = 0
     failed: int = 0
-    later: int = 0  # wait again: the server asked for it
+    later: int = 0  # the server asked to be tried later
     unknown: int = 0
     suppressed: int = 0
     stopped: str = ""
 
     @property
     def done(self) -> int:
-        """How many messages this sweep touched; 0 = there was nothing to do."""
+        """How many messages came further; 0 = there was nothing to do, or nothing could be done."""
         return self.sent + self.failed + self.later + self.unknown + self.suppressed
 
 
-def send_messages(*, at: datetime, by: str = "job:send_messages", limit: int = 1000) -> Sweep:
+def send_messages(*, at: datetime, by: str = "job:send_messages", limit: int = 1000) -> int:
+    """Send up to `limit` queued messages that are due; returns how many messages moved. See `sweep_messages`."""
+    return sweep_messages(at=at, by=by, limit=limit).done
+
+
+def sweep_messages(*, at: datetime, by: str = "job:send_messages", limit: int = 1000) -> Sweep:
     """Send up to `limit` queued messages that are due. Never call it inside a transaction.
 
     One sweep at a time, on one connection to the mail server. Sample stores, addresses that nobody can have, and every
@@ -299,7 +304,7 @@ def _send_claimed(
             due_at={id_: later[id_][1] for id_ in waiting},
         )
         sweep.failed += len(refused)
-        sweep.later += len(waiting)
+        sweep.later += sum(1 for id_ in waiting if later[id_][1])
         _doubt(doubtful, "no_answer", sweep, by=by, at=at)
     if broken:
         raise broken

@@ -114,7 +114,7 @@ def decide(
         else:
             reasons = {reason for _, reason in losers} or {"mapping_missing"}
             decision.holds.append((line.line, max(reasons, key=_HOLD_ORDER.index), line.open))
-    if len(set(c.supplier for c in chosen.values())) > 1:
+    if len({c.supplier for c in chosen.values()}) > 1:
         _bring_together(lines, passing, chosen, stock_buffer, promised)
     for line in lines:
         if (pick := chosen.get(line.line)) is not None:

@@ -5,9 +5,9 @@ IMPORT = Process(
     kind=10,
     table_name="imports_importfile",
     table={
-        "received": ["reading", "refused"],
+        "received": ["reading", "refused", "stopped"],
         "reading": ["reading", "done", "refused", "stopped"],
-        "stopped": ["reading"],
+        "stopped": ["reading", "refused"],
         "done": [],
         "refused": [],
     },

@@ -21,6 +21,8 @@ class Received:
 
     new: list[int] = field(default_factory=list)
     live: list[int] = field(default_factory=list)  # of the new ones: those that are to be fulfilled
+    new_numbers: list[str] = field(default_factory=list)  # of the live ones
+    history_numbers: list[str] = field(default_factory=list)  # of the new ones that are only kept
     refunded: list[tuple[int, Any]] = field(default_factory=list)  # new live orders the channel already refunded on
     changed: list[tuple[int, Any]] = field(default_factory=list)
     unchanged: list[int] = field(default_factory=list)
@@ -98,8 +100,11 @@ def receive_orders(
         if address is not None:
             addresses.append(_address_row(order_id, 1, address, at))
         result.new.append(order_id)
-        if not history:
+        if history:
+            result.history_numbers.append(record.number)
+        else:
             result.live.append(order_id)
+            result.new_numbers.append(record.number)
             if record.refunded > 0:
                 result.refunded.append((order_id, record))
     bulk.copy_rows("orders_order", _ORDER_COLUMNS, orders)

@@ -1,0 +1,595 @@
+"""Intake: a file comes in, is kept as it came, read in batches, and every row ends somewhere, with its reason.
+
+Each batch of documents commits together with the count of documents done, so a killed import goes on behind the last
+batch: state before or after, never between. Reading the same file again changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from daifa.connectors.contract import (
+    IncomingCredit,
+    IncomingOffer,
+    IncomingOrder,
+    IncomingProduct,
+    NotAnOrder,
+    ReplyRow,
+    RowProblem,
+    TrackingRow,
+)
+from daifa.connectors.manual.connector import read_file as open_file
+from daifa.domain.aftersales import commands as aftersales
+from daifa.domain.catalog import commands as catalog
+from daifa.domain.history.commands import record_facts, retried
+from daifa.domain.imports import commands as imports
+from daifa.domain.imports.models import ImportFile, ImportRow
+from daifa.domain.orders import commands as orders
+from daifa.domain.orders.rules import content_hash
+from daifa.domain.sourcing import commands as sourcing
+from daifa.domain.sourcing.models import Supplier
+from daifa.domain.stores.commands import NewTask, open_tasks
+from daifa.domain.stores.models import Store
+from daifa.flows.read_replies import apply_replies
+from daifa.flows.track_parcels import apply_tracking
+from daifa.lib import bulk
+from daifa.lib.refusal import Refused
+from daifa.lib.sheets import SheetRefused
+
+BATCH_DOCUMENTS = 500
+BATCH_ROWS = 5000
+MAX_BYTES = 512 * 1024 * 1024
+_READING_LOCK = 7302
+
+Progress = Callable[[int, int], None]
+
+
+# --- Receiving ----------------------------------------------------------------------------------------------------
+
+
+def receive_file(
+    *, kind: str, name: str, content: bytes | Path, by: str, at: datetime, store: Store | None = None,
+    supplier: Supplier | None = None, options: dict[str, Any] | None = None,
+) -> ImportFile:  # fmt: skip
+    """Keep a file as it came and say what it is meant to be. Nothing is read yet; raises `Refused`.
+
+    `options`: layout, mapping {field: heading}, worksheet, encoding, day_first, decimal_mark; orders: treat_as
+    ("auto", "open", "history"), recipients ("generated": invented, for trying out); offers: full (the list holds all).
+    """
+    if kind not in dict(ImportFile.KINDS):
+        raise Refused(_("There is no import of %(kind)s.") % {"kind": kind}, code="kind_unknown", field="kind")
+    if kind in ("orders", "expenses") and store is None:
+        raise Refused(_("Say which store this file belongs to."), code="store_missing", field="store")
+    if kind == "offers" and supplier is None:
+        raise Refused(_("Say which supplier's list this is."), code="supplier_missing", field="supplier")
+    sha256, size = _keep(content)
+    with transaction.atomic():
+        return imports.receive(
+            kind=kind, store=store.pk if store else None, supplier_code=supplier.code if supplier else "",
+            name=Path(name).name or "file", sha256=sha256, size=size, options=dict(options or {}), by=by, at=at,
+        )  # fmt: skip
+
+
+def path_of(sha256: str) -> Path:
+    """Where a file that came in lies."""
+    return Path(settings.MEDIA_ROOT) / "imports" / sha256[:2] / sha256
+
+
+def _keep(content: bytes | Path) -> tuple[str, int]:
+    """Store under the content's hash, in place whole or not at all; (sha256, size)."""
+    folder = Path(settings.MEDIA_ROOT) / "imports"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = folder / f".{os.getpid()}-{os.urandom(6).hex()}.part"
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            with (open(content, "rb") if isinstance(content, Path) else _bytes(content)) as source:
+                while block := source.read(1 << 20):
+                    size += len(block)
+                    if size > MAX_BYTES:
+                        raise Refused(
+                            _("The file is larger than %(limit)s MB. Split it and import the parts.")
+                            % {"limit": MAX_BYTES >> 20},
+                            code="file_too_big",
+                        )
+                    digest.update(block)
+                    out.write(block)
+        target = path_of(digest.hexdigest())
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.move(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return digest.hexdigest(), size
+
+
+def _bytes(content: bytes) -> Any:
+    from io import BytesIO
+
+    return BytesIO(content)
+
+
+# --- Reading ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Records of one batch and where their rows go."""
+
+    documents: int = 0
+    rows: int = 0
+    records: list[Any] = field(default_factory=list)
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    notes: list[RowProblem] = field(default_factory=list)
+
+    def used(self, reason: str, rows: int, documents: int = 1) -> None:
+        self.counts["used"][reason] += rows
+        self.counts["documents"][reason] += documents
+
+    def refuse(self, problem: RowProblem) -> None:
+        if problem.rows:
+            self.counts["refused"][problem.code] += problem.rows
+        self.notes.append(problem)
+
+
+def read_file(import_id: int, *, by: str, at: datetime, progress: Progress | None = None) -> ImportFile:
+    """Read a received (or stopped) file to its end; returns it with its counts. One reader a file at a time."""
+    with _only_reader(import_id) as alone:
+        file = ImportFile.objects.select_related("store").get(pk=import_id)
+        if not alone or file.state in ("done", "refused"):
+            return file
+        try:
+            _read(file, by=by, at=at, progress=progress)
+        except SheetRefused as refused:
+            with transaction.atomic():
+                imports.refuse(import_id, refused.sentence(), by=by, at=at)
+        except Refused as refused:
+            with transaction.atomic():
+                imports.refuse(import_id, refused.sentence, by=by, at=at)
+        except OSError as error:
+            with transaction.atomic():
+                imports.stop(import_id, _("The file could not be read: %(why)s.") % {"why": error.strerror}, by=by, at=at)
+        file.refresh_from_db()
+        return file
+
+
+@contextmanager
+def _only_reader(import_id: int) -> Iterator[bool]:
+    got = bulk.fetch("SELECT pg_try_advisory_lock(%s, %s)", (_READING_LOCK, import_id))[0][0]
+    try:
+        yield got
+    finally:
+        if got:
+            bulk.fetch("SELECT pg_advisory_unlock(%s, %s)", (_READING_LOCK, import_id))
+
+
+def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None) -> None:
+    supplier = Supplier.objects.filter(code=file.supplier_code).first() if file.supplier_code else None
+    options = dict(file.options)
+    apply: Callable[[_Batch], None]
+    if file.kind == "expenses":
+        from daifa.flows.expense_files import ExpenseReading, apply_expenses
+
+        reading: Any = ExpenseReading(path_of(file.sha256), name=file.name, mapping=options.get("mapping"))
+        layout = "expenses"
+        apply = lambda batch: apply_expenses(batch, file, by=by, at=at)  # noqa: E731
+    else:
+        opened = open_file(
+            file.kind, path_of(file.sha256), name=file.name,  # type: ignore[arg-type]
+            store_currency=file.store.currency if file.store else supplier.currency if supplier else "",
+            tz=ZoneInfo(file.store.timezone) if file.store else UTC,
+            mapping=options.get("mapping"), layout=options.get("layout", ""), worksheet=options.get("worksheet", ""),
+            encoding=options.get("encoding", ""), day_first=options.get("day_first"),
+            decimal_mark=options.get("decimal_mark"),
+        )  # fmt: skip
+        reading, layout = opened.records, opened.layout.name
+        apply = _applier(file, supplier, options, by=by, at=at)
+        if opened.layout.unknown:
+            options["unknown_columns"] = list(opened.layout.unknown)
+            ImportFile.objects.filter(pk=file.pk).update(options=options)
+    rows_expected = reading.rows_in
+    with transaction.atomic():
+        done = imports.begin(file.pk, layout=layout, rows_expected=rows_expected, by=by, at=at)
+    seen = 0
+    rows_read = 0
+    for batch in _batches(reading, skip=done):
+        seen += batch.documents
+
+        def work(batch: _Batch = batch) -> None:
+            batch.counts.clear()
+            batch.notes.clear()
+            apply(batch)
+            imports.add_progress(file.pk, documents=batch.documents, counts=batch.counts, notes=batch.notes, at=at)
+
+        retried(work)
+        rows_read += batch.rows
+        if progress is not None:
+            progress(min(rows_read, rows_expected), rows_expected)
+    with transaction.atomic():
+        if file.kind == "offers" and supplier is not None and options.get("full"):
+            sourcing.close_list(supplier, by=by, at=at)
+        imports.finish(file.pk, by=by, at=at)
+
+
+def _batches(records: Any, *, skip: int) -> Iterator[_Batch]:
+    """Documents in batches; the first `skip` were applied by a reader that died."""
+    batch = _Batch()
+    for number, record in enumerate(records):
+        if number < skip:
+            continue
+        full = batch.documents >= BATCH_DOCUMENTS or batch.rows >= BATCH_ROWS
+        if full and not _same_row(batch.records[-1], record):
+            yield batch
+            batch = _Batch()
+        batch.records.append(record)
+        batch.documents += 1
+        batch.rows += len(getattr(record, "rows", ()) or ()) if not isinstance(record, RowProblem) else record.rows
+        batch.rows += 0 if hasattr(record, "rows") else 1
+    if batch.records:
+        yield batch
+
+
+def _same_row(one: Any, other: Any) -> bool:
+    """Two records of one row (several waybills in a cell) stay in one batch, so that the row is counted once."""
+    return isinstance(one, ReplyRow) and isinstance(other, ReplyRow) and one.row == other.row
+
+
+def _applier(
+    file: ImportFile, supplier: Supplier | None, options: dict[str, Any], *, by: str, at: datetime
+) -> Callable[[_Batch], None]:
+    source = f"import:{file.pk}"
+    kinds: dict[str, Callable[[_Batch], None]] = {
+        "orders": lambda batch: _apply_orders(batch, file.store, options, source, by=by, at=at),
+        "products": lambda batch: _apply_products(batch, file.store, by=by, at=at),
+        "offers": lambda batch: _apply_offers(batch, supplier, by=by, at=at),
+        "replies": lambda batch: _apply_replies(batch, supplier, source, by=by, at=at),
+        "tracking": lambda batch: _apply_tracking(batch, file.store, source, by=by, at=at),
+    }
+    return kinds[file.kind]
+
+
+def _sort(batch: _Batch, *kinds: type) -> list[list[Any]]:
+    """Records by type; problems and documents that are no orders are booked at once."""
+    result: list[list[Any]] = [[] for _ in kinds]
+    for record in batch.records:
+        if isinstance(record, RowProblem):
+            batch.refuse(record)
+        elif isinstance(record, NotAnOrder):
+            batch.counts["not_orders"][record.reason] += len(record.rows)
+            batch.counts["documents"]["not_an_order"] += 1
+        else:
+            result[kinds.index(type(record))].append(record)
+    return result
+
+
+# --- Orders and credit notes --------------------------------------------------------------------------------------
+
+
+def _apply_orders(
+    batch: _Batch, store: Any, options: dict[str, Any], source: str, *, by: str, at: datetime
+) -> None:
+    records, credits = _sort(batch, IncomingOrder, IncomingCredit)
+    if options.get("recipients") == "generated":
+        records = [_with_recipient(record) for record in records]
+    treat_as = options.get("treat_as", "auto")
+    if records:
+        receive_orders(records, store=store, treat_as=treat_as, source=source, by=by, at=at, batch=batch)
+    usable = []
+    for credit in credits:
+        if credit.currency and credit.currency != store.currency:
+            batch.refuse(_other_currency(credit, store))
+        else:
+            usable.append(credit)
+    if usable:
+        credited = aftersales.apply_credits(store, usable, by=by, at=at)
+        batch.used("credit", sum(len(credit.rows) for credit in usable), len(usable))
+        for name in ("matched", "partly", "unmatched", "known"):
+            if number := getattr(credited, name):
+                batch.counts["credit_lines"][name] += number
+
+
+def receive_orders(
+    records: Sequence[IncomingOrder], *, store: Any, treat_as: str = "auto", source: str, by: str, at: datetime,
+    batch: Any = None,
+) -> orders.Received:  # fmt: skip
+    """Orders of one store, from a file or an API: new ones are stored and set going, changed ones adapted."""
+    batch = batch if batch is not None else _Batch()
+
+    def is_history(record: IncomingOrder) -> bool:
+        if treat_as in ("open", "history"):
+            return treat_as == "history"
+        return record.dispatched_at is not None or record.cancelled_at is not None
+
+    received = orders.receive_orders(store=store, records=records, is_history=is_history, by=by, at=at, source=source)
+    record_facts("orders_received", received.live, at=at)
+    if received.refunded:
+        aftersales.write_refunds(
+            [
+                aftersales.NewRefund(
+                    store.pk, order, f"{record.number}/refunded", "channel_refund", "imported_credit", record.refunded,
+                    store.currency, record.paid_at or record.placed_at, (),
+                )
+                for order, record in received.refunded
+            ],
+            by=by, at=at,
+        )  # fmt: skip
+    odd = {id(record) for record in received.other_currency}
+    became = {record.number: "order_changed" for _, record in received.changed}
+    became |= dict.fromkeys(received.new_numbers, "order")
+    became |= dict.fromkeys(received.history_numbers, "order_history")
+    for record in records:
+        if id(record) in odd:
+            batch.refuse(_other_currency(record, store))
+        else:
+            batch.used(became.get(record.number, "order_unchanged"), len(record.rows))
+    if received.changed:
+        _apply_changes(received.changed, store=store, by=by, at=at)
+    return received
+
+
+def _other_currency(record: Any, store: Any) -> RowProblem:
+    return RowProblem(
+        row=record.rows[0] if record.rows else 0, code="currency_not_of_store", rows=len(record.rows),
+        document=record.number,
+        message="%(number)s is in %(currency)s, but the store sells in %(store)s. Import it into a store of that currency.",
+        params={"number": record.number, "currency": record.currency, "store": store.currency},
+    )  # fmt: skip
+
+
+def _with_recipient(record: IncomingOrder) -> IncomingOrder:
+    """An invented recipient where the file holds none (option `recipients: generated`)."""
+    if record.address is not None and record.address.is_complete():
+        return record
+    from daifa.flows.sample_shop.recipients import recipient_for
+
+    return replace(record, address=recipient_for(record.customer_ref, record.number, record.country))
+
+
+def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, by: str, at: datetime) -> None:
+    """What may still change, changes: the ship-to before placing, units not yet bought. The rest asks a person."""
+    ids = sorted(order for order, _ in changed)
+    orders.lock_orders(ids)
+    state = {
+        row[0]: row[1:]
+        for row in bulk.fetch(
+            """SELECT o.id, o.is_history, o.refunded_amount, o.total_amount,
+                      EXISTS (SELECT 1 FROM purchasing_purchaseorder p WHERE p.order_id = o.id
+                              AND p.state NOT IN ('draft', 'ready', 'cancelled', 'refused', 'failed'))
+               FROM orders_order o WHERE o.id = ANY(%s::bigint[])""",
+            (ids,),
+        )
+    }
+    lines: dict[int, list[tuple[int, str, int, str]]] = {}
+    for line, order, sku, quantity, kind in bulk.fetch(
+        """SELECT id, order_id, sku, quantity - cancelled, kind FROM orders_orderline WHERE order_id = ANY(%s::bigint[])
+           ORDER BY order_id, line_no""",
+        (ids,),
+    ):
+        lines.setdefault(order, []).append((line, sku, quantity, kind))
+    digests = _newest_addresses(ids)
+    moved, again, refunds, tasks = [], [], [], []
+    for order, record in changed:
+        is_history, refunded, _total, placed = state[order]
+        if is_history:
+            continue
+        what: list[str] = []
+        if record.address is not None and digests.get(order) != _digest(record.address):
+            if placed:
+                what.append("address")
+            else:
+                moved.append((order, record.address))
+                again.append(order)
+        fewer, more = _compare(lines.get(order, []), record)
+        if more:
+            what.append("lines")
+        if record.cancelled_at is not None:
+            fewer = {line: quantity for line, _, quantity, kind in lines.get(order, []) if kind in ("goods", "sample")}
+        back = record.refunded - refunded
+        if fewer:
+            parts = tuple((line, "", units, Decimal(0)) for line, units in fewer.items() if units)
+            if back > 0:
+                refunds.append(_refund(store, order, record, back, parts))
+            else:
+                done = aftersales.cancel_units(dict(fewer), by=by, at=at)
+                if any(done.get(line, 0) < units for line, units in fewer.items()):
+                    what.append("cancelled")
+        elif back > 0:
+            refunds.append(_refund(store, order, record, back, ()))
+        if what:
+            tasks.append(
+                NewTask(
+                    kind="order_changed", store_id=store.pk, thing_kind="order", thing=order,
+                    params={"number": record.number, "what": what}, stake=state[order][2], currency=store.currency,
+                )
+            )  # fmt: skip
+    orders.set_addresses(moved, by=by, at=at)
+    if moved:
+        _readdress([order for order, _ in moved])
+    aftersales.write_refunds(refunds, by=by, at=at)
+    open_tasks(tasks, at=at)
+    orders.remember_content([(order, content_hash(record)) for order, record in changed])
+    record_facts("orders_to_route", sorted(set(again)), at=at)
+
+
+def _refund(store: Any, order: int, record: IncomingOrder, amount: Decimal, parts: tuple) -> aftersales.NewRefund:
+    return aftersales.NewRefund(
+        store.pk, order, f"{record.number}/refunded/{record.refunded}", "channel_refund", "imported_credit", amount,
+        store.currency, record.cancelled_at or record.paid_at or record.placed_at, parts,
+    )  # fmt: skip
+
+
+def _compare(lines: Sequence[tuple[int, str, int, str]], record: IncomingOrder) -> tuple[dict[int, int], bool]:
+    """(line → units fewer than before, whether anything was added or raised), SKU by SKU."""
+    have: dict[str, list[tuple[int, int]]] = {}
+    for line, sku, quantity, kind in lines:
+        if kind in ("goods", "sample"):
+            have.setdefault(sku, []).append((line, quantity))
+    want: Counter[str] = Counter()
+    for item in record.lines:
+        if item.kind in ("goods", "sample"):
+            want[item.sku] += item.quantity
+    fewer: dict[int, int] = {}
+    more = False
+    for sku in {*have, *want}:
+        left = sum(quantity for _, quantity in have.get(sku, ())) - want[sku]
+        more = more or left < 0
+        for line, quantity in reversed(have.get(sku, ())):
+            if left > 0 and quantity:
+                fewer[line] = min(left, quantity)
+                left -= fewer[line]
+    return fewer, more
+
+
+def _newest_addresses(ids: Sequence[int]) -> dict[int, bytes]:
+    return {
+        order: bytes(digest)
+        for order, digest in bulk.fetch(
+            """SELECT a.order_id, a.digest FROM orders_addressversion a JOIN orders_order o ON o.id = a.order_id
+               WHERE o.id = ANY(%s::bigint[]) AND a.version = o.address_version""",
+            (list(ids),),
+        )
+    }
+
+
+def _digest(address: Any) -> bytes:
+    from daifa.domain.orders.rules import address_text
+    from daifa.lib.secret import keyed_digest
+
+    return keyed_digest(address_text(address))
+
+
+def _readdress(order_ids: Sequence[int]) -> None:
+    """Fulfilments and purchases not placed yet go to the newest address."""
+    for table, states in (
+        ("fulfilment_fulfilmentorder", ["released", "assigned"]),
+        ("purchasing_purchaseorder", ["draft", "ready", "failed"]),
+    ):
+        bulk.execute(
+            f"""UPDATE {table} t SET address_id = a.id
+                FROM orders_order o JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version
+                WHERE t.order_id = o.id AND o.id = ANY(%s::bigint[]) AND t.state = ANY(%s::text[])""",
+            (list(order_ids), states),
+        )
+
+
+# --- Everything else ----------------------------------------------------------------------------------------------
+
+
+def _apply_products(batch: _Batch, store: Any, *, by: str, at: datetime) -> None:
+    (records,) = _sort(batch, IncomingProduct)
+    result = catalog.import_products(records, by=by, at=at, store=store)
+    _book(batch, records, result.refused, {n: getattr(result, n) for n in ("created", "updated", "unchanged")})
+
+
+def _apply_offers(batch: _Batch, supplier: Any, *, by: str, at: datetime) -> None:
+    (records,) = _sort(batch, IncomingOffer)
+    result = sourcing.import_offers(supplier, records, by=by, at=at)
+    _book(batch, records, result.refused, {n: getattr(result, n) for n in ("created", "updated", "unchanged")})
+    batch.notes += [_remark(note) for note in result.notes]
+    if result.variants:
+        route_held_variants(result.variants, at=at)
+
+
+def route_held_variants(variants: Any, *, at: datetime) -> list[int]:
+    """Orders held because these variants had no usable source are routed again; returns them."""
+    held = [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT DISTINCT h.order_id FROM orders_hold h JOIN orders_orderline l ON l.id = h.line_id
+               LEFT JOIN catalog_variant v ON v.sku = l.sku
+               WHERE h.released_at IS NULL
+                 AND h.reason IN ('mapping_missing', 'mapping_broken', 'out_of_stock', 'price_above_limit')
+                 AND coalesce(l.variant_id, v.id) = ANY(%s::bigint[]) ORDER BY 1""",
+            (list(variants),),
+        )
+    ]
+    record_facts("orders_to_route", held, at=at)
+    return held
+
+
+def _book(batch: _Batch, records: Sequence[Any], refused: Sequence[Any], used: dict[str, int]) -> None:
+    for row in refused:
+        batch.refuse(RowProblem(row.row, row.code, row.message, row.params, document=row.document))
+    left = len(records) - len(refused)
+    for reason, number in used.items():
+        number = min(number, left)
+        if number:
+            batch.used(reason, number, number)
+            left -= number
+    if left:
+        batch.used("used", left, left)
+
+
+def _remark(row: Any) -> RowProblem:
+    return RowProblem(row.row, row.code, row.message, row.params, document=row.document, rows=0)
+
+
+def _apply_replies(batch: _Batch, supplier: Any, source: str, *, by: str, at: datetime) -> None:
+    (rows,) = _sort(batch, ReplyRow)
+    applied = apply_replies(rows, supplier=supplier.pk if supplier else None, source=source, by=by, at=at)
+    refused = {problem.row for problem in applied.problems if problem.rows}
+    for problem in applied.problems:
+        batch.refuse(problem)
+    # One row of the file may have become several records (several waybills in a cell): count rows, not records.
+    used = {row.row for row in rows} - refused
+    if used:
+        batch.used("reply_row", len(used), len(used))
+
+
+def _apply_tracking(batch: _Batch, store: Any, source: str, *, by: str, at: datetime) -> None:
+    (rows,) = _sort(batch, TrackingRow)
+    tracked = apply_tracking(rows, source=source, by=by, at=at, stores=[store.pk] if store else None)
+    for problem in tracked.problems:
+        batch.refuse(problem)
+    if tracked.used:
+        batch.used("scan", tracked.used, tracked.used)
+
+
+# --- Mending refused rows -----------------------------------------------------------------------------------------
+
+
+def retry_row(row_id: int, *, cells: Sequence[str] | None, by: str, at: datetime) -> ImportFile:
+    """Read one refused row again, as it was or with mended `cells`: a small file of its own with the same heading.
+
+    Returns the new import; the refused row is marked as retried when the new one used it.
+    """
+    row = ImportRow.objects.select_related("file", "file__store").get(pk=row_id)
+    if row.state != "open":
+        raise Refused(_("This row has been settled already."), code="row_settled")
+    import csv
+    from io import StringIO
+
+    from daifa.lib.sheets import read_sheet
+
+    header = read_sheet(path_of(row.file.sha256), name=row.file.name).header
+    values = list(cells if cells is not None else row.raw)
+    if not any(values):
+        raise Refused(_("The row as it was read is not kept any more; import a mended file instead."), code="row_gone")
+    text = StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerow([*values, *[""] * (len(header) - len(values))][: len(header)])
+    supplier = Supplier.objects.filter(code=row.file.supplier_code).first()
+    again = receive_file(
+        kind=row.file.kind, name=f"row-{row.row}-{Path(row.file.name).stem}.csv", content=text.getvalue().encode(),
+        store=row.file.store, supplier=supplier, options=row.file.options, by=by, at=at,
+    )  # fmt: skip
+    again = read_file(again.pk, by=by, at=at)
+    if again.state == "done" and again.rows_refused == 0:
+        imports.settle_rows([row_id], state="retried")
+    return again
+

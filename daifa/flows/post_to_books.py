@@ -1,0 +1,481 @@
+"""Books: what each fact posts, many at once. Reads the documents, lets `domain.books.rules` decide, writes one batch.
+
+A fact posts once, whatever state its thing has reached since. Entries of parcels are keyed by the last parcel line they
+cover, because a parcel may get further lines after it was posted: those post as an entry of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from daifa.domain.books import rules
+from daifa.domain.books.commands import NewEntry, post_entries
+from daifa.domain.books.rules import NOTHING, Cost, Fee, Leg, Line, LineRevenue
+from daifa.domain.orders.commands import lock_orders
+from daifa.lib import bulk
+
+# What left the building and became income; goods lost on the way in a store that waits for delivery are cost only.
+EARNING = ("parcel_handed_over", "parcel_delivered")
+COSTING = (*EARNING, "parcel_lost")
+
+# --- Orders -----------------------------------------------------------------------------------------------------
+
+
+def post_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
+    """Orders that were paid: receivable less the channel's fee, deferred income."""
+    rows = bulk.fetch(
+        """SELECT o.id, o.store_id, o.currency, o.total_amount, o.units, coalesce(o.paid_at, o.placed_at), s.timezone
+           FROM orders_order o JOIN stores_store s ON s.id = o.store_id
+           WHERE o.id = ANY(%s::bigint[]) AND NOT o.is_history ORDER BY o.id""",
+        (things,),
+    )
+    fees = _fees({row[1] for row in rows})
+    without_goods = {row[0]: (row[3], row[2]) for row in rows if row[4] == 0}
+    lines = _order_lines(list(without_goods))
+    entries = []
+    for order, store, currency, total, units, paid_at, zone in rows:
+        at_once: rules.Parts = ()
+        if units == 0:
+            _, at_once = rules.income_of([line for line, _ in lines.get(order, ())], *without_goods[order])
+        fee = NOTHING
+        if store in fees:
+            fee = rules.fee_of(rules.fees_on(fees[store], _day(paid_at, zone)), total, currency)
+        entries.append(
+            NewEntry(
+                store, "order_paid", order, paid_at, rules.order_paid(total, fee, currency, at_once), order
+            )
+        )
+    post_entries(entries, by=by)
+    return {}
+
+
+def _fees(stores: Iterable[int]) -> dict[int, list[Fee]]:
+    found: dict[int, list[Fee]] = {}
+    for store, *rule in bulk.fetch(
+        """SELECT store_id, name, percent, fixed, valid_from, refunded_on_refund FROM stores_feerule
+           WHERE store_id = ANY(%s::bigint[]) ORDER BY valid_from, id""",
+        (list(stores),),
+    ):
+        found.setdefault(store, []).append(Fee(*rule))
+    return found
+
+
+def _day(at: datetime, zone: str):
+    return at.astimezone(ZoneInfo(zone)).date()
+
+
+def _order_lines(orders: Sequence[int]) -> dict[int, list[tuple[Line, int]]]:
+    """Order → its lines, each with the units cancelled so far."""
+    found: dict[int, list[tuple[Line, int]]] = {}
+    if orders:
+        for order, line, kind, quantity, amount, cancelled in bulk.fetch(
+            """SELECT order_id, id, kind, quantity, amount, cancelled FROM orders_orderline
+               WHERE order_id = ANY(%s::bigint[]) ORDER BY order_id, line_no""",
+            (orders,),
+        ):
+            found.setdefault(order, []).append((Line(line, kind, quantity, amount), cancelled))
+    return found
+
+
+# --- Purchases --------------------------------------------------------------------------------------------------
+
+
+def post_purchases(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
+    """Suppliers' answers that accept something: goods bought, payable to the supplier at the frozen rate."""
+    rows = bulk.fetch(
+        """SELECT a.id, a.at, a.goods_amount, a.freight_amount, p.store_id, p.order_id, p.supplier_id, p.currency,
+                  p.fx_rate, s.currency, coalesce(b.goods, 0), coalesce(b.freight, 0)
+           FROM purchasing_purchaseanswer a
+           JOIN purchasing_purchaseorder p ON p.id = a.purchase_order_id
+           JOIN stores_store s ON s.id = p.store_id
+           LEFT JOIN LATERAL (
+               SELECT sum(x.goods_amount) AS goods, sum(x.freight_amount) AS freight FROM purchasing_purchaseanswer x
+               WHERE x.purchase_order_id = a.purchase_order_id AND x.id < a.id
+           ) b ON true
+           WHERE a.id = ANY(%s::bigint[]) ORDER BY a.id""",
+        (things,),
+    )
+    entries = []
+    for (
+        answer,
+        answered_at,
+        goods,
+        freight,
+        store,
+        order,
+        supplier,
+        currency,
+        rate,
+        home,
+        before_goods,
+        before_freight,
+    ) in rows:
+        before = Cost(before_goods, before_freight)
+        after = Cost(before_goods + goods, before_freight + freight)
+        legs = rules.purchase_accepted(before, after, currency, home, rate)
+        entries.append(NewEntry(store, "purchase_accepted", answer, answered_at, legs, order, supplier))
+    post_entries(entries, by=by)
+    return {}
+
+
+# --- Parcels ----------------------------------------------------------------------------------------------------
+
+
+class _Parcel(NamedTuple):
+    id: int
+    order: int
+    store: int
+    supplier: int
+    handed_over_at: datetime | None
+    delivered_at: datetime | None
+    revenue_at: str
+    home: str
+
+
+class _ParcelLine(NamedTuple):
+    id: int
+    purchase_line: int
+    order_line: int
+    units: int  # the supplier's
+    sales_units: int
+
+
+class _PurchaseLine(NamedTuple):
+    purchase: int
+    is_sale: bool
+    unit_cost: Decimal
+    unit_freight: Decimal
+
+
+@dataclass(slots=True)
+class _Purchase:
+    """How far the cost of a purchase has been posted."""
+
+    rate: Decimal
+    parcel_freight: Decimal  # due once, with its first unit
+    posted: Cost = field(default_factory=Cost)
+
+
+@dataclass(slots=True)
+class _Orders:
+    """What the books need of some orders: income by line and cost by purchase, moved on to what has been posted."""
+
+    currency: dict[int, str] = field(default_factory=dict)
+    total: dict[int, Decimal] = field(default_factory=dict)
+    income: dict[int, dict[int, LineRevenue]] = field(default_factory=dict)
+    facts: dict[int, set[tuple[str, int]]] = field(default_factory=dict)
+    parcel_lines: dict[int, list[_ParcelLine]] = field(
+        default_factory=dict
+    )  # by parcel, in the order they came
+    purchase_lines: dict[int, _PurchaseLine] = field(default_factory=dict)
+    purchases: dict[int, _Purchase] = field(default_factory=dict)
+    earned: dict[int, int] = field(default_factory=dict)  # parcel → last line posted as income
+    cost: dict[int, int] = field(default_factory=dict)  # parcel → last line posted as cost
+    deferred: dict[int, Decimal] = field(default_factory=dict)  # only of orders with posted refunds
+
+
+def post_handed_over(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
+    """Parcels handed over: income and cost of their units, in stores whose revenue counts then."""
+    return _post_parcels(things, at=at, by=by)
+
+
+def post_delivered(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
+    """Parcels delivered: the same, in stores whose revenue counts then; also what was never seen handed over."""
+    return _post_parcels(things, at=at, by=by)
+
+
+def post_lost(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
+    """Parcels lost or sent back before they became income: what they cost is cost. Elsewhere nothing changes."""
+    parcels = [
+        parcel for parcel in _unposted(things) if parcel.revenue_at == "delivered" and not parcel.delivered_at
+    ]
+    books = _load(parcels)
+    entries = []
+    for parcel in parcels:
+        lines = _left(books, parcel, books.cost)
+        if lines:
+            legs = rules.merged(_cost_legs(books, lines, parcel.home))
+            entries.append(
+                NewEntry(
+                    parcel.store, "parcel_lost", lines[-1].id, at, legs, parcel.order, parcel.supplier,
+                    even_if_empty=True,
+                )
+            )  # fmt: skip
+    post_entries(entries, by=by)
+    return {}
+
+
+def _post_parcels(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
+    parcels = [
+        parcel
+        for parcel in _unposted(things)
+        if parcel.delivered_at or (parcel.revenue_at == "handed_over" and parcel.handed_over_at)
+    ]
+    books = _load(parcels)
+    entries = []
+    for parcel in parcels:
+        lines = _left(books, parcel, books.earned)
+        if not lines:
+            continue
+        on_hand_over = parcel.revenue_at == "handed_over"
+        happened = (on_hand_over and parcel.handed_over_at) or parcel.delivered_at or at
+        sales = [
+            (line.order_line, line.sales_units)
+            for line in lines
+            if books.purchase_lines[line.purchase_line].is_sale  # replacements were paid for once
+        ]
+        currency = books.currency[parcel.order]
+        legs = rules.handed_over(
+            books.income[parcel.order], sales, currency, deferred=books.deferred.get(parcel.order)
+        )
+        if parcel.order in books.deferred:
+            books.deferred[parcel.order] -= _sum_of(legs, rules.DEFERRED)
+        legs += rules.merged(_cost_legs(books, _left(books, parcel, books.cost), parcel.home))
+        entries.append(
+            NewEntry(
+                parcel.store, EARNING[0] if on_hand_over else EARNING[1], lines[-1].id, happened, legs, parcel.order,
+                parcel.supplier, even_if_empty=True,
+            )
+        )  # fmt: skip
+    post_entries(entries, by=by)
+    return {}
+
+
+def _unposted(things: Sequence[int]) -> list[_Parcel]:
+    """Those of the parcels whose newest line has not become income yet, by id."""
+    rows = bulk.fetch(
+        """SELECT p.id, p.order_id, p.store_id, p.supplier_id, p.handed_over_at, p.delivered_at, s.revenue_at, s.currency
+           FROM shipping_parcel p JOIN stores_store s ON s.id = p.store_id
+           JOIN LATERAL (SELECT max(l.id) AS line FROM shipping_parcelline l WHERE l.parcel_id = p.id) l ON true
+           WHERE p.id = ANY(%s::bigint[])
+             AND NOT EXISTS (SELECT 1 FROM books_entry e WHERE e.fact = 'parcel_handed_over' AND e.fact_id = l.line)
+             AND NOT EXISTS (SELECT 1 FROM books_entry e WHERE e.fact = 'parcel_delivered' AND e.fact_id = l.line)
+           ORDER BY p.id""",
+        (list(things),),
+    )
+    return [_Parcel(*row) for row in rows]
+
+
+def _left(books: _Orders, parcel: _Parcel, posted: dict[int, int]) -> list[_ParcelLine]:
+    """The parcel's lines after the last posted one; counts them as posted."""
+    last = posted.get(parcel.id, 0)
+    lines = [line for line in books.parcel_lines.get(parcel.id, ()) if line.id > last]
+    if lines:
+        posted[parcel.id] = lines[-1].id
+    return lines
+
+
+def _cost_legs(books: _Orders, lines: Sequence[_ParcelLine], home: str) -> list[Leg]:
+    before: dict[int, Cost] = {}
+    for line in lines:
+        purchase = books.purchase_lines[line.purchase_line].purchase
+        before.setdefault(purchase, books.purchases[purchase].posted)
+        _add_cost(books, line)
+    legs: list[Leg] = []
+    for purchase, cost in before.items():
+        of = books.purchases[purchase]
+        legs += rules.goods_left(cost, of.posted, home, of.rate)
+    return legs
+
+
+def _add_cost(books: _Orders, line: _ParcelLine) -> None:
+    of = books.purchase_lines[line.purchase_line]
+    purchase = books.purchases[of.purchase]
+    freight = purchase.posted.freight + line.units * of.unit_freight
+    if purchase.parcel_freight:
+        freight += purchase.parcel_freight
+        purchase.parcel_freight = NOTHING
+    purchase.posted = Cost(purchase.posted.goods + line.units * of.unit_cost, freight)
+
+
+def _load(parcels: Sequence[_Parcel]) -> _Orders:
+    """Lock the parcels' orders and read what has been posted of them."""
+    return _load_orders(sorted({parcel.order for parcel in parcels}))
+
+
+def _load_orders(orders: list[int]) -> _Orders:
+    books = _Orders()
+    if not orders:
+        return books
+    lock_orders(orders)
+    for order, currency, total in bulk.fetch(
+        "SELECT id, currency, total_amount FROM orders_order WHERE id = ANY(%s::bigint[])", (orders,)
+    ):
+        books.currency[order], books.total[order] = currency, total
+    for order, lines in _order_lines(orders).items():
+        income, _ = rules.income_of([line for line, _ in lines], books.total[order], books.currency[order])
+        for line, cancelled in lines:
+            if line.id in income:
+                income[line.id].cancelled = cancelled
+        books.income[order] = income
+    for order, fact, fact_id in bulk.fetch(
+        """SELECT order_id, fact, fact_id FROM books_entry
+           WHERE order_id = ANY(%s::bigint[]) AND fact <> 'purchase_accepted'""",
+        (orders,),
+    ):
+        books.facts.setdefault(order, set()).add((fact, fact_id))
+    _load_purchases(books, orders)
+    dead = _load_parcel_lines(books, orders)
+    _count_posted(books, dead)
+    refunded = [
+        order for order, facts in books.facts.items() if any(fact == "refund_confirmed" for fact, _ in facts)
+    ]
+    if refunded:
+        books.deferred = _deferred(books, refunded)
+    return books
+
+
+def _load_purchases(books: _Orders, orders: list[int]) -> None:
+    for purchase, rate, freight, line, kind, live, cost, unit_freight in bulk.fetch(
+        """SELECT p.id, p.fx_rate, p.freight_amount, l.id, f.kind, l.quantity - l.cancelled, l.unit_cost, l.unit_freight
+           FROM purchasing_purchaseorder p JOIN purchasing_purchaseline l ON l.purchase_order_id = p.id
+           JOIN fulfilment_fulfilmentline f ON f.id = l.fulfilment_line_id
+           WHERE p.order_id = ANY(%s::bigint[])""",
+        (orders,),
+    ):
+        if purchase not in books.purchases:
+            books.purchases[purchase] = _Purchase(rate, freight)
+        # What the lines do not explain of a purchase's freight is the parcel's own.
+        books.purchases[purchase].parcel_freight -= live * unit_freight
+        books.purchase_lines[line] = _PurchaseLine(purchase, kind == "sale", cost, unit_freight)
+
+
+def _load_parcel_lines(books: _Orders, orders: list[int]) -> dict[int, int]:
+    """Fills `parcel_lines`; returns the parcels that will not arrive, with their orders."""
+    dead: dict[int, int] = {}
+    for order, parcel, state, *line in bulk.fetch(
+        """SELECT p.order_id, p.id, p.state, l.id, l.purchase_line_id, l.order_line_id, l.quantity, l.order_quantity
+           FROM shipping_parcel p JOIN shipping_parcelline l ON l.parcel_id = p.id
+           WHERE p.order_id = ANY(%s::bigint[]) ORDER BY l.id""",
+        (orders,),
+    ):
+        books.parcel_lines.setdefault(parcel, []).append(_ParcelLine(*line))
+        if state in ("lost", "returned_to_sender"):
+            dead[parcel] = order
+    return dead
+
+
+def _count_posted(books: _Orders, dead: dict[int, int]) -> None:
+    """Move income and cost on to what the ledger holds; count the units of dead parcels that never became income."""
+    order_of_line = {line: order for order, income in books.income.items() for line in income}
+    facts = {fact for each in books.facts.values() for fact in each}
+    for parcel, lines in books.parcel_lines.items():
+        earned = max((line.id for line in lines if any((f, line.id) in facts for f in EARNING)), default=0)
+        cost = max((line.id for line in lines if ("parcel_lost", line.id) in facts), default=0)
+        if earned:
+            books.earned[parcel] = earned
+        if cost or earned:
+            books.cost[parcel] = max(cost, earned)
+        for line in lines:
+            if line.id <= books.cost.get(parcel, 0):
+                _add_cost(books, line)
+            order = order_of_line.get(line.order_line)
+            if order is None or not books.purchase_lines[line.purchase_line].is_sale:
+                continue
+            of_line = books.income[order][line.order_line]
+            if line.id <= earned:
+                of_line.handed = min(of_line.handed + line.sales_units, of_line.quantity)
+            elif parcel in dead:
+                of_line.lost += line.sales_units
+
+
+def _deferred(books: _Orders, orders: Sequence[int]) -> dict[int, Decimal]:
+    """Deferred income of orders; a payment not posted yet counts as if it were."""
+    found = dict(
+        bulk.fetch(
+            """SELECT e.order_id, -sum(p.amount) FROM books_entry e JOIN books_posting p ON p.entry_id = e.id
+               JOIN orders_order o ON o.id = e.order_id AND o.currency = p.currency
+               WHERE e.order_id = ANY(%s::bigint[]) AND p.account_id = (SELECT id FROM books_account WHERE code = %s)
+               GROUP BY 1""",
+            (list(orders), rules.DEFERRED),
+        )
+    )
+    for order in orders:
+        if ("order_paid", order) not in books.facts.get(order, ()) and books.income.get(order):
+            paid = rules.order_paid(books.total[order], NOTHING, books.currency[order])
+            found[order] = found.get(order, NOTHING) - _sum_of(paid, rules.DEFERRED)
+    return {order: found.get(order, NOTHING) for order in orders}
+
+
+def _sum_of(legs: Iterable[Leg], account: str) -> Decimal:
+    return sum((amount for code, _, amount in legs if code == account), NOTHING)
+
+
+# --- Refunds ----------------------------------------------------------------------------------------------------
+
+
+def post_refunds(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
+    """Refunds confirmed: out of deferred income for units that will not be handed over, the rest against sales.
+
+    One without an order, or of an order that was history when it came, is against sales altogether.
+    """
+    refunds = bulk.fetch(
+        """SELECT r.id, r.store_id, r.order_id, r.amount, r.currency, coalesce(r.confirmed_at, r.at),
+                  o.is_history, o.currency, o.total_amount, coalesce(o.paid_at, o.placed_at), s.timezone
+           FROM aftersales_refund r JOIN stores_store s ON s.id = r.store_id
+           LEFT JOIN orders_order o ON o.id = r.order_id
+           WHERE r.id = ANY(%s::bigint[])
+             AND NOT EXISTS (SELECT 1 FROM books_entry e WHERE e.fact = 'refund_confirmed' AND e.fact_id = r.id)
+           ORDER BY r.id""",
+        (things,),
+    )
+    live = sorted({row[2] for row in refunds if row[2] is not None and not row[6] and row[4] == row[7]})
+    books = _load_orders(live)
+    books.deferred = _deferred(books, live) if live else {}
+    before, cancelled = _earlier_refunds(books, live)
+    fees = _fees({row[1] for row in refunds})
+    entries = []
+    for refund, store, order, amount, currency, confirmed_at, _, _, total, paid_at, zone in refunds:
+        if order not in books.currency:
+            legs = rules.refund_confirmed(amount, currency)
+        elif ("refund_confirmed", refund) in books.facts.get(
+            order, ()
+        ):  # posted while we waited for the order
+            continue
+        else:
+            fee_back = NOTHING
+            if store in fees:
+                in_force = rules.fees_on(fees[store], _day(paid_at, zone))
+                fee_back = rules.fee_given_back(in_force, total, before.get(order, NOTHING), amount, currency)
+            legs = rules.refund_confirmed(
+                amount, currency, lines=books.income.get(order), cancelled=cancelled.get(refund, ()),
+                deferred=books.deferred[order], fee_back=fee_back,
+            )  # fmt: skip
+            books.deferred[order] -= _sum_of(legs, rules.DEFERRED)
+            before[order] = before.get(order, NOTHING) + amount
+        entries.append(NewEntry(store, "refund_confirmed", refund, confirmed_at, legs, order))
+    post_entries(entries, by=by)
+    return {}
+
+
+def _earlier_refunds(
+    books: _Orders, orders: list[int]
+) -> tuple[dict[int, Decimal], dict[int, list[tuple[int, int]]]]:
+    """Order → refunded and posted so far; refund → the units it cancelled. Counts the earlier ones as settled."""
+    before: dict[int, Decimal] = {}
+    cancelled: dict[int, list[tuple[int, int]]] = {}
+    if not orders:
+        return before, cancelled
+    seen: set[int] = set()
+    for order, refund, amount, line, units in bulk.fetch(
+        """SELECT r.order_id, r.id, r.amount, l.order_line_id, l.cancelled FROM aftersales_refund r
+           LEFT JOIN aftersales_refundline l ON l.refund_id = r.id AND l.cancelled > 0
+           WHERE r.order_id = ANY(%s::bigint[]) ORDER BY r.id, l.id""",
+        (orders,),
+    ):
+        posted = ("refund_confirmed", refund) in books.facts.get(order, ())
+        if posted and refund not in seen:
+            before[order] = before.get(order, NOTHING) + amount
+        seen.add(refund)
+        if line is None or not units:
+            continue
+        if not posted:
+            cancelled.setdefault(refund, []).append((line, units))
+        elif line in books.income.get(order, {}):
+            books.income[order][line].settled += units
+    return before, cancelled
