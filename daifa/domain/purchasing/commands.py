@@ -229,9 +229,11 @@ def cancel_units(wants: dict[int, int], *, by: str, at: datetime) -> dict[int, i
         return done
     open_units = dict(
         bulk.fetch(
-            "SELECT id, quantity - cancelled - allocated FROM orders_orderline WHERE id = ANY(%s::bigint[])", (list(wants),)
+            """SELECT id, quantity - cancelled - allocated FROM orders_orderline
+               WHERE id = ANY(%s::bigint[]) AND kind IN ('goods', 'sample')""",
+            (list(wants),),
         )
-    )
+    )  # money lines (postage, fees) have no units to cancel: the order counts goods and samples only
     for line, units in wants.items():
         if take := min(units, open_units.get(line, 0)):
             done[line] = take
