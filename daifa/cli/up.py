@@ -1,6 +1,5 @@
 """`daifa up`: database, tables, sample shop, web and worker, and the address to open. Also the small commands around it."""
 
-import ctypes
 import fcntl
 import http.client
 import os
@@ -16,6 +15,7 @@ from datetime import datetime
 import typer
 
 from daifa.config import database, home
+from daifa.lib.children import end_with_parent
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEALTHY_SECONDS = 60
@@ -184,15 +184,6 @@ def _web_command(host: str, port: int, workers: int) -> list[str]:
     ]  # fmt: skip
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
-
-
-def _end_with_parent() -> None:
-    # Runs in the child between fork and exec: should `daifa up` be killed, the kernel ends the child too.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 @dataclass
 class Part:
     """A child process that is kept alive: the web server, the worker."""
@@ -203,9 +194,10 @@ class Part:
     restarts: list[float] = field(default_factory=list)
 
     def start(self) -> None:
-        # A session of its own: Ctrl-C reaches `daifa up` only, which then stops its parts in order.
+        # A session of its own: Ctrl-C reaches `daifa up` only, which then stops its parts in order. Should `daifa up`
+        # be killed, the kernel ends them.
         self.process = subprocess.Popen(
-            self.command, start_new_session=True, preexec_fn=_end_with_parent, stdin=subprocess.DEVNULL
+            self.command, start_new_session=True, preexec_fn=end_with_parent, stdin=subprocess.DEVNULL
         )
 
     def ended(self) -> bool:

@@ -7,6 +7,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "daifa.config.settings")
 from django.core.wsgi import get_wsgi_application
 
 from daifa.config.database import ensure_database
+from daifa.lib.children import end_with_parent
 
+end_with_parent()  # a killed server leaves no process behind that keeps the port
 ensure_database()
 application = get_wsgi_application()

@@ -151,3 +151,24 @@ def test_missing_migrations_are_noticed_without_reading_them():
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'people' AND name = '0001_initial'")
     assert missing_migrations() == ["people.0001_initial"]
+
+
+def _rows() -> dict[str, int]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 'content types', count(*) FROM django_content_type UNION ALL "
+            "SELECT 'people', count(*) FROM people_user"
+        )
+        return dict(cursor.fetchall())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("run", [1, 2])
+def test_tests_that_commit_leave_no_rows_and_take_none(run):
+    from daifa.domain.people.models import User
+
+    before = _rows()
+    assert before["people"] == 0 and before["content types"] > 10
+    User.objects.create(username="committed")
