@@ -1,7 +1,6 @@
 """Django settings, all from the environment. Every variable is explained in docs/operate/install.md."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,7 +54,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "procrastinate.contrib.django",
-    *(f"daifa.domain.{subject}" for subject in SUBJECTS if find_spec(f"daifa.domain.{subject}.apps")),
+    *(f"daifa.domain.{subject}" for subject in SUBJECTS),
 ]
 
 MIDDLEWARE = [
@@ -121,8 +120,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 5, "stalled_worker
 
 # --- People -----------------------------------------------------------------------------------------------------
 
-if "daifa.domain.people" in INSTALLED_APPS:
-    AUTH_USER_MODEL = "people.User"
+AUTH_USER_MODEL = "people.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"

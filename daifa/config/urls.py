@@ -1,7 +1,5 @@
 """Which address belongs to which door."""
 
-from importlib.util import find_spec
-
 from django.urls import include, path
 
 from daifa.web.pages.health import health
@@ -13,6 +11,6 @@ urlpatterns = [
     path("account/", include("allauth.account.urls")),
     path("account/2fa/", include("allauth.mfa.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
-    *([path("api/", include("daifa.api.urls"))] if find_spec("daifa.api.urls") else []),
-    *([path("", include("daifa.web.urls"))] if find_spec("daifa.web.urls") else []),
+    path("api/", include("daifa.api.urls")),
+    path("", include("daifa.web.urls")),
 ]
