@@ -61,13 +61,13 @@ def restore(
         typer.echo(json.dumps({
             "taken_at": restored.taken_at.isoformat(), "rows": restored.rows, "files": restored.files,
             "code": restored.code, "former_code": restored.former_code, "quarantined": True,
-            "unknown_messages": restored.unknown_messages, "warnings": restored.warnings,
+            "waiting_messages": restored.waiting_messages, "warnings": restored.warnings,
         }))  # fmt: skip
         return
     typer.echo(f"Restored the state of {restored.taken_at:%Y-%m-%d %H:%M %Z}: {restored.rows:,} rows, {restored.files} files.")
     for warning in restored.warnings:
         typer.echo(warning)
-    if count := restored.unknown_messages:
+    if count := restored.waiting_messages:
         typer.echo(
             ngettext(
                 "%(count)s message was waiting when the backup was taken; whether it was sent since is for you to say.",
