@@ -21,11 +21,11 @@ def main(source: str) -> None:
     with gzip.open(source, "rt", encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     documents: dict[str, list[list[str]]] = {}
-    apart: set[str] = set()
+    apart: dict[str, str] = {}  # document → the one that interrupts it
     last = ""
     for row in rows:
         if row[0] != last and row[0] in documents:
-            apart.add(row[0])
+            apart.setdefault(row[0], last)
         last = row[0]
         documents.setdefault(row[0], []).append(row)
     chosen: set[str] = set()
@@ -92,6 +92,8 @@ def main(source: str) -> None:
         }.get(kind, 1)
         if classes[kind] % every == 1 % every and len(lines) <= 200:
             chosen.add(number)
+            if kind == "rows apart" and len(documents[apart[number]]) <= 60:
+                chosen.add(apart[number])
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -1308,9 +1308,9 @@ def _parcels(
             tokens.append((word, pieces if len(words) == 1 or word == words[-1] else None))
     found: list[tuple[str, int | None]] = []
     for word, pieces in tokens:
-        word = re.sub(r"^[^0-9A-Za-z]+|[^0-9A-Za-z]+$", "", word)
         if match := re.match(r"^([\u4e00-\u9fff]+)([0-9A-Za-z].*)$", word):
             carrier, word = carrier or match[1], match[2]
+        word = re.sub(r"^[^0-9A-Za-z]+|[^0-9A-Za-z]+$", "", word)
         try:
             word = clean_id(word)
         except CellRefused as error:

@@ -469,8 +469,16 @@ class _TextRows:
                 N_("Row %(row)s of “%(file)s” cannot be read as a table row."),
                 {"file": self.name, "row": number + 1},
             ) from error
-        if span > 1 and "".join(list(last_lines)[-span:]).count('"') % 2:
+        if number and self._breaks_off(list(last_lines)[-span:]):
             raise self._not_closed(number)
+
+    def _breaks_off(self, lines: list[str]) -> bool:
+        """True when the last record ends inside a quoted cell. (An inch mark inside a plain cell is no quotation mark.)"""
+        try:
+            list(csv.reader(lines, delimiter=self.delimiter, strict=True))
+        except csv.Error as error:
+            return "unexpected end" in str(error)
+        return False
 
     def _not_closed(self, row: int) -> SheetRefused:
         return SheetRefused(
