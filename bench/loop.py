@@ -40,12 +40,13 @@ class Meter:
         self._start()
 
     def _start(self) -> None:
-        self._app, self._server, self._wall = own_cpu(), server_cpu(self.cluster), time.perf_counter()
+        self._server = server_cpu(self.cluster)  # reading it costs CPU of ours, which must not count
+        self._app, self._wall = own_cpu(), time.perf_counter()
 
     def stop(self) -> None:
+        self.wall += time.perf_counter() - self._wall
         self.app += own_cpu() - self._app
         self.server += server_cpu(self.cluster) - self._server
-        self.wall += time.perf_counter() - self._wall
 
     def off(self) -> Any:
         from contextlib import contextmanager

@@ -57,8 +57,11 @@ LAST = [
 ]
 
 
-def store_orders(count: int) -> dict[str, Any]:
-    """Write `count` orders and what hangs on them; returns {"stores": […], "skus": […], "orders": […]}."""
+def store_orders(count: int, *, variants_sold: int = 2_000, analyse: bool = True) -> dict[str, Any]:
+    """Write `count` orders and what hangs on them; returns {"stores": […], "skus": […], "orders": […]}.
+
+    `analyse` False leaves out the VACUUM ANALYZE, which cannot run inside a transaction.
+    """
     from django.db import connection, transaction
 
     from daifa.domain.catalog.models import Product, Variant
@@ -79,7 +82,7 @@ def store_orders(count: int) -> dict[str, Any]:
     ]
     product = Product.objects.create(handle="bench", title="Bench", created_at=begin)
     variants = Variant.objects.bulk_create(
-        Variant(product=product, sku=f"{10000 + i}{'ABC'[i % 3]}", created_at=begin) for i in range(2_000)
+        Variant(product=product, sku=f"{10000 + i}{'ABC'[i % 3]}", created_at=begin) for i in range(variants_sold)
     )
     offers = SupplierOffer.objects.bulk_create(
         SupplierOffer(
@@ -130,8 +133,9 @@ def store_orders(count: int) -> dict[str, Any]:
                 batch,
             )
         written += size
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
+    if analyse:
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
     return {"stores": [store.id for store in stores], "skus": [v.sku for v in variants], "orders": ids}
 
 

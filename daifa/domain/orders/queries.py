@@ -309,3 +309,12 @@ def held_by_hand(order_ids: Sequence[int]) -> set[int]:
         (list(order_ids),),
     )
     return {row[0] for row in rows}
+
+
+def open_holds_of(order_ids: Sequence[int]) -> list[int]:
+    """Ids of all holds still open on these orders and their lines."""
+    rows = bulk.fetch(
+        "SELECT id FROM orders_hold WHERE order_id = ANY(%s::bigint[]) AND released_at IS NULL ORDER BY id",
+        (list(order_ids),),
+    )
+    return [row[0] for row in rows]

@@ -1,6 +1,6 @@
 """Who works here."""
 
-from daifa.domain.people.models import User
+from daifa.domain.people.models import ApiToken, User
 
 
 def people() -> list[User]:
@@ -10,3 +10,8 @@ def people() -> list[User]:
 
 def person(user_id: int) -> User | None:
     return User.objects.filter(pk=user_id).first()
+
+
+def api_tokens_of(user: User) -> list[ApiToken]:
+    """A person's API tokens, newest first, revoked ones too."""
+    return list(ApiToken.objects.filter(user=user).order_by("-id"))

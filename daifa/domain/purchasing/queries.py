@@ -195,13 +195,29 @@ def run_page(
         runs = runs.filter(state=state)
     if supplier_id is not None:
         runs = runs.filter(supplier_id=supplier_id)
-    return (cursor or Cursor(NEWEST)).slice(
-        runs.annotate(supplier_code=F("supplier__code")).values(
-            "id", "store_id", "supplier_id", "supplier_code", "number", "state", "name", "sha256", "orders", "rows",
-            "times_sent", "at", "placed_at",
-        ),
-        limit,
+    return (cursor or Cursor(NEWEST)).slice(_rows(runs), limit)
+
+
+def _rows(runs: QuerySet[PurchaseRun]) -> QuerySet[Any]:
+    return runs.annotate(supplier_code=F("supplier__code")).values(
+        "id", "store_id", "supplier_id", "supplier_code", "number", "state", "name", "sha256", "orders", "rows",
+        "times_sent", "at", "placed_at",
     )  # fmt: skip
+
+
+def run_row(scope: Sequence[int], run_id: int) -> dict[str, Any] | None:
+    """One run as in `run_page`; None when it is not there or not in scope."""
+    return _rows(runs_in(scope).filter(id=run_id)).first()
+
+
+def stores_of_run(run_id: int) -> list[int]:
+    """The stores whose purchase orders are in the run; [] when there is none."""
+    rows = bulk.fetch(
+        """SELECT store_id FROM purchasing_purchaserun WHERE id = %(id)s AND store_id IS NOT NULL
+           UNION SELECT store_id FROM purchasing_purchaseorder WHERE run_id = %(id)s""",
+        {"id": run_id},
+    )
+    return [row[0] for row in rows]
 
 
 def run_file(scope: Sequence[int], run_id: int) -> tuple[str, bytes] | None:

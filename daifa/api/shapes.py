@@ -1,0 +1,114 @@
+"""How values look on the wire: money, pages of lists, numbers of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
+
+from django.http import HttpRequest
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from ninja import Field, Query, Schema
+from ninja.errors import HttpError
+from ninja.parser import Parser
+
+from daifa.api.errors import Problem
+from daifa.lib.money import minor_unit
+from daifa.lib.paging import Cursor
+
+T = TypeVar("T")
+
+MOST_ID = 2**63 - 1
+Id = Annotated[int, Field(ge=1, le=MOST_ID)]
+"""A row's number, in an address or a body."""
+
+Limit = Annotated[int, Query(50, ge=1, le=200, description="At most so many items.")]
+After = Annotated[str | None, Query(None, max_length=400, description="`next` of the page before this one.")]
+Words = Annotated[str | None, Query(None, max_length=120)]
+Number = Annotated[int | None, Query(None, ge=1, le=MOST_ID)]
+Moment = Annotated[datetime | None, Query(None, description="ISO 8601 with its zone, or UTC.")]
+
+
+class MoneyOut(Schema):
+    """An amount as text, so that no program reads it into binary fractions, and its ISO 4217 currency."""
+
+    amount: str = Field(examples=["12.34"])
+    currency: str = Field(examples=["GBP"])
+
+
+class Page(Schema, Generic[T]):
+    """One page of a list. `next` is the `after` of the following page, null on the last."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class Done(Schema):
+    """What a command did: ids of the things it changed, and a sentence for each it refused."""
+
+    done: list[int]
+    refused: list[str] = []
+
+
+def money(amount: Decimal | None, currency: str) -> dict[str, str] | None:
+    """At least the currency's minor units, more digits where they are stored (unit prices)."""
+    if amount is None:
+        return None
+    unit = minor_unit(currency)
+    amount = amount.normalize()
+    if amount.as_tuple().exponent > unit.as_tuple().exponent:
+        amount = amount.quantize(unit)
+    return {"amount": f"{amount:f}", "currency": currency}
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "moment": lambda value: isinstance(value, datetime) and value.tzinfo is not None,
+    "id": lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_ID,
+    "text": lambda value: isinstance(value, str) and "\0" not in value,
+}
+
+
+def cursor_of(order: Sequence[str], kinds: Sequence[str], after: str | None) -> Cursor:
+    """The cursor of an `after`; one that was not given out for this list is refused."""
+    cursor = Cursor.read(order, after=after)
+    if after and (
+        cursor.key is None
+        or not all(_KINDS[kind](value) for kind, value in zip(kinds, cursor.key, strict=True))
+    ):
+        raise Problem(
+            422, "bad_cursor", _("`after` does not belong to this list; take it from `next`."), "after"
+        )
+    return cursor
+
+
+def page_of(rows: Sequence[Any], limit: int, cursor: Cursor, shape: Callable[[Any], Any]) -> dict[str, Any]:
+    """The page of `rows`, which were asked for with `limit` + 1."""
+    shown = rows[:limit]
+    return {
+        "items": [shape(row) for row in shown],
+        "next": cursor.token(shown[-1]) if len(rows) > limit and shown else None,
+    }
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """A moment without a zone is taken as UTC."""
+    if moment is not None and moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment
+
+
+class CarefulParser(Parser):
+    """Refuses the NUL character, which no text in the database can hold, wherever it stands."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        body = super().parse_body(request)
+        if b"\\u0000" in request.body or b"\0" in request.body:
+            raise HttpError(400, "NUL")
+        return body
+
+    def parse_querydict(self, data: MultiValueDict, list_fields: list[str], request: HttpRequest) -> Any:
+        if any("\0" in value for _key, values in data.lists() for value in values):
+            raise Problem(422, "invalid", _("The request holds a NUL character; leave it out."))
+        return super().parse_querydict(data, list_fields, request)

@@ -1,0 +1,224 @@
+"""Nobody gets anything that is not theirs: every operation of the API is called as a stranger, without being listed here."""
+
+import json
+import re
+
+import pytest
+from django.db import connection
+
+from daifa.api.v1 import api
+from daifa.domain.imports.models import ImportFile, ImportRow
+from daifa.domain.purchasing.models import PurchaseOrder, PurchaseRun
+from daifa.domain.stores.models import Task
+from daifa.lib import bulk, clock
+
+OPERATIONS = [
+    (method, path, operation)
+    for path, methods in api.get_openapi_schema(path_prefix="/api/v1/")["paths"].items()
+    for method, operation in methods.items()
+]
+# What answers about the caller alone, or is the same for everybody who works here.
+ABOUT_ME = {"/api/v1/me", "/api/v1/tokens", "/api/v1/stores", "/api/v1/tasks/today"}
+
+
+@pytest.fixture
+def things(shop):
+    """Path parameter → id of such a thing in the first store."""
+    at = clock.now()
+    order = bulk.fetch(
+        """SELECT o.id FROM orders_order o JOIN shipping_parcel p ON p.order_id = o.id WHERE o.store_id = %s LIMIT 1""",
+        (shop.first,),
+    )[0][0]
+    purchase = PurchaseOrder.objects.filter(store_id=shop.first).first()
+    run = PurchaseRun.objects.create(
+        store_id=shop.first, supplier_id=purchase.supplier_id, number=1, state="fixed", name="run.xlsx",
+        content=b"PK", sha256="0" * 64, orders=1, rows=1, at=at,
+    )  # fmt: skip
+    PurchaseOrder.objects.filter(id=purchase.id).update(run=run)
+    file = ImportFile.objects.create(
+        kind="orders", store_id=shop.first, name="orders.csv", sha256="0" * 64, size=1, by="user:1", at=at
+    )
+    row = ImportRow.objects.create(file=file, row=2, code="no_sku", message="Row without a SKU.", at=at)
+    task = Task.objects.create(
+        store_id=shop.first, kind="order_changed", thing_kind="order", thing=order, opened_at=at
+    )
+
+    def one(table: str) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT min(id) FROM {table} WHERE store_id = %s", [shop.first])
+            return cursor.fetchone()[0]
+
+    return {
+        "order_id": order, "purchase_id": purchase.id, "run_id": run.id, "parcel_id": one("shipping_parcel"),
+        "store_id": shop.first, "message_id": one("buyer_messages_message"), "import_id": file.id, "row_id": row.id,
+        "task_id": task.id, "supplier_id": purchase.supplier_id, "token_id": 1,
+        "variant_id": bulk.fetch("SELECT min(id) FROM catalog_variant")[0][0],
+    }  # fmt: skip
+
+
+def body_of(operation, things) -> dict:
+    """A body that passes the schema, about things of the first store."""
+    given = {
+        "hold_orders": {"order_ids": [things["order_id"]]},
+        "add_store": {"code": "new", "name": "New", "currency": "GBP"},
+        "add_supplier": {"code": "new", "name": "New", "currency": "CNY"},
+        "add_expense": {"store_id": things["store_id"], "kind": "tools", "amount": "5", "currency": "GBP", "date": "2026-05-01", "key": "k"},
+        "pay_supplier": {"store_id": things["store_id"], "supplier_id": things["supplier_id"], "amount": "5", "currency": "CNY",
+                         "date": "2026-05-01", "key": "k"},
+        "add_token": {"name": "mine"},
+        "settle_run": {"sent": True},
+    }  # fmt: skip
+    return next((body for name, body in given.items() if operation["operationId"].endswith(name)), {})
+
+
+def call(client, method, path, operation, things):
+    address = re.sub(r"\{(\w+)\}", lambda found: str(things[found[1]]), path)
+    if address.endswith("/pnl"):
+        address += "?month=2026-05"
+    if method == "get":
+        return client.get(address)
+    if path == "/api/v1/imports":
+        from django.core.files.uploadedfile import SimpleUploadedFile
+
+        return client.post(
+            address,
+            {"kind": "orders", "store": "bench-1", "file": SimpleUploadedFile("o.csv", b"a,b\n1,2\n")},
+        )
+    return client.post(address, json.dumps(body_of(operation, things)), content_type="application/json")
+
+
+def breaches_of(check) -> list[str]:
+    """`check(method, path, operation)` of every operation: what it says is wrong, with the operation's name."""
+    found = []
+    for method, path, operation in OPERATIONS:
+        wrong = check(method, path, operation)
+        if wrong:
+            found.append(f"{method.upper()} {path}: {wrong}")
+    return found
+
+
+def test_every_operation_is_called_here():
+    assert len(OPERATIONS) > 35
+
+
+def test_nobody_without_a_login_gets_anything(client, shop, things):
+    def check(method, path, operation):
+        answer = call(client, method, path, operation, things)
+        if answer.status_code != 401 or answer.json()["code"] != "unauthenticated":
+            return f"{answer.status_code} {answer.content[:200]}"
+        return None
+
+    assert breaches_of(check) == []
+
+
+def test_whoever_works_no_store_gets_nothing(shop, things, as_user):
+    client = as_user("stranger")
+
+    def check(method, path, operation):
+        answer = call(client, method, path, operation, things)
+        if path.startswith("/api/v1/tokens"):
+            return None if answer.status_code == 401 else "tokens are given out by session only"
+        if path in ABOUT_ME and method == "get":
+            said = answer.json()
+            nothing = said in ([], {"items": [], "next": None}) or said.get("stores") == []
+            return None if nothing else answer.content
+        if answer.status_code == 200:
+            return None if answer.json() in ([], {"items": [], "next": None}) else answer.content
+        # A door that says "you may not" about one thing has already said that the thing is there.
+        if answer.status_code == 404 or (answer.status_code == 403 and "{" not in path):
+            return None
+        return f"{answer.status_code} {answer.content[:200]}"
+
+    assert breaches_of(check) == []
+
+
+def test_the_owner_of_another_store_gets_nothing_of_this_one(shop, things, as_user):
+    client = as_user("neighbour")
+
+    def check(method, path, operation):
+        answer = call(client, method, path, operation, things)
+        if path.startswith("/api/v1/tokens"):
+            return None if answer.status_code == 401 else "tokens are given out by session only"
+        if re.search(r"/(suppliers|offers|variants)", path) and method == "get":
+            return None if answer.status_code == 200 else f"shared, but {answer.status_code}"
+        if "{" in path:
+            return None if answer.status_code == 404 else f"{answer.status_code} {answer.content[:200]}"
+        if method == "post":
+            return (
+                None if answer.status_code in (403, 404) else f"{answer.status_code} {answer.content[:200]}"
+            )
+        if answer.status_code != 200:
+            return f"{answer.status_code} {answer.content[:200]}"
+        return "shows the other store" if f'"store_id": {shop.first},' in answer.content.decode() else None
+
+    assert breaches_of(check) == []
+    assert {order["store_id"] for order in client.get("/api/v1/orders").json()["items"]} == {shop.second}
+    for filtered in ("orders", "purchases", "parcels", "messages"):
+        assert client.get(f"/api/v1/{filtered}?store_id={shop.first}").json()["items"] == []
+
+
+def test_a_viewer_changes_nothing_and_reads_no_books(shop, things, as_user):
+    client = as_user("viewer")
+
+    def check(method, path, operation):
+        answer = call(client, method, path, operation, things)
+        if path.startswith("/api/v1/tokens"):
+            expected = 401
+        elif method == "post" or path.startswith("/api/v1/books") or path.endswith(("/entries", "/file")):
+            expected = 403
+        else:
+            expected = 200
+        return None if answer.status_code == expected else f"{answer.status_code} {answer.content[:200]}"
+
+    assert breaches_of(check) == []
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "status"),
+    [
+        ("operator", "/api/v1/books/trial-balance", 403),
+        ("bookkeeper", "/api/v1/books/trial-balance", 200),
+        ("owner", "/api/v1/books/trial-balance", 200),
+        ("bookkeeper", "/api/v1/runs/{run_id}/file", 403),
+        ("operator", "/api/v1/runs/{run_id}/file", 200),
+        ("operator", "/api/v1/orders/{order_id}/entries", 403),
+        ("bookkeeper", "/api/v1/orders/{order_id}/entries", 200),
+    ],
+)
+def test_roles(shop, things, as_user, who, path, status):
+    assert as_user(who).get(path.format(**things)).status_code == status
+
+
+def test_a_session_needs_the_csrf_token(shop, things):
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(shop.people["operator"])
+    address = "/api/v1/orders/hold"
+    body = json.dumps({"order_ids": [things["order_id"]]})
+    refused = client.post(address, body, content_type="application/json")
+    assert refused.status_code == 403
+    assert "CSRF" in refused.json()["sentence"]
+    client.cookies["daifa_csrf"] = "a" * 32
+    let_in = client.post(address, body, content_type="application/json", headers={"X-CSRFToken": "a" * 32})
+    assert let_in.status_code == 200
+    assert let_in.json()["done"] == [things["order_id"]]
+    assert client.get("/api/v1/me").json()["username"] == "operator"
+
+
+def test_tokens_are_given_out_by_session_and_stop_when_taken_back(shop, client):
+    client.force_login(shop.people["viewer"])
+    made = client.post("/api/v1/tokens", json.dumps({"name": "till"}), content_type="application/json")
+    assert made.status_code == 201
+    bearer = {"Authorization": f"Bearer {made.json()['token']}"}
+    client.logout()
+    assert client.get("/api/v1/me", headers=bearer).json()["username"] == "viewer"
+    assert client.get("/api/v1/tokens", headers=bearer).status_code == 401
+    client.force_login(shop.people["viewer"])
+    assert "token" not in client.get("/api/v1/tokens").json()[0]
+    number = made.json()["id"]
+    assert client.post(f"/api/v1/tokens/{number}/revoke").json() == {"done": [number], "refused": []}
+    client.logout()
+    assert client.get("/api/v1/me", headers=bearer).status_code == 401
+    client.force_login(shop.people["owner"])
+    assert client.post(f"/api/v1/tokens/{number}/revoke").status_code == 404

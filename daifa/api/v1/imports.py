@@ -1,0 +1,171 @@
+"""Files handed in: upload, how far it is, which rows were refused and why, retry."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja import Field, File, Form, Router, Schema, Status
+from ninja.files import UploadedFile
+
+from daifa.api.caller import Caller, caller
+from daifa.api.errors import ERRORS, Problem, not_found
+from daifa.api.shapes import After, Id, Limit, Page, cursor_of, page_of
+from daifa.domain.imports import queries
+from daifa.domain.imports.models import ImportFile, ImportRow
+from daifa.domain.imports.process import IMPORT
+
+router = Router(tags=["imports"])
+Kind = Literal[tuple(kind for kind, _words in ImportFile.KINDS)]
+State = Literal[tuple(IMPORT.table)]
+RowState = Literal["open", "retried", "dismissed", "note"]
+OF_A_STORE = ("orders", "expenses")
+
+
+class ImportOut(Schema):
+    """A file and where its rows went: rows_in = rows_used + rows_not_orders + rows_refused."""
+
+    id: int
+    kind: str
+    store_id: int | None
+    supplier: str
+    name: str
+    sha256: str
+    size: int
+    layout: str
+    state: str
+    sentence: str = Field(description="Why the whole file was refused.")
+    rows_in: int
+    rows_used: int
+    rows_not_orders: int
+    rows_refused: int
+    rows_expected: int | None
+    counts: Any = Field(description="Rows by reason: {used, not_orders, refused, documents}.")
+    by: str
+    at: datetime
+    finished_at: datetime | None
+
+
+class RowOut(Schema):
+    """A row that was refused, or used with a remark."""
+
+    id: int
+    row: int
+    rows: int
+    document: str
+    code: str
+    sentence: str
+    raw: Any = Field(description="The cells as they were read.")
+    state: str
+
+
+class UploadIn(Schema):
+    kind: Kind
+    store: str = Field("", max_length=40, description="A store's code; needed for orders and expenses.")
+    supplier: str = Field("", max_length=40, description="A supplier's code; needed for offers and replies.")
+    layout: str = Field("", max_length=40, description="How to read it; recognised where left out.")
+
+
+class RetryIn(Schema):
+    """The row's cells put right; left out: as they are."""
+
+    cells: list[str] | None = Field(None, max_length=500)
+
+
+def import_out(file: ImportFile) -> dict[str, Any]:
+    names = [name for name in ImportOut.model_fields if name != "supplier"]
+    return {**{name: getattr(file, name) for name in names}, "supplier": file.supplier_code}
+
+
+def _row_out(row: ImportRow) -> dict[str, Any]:
+    names = [name for name in RowOut.model_fields if name != "sentence"]
+    return {**{name: getattr(row, name) for name in names}, "sentence": queries.sentence_of(row)}
+
+
+def _file(who: Caller, import_id: int) -> ImportFile:
+    found = queries.import_file(who.scope, import_id, shared=who.sees_all)
+    if found is None:
+        raise not_found()
+    return found
+
+
+@router.get("/imports", response={200: Page[ImportOut], **ERRORS})
+def list_imports(
+    request: HttpRequest,
+    kind: Kind | None = None,
+    state: State | None = None,
+    after: After = None,
+    limit: Limit = 50,
+):
+    """Imports, newest first."""
+    who = caller(request)
+    cursor = cursor_of(queries.NEWEST, ("id",), after)
+    rows = queries.import_page(
+        who.scope, shared=who.sees_all, kind=kind, state=state, cursor=cursor, limit=limit + 1
+    )
+    return page_of(rows, limit, cursor, import_out)
+
+
+@router.post("/imports", response={202: ImportOut, **ERRORS})
+def upload_file(request: HttpRequest, given: Form[UploadIn], file: File[UploadedFile]):
+    """Hand in a file. It is stored and read by the worker: ask for the import until its state is `done` or `refused`."""
+    from daifa.domain.sourcing.queries import supplier_with_code
+    from daifa.domain.stores.queries import stores_of
+    from daifa.flows.intake import receive_file
+
+    who = caller(request)
+    store = supplier = None
+    if given.store:
+        store = stores_of(who.user).filter(code=given.store).first()
+        if store is None:
+            raise not_found()
+    elif given.kind in OF_A_STORE:
+        raise Problem(422, "store_missing", _("Say which store this file is for."), "store")
+    who.require(store.id if store else None, "books" if given.kind == "expenses" else "operate")
+    if given.supplier:
+        supplier = supplier_with_code(given.supplier)
+        if supplier is None:
+            raise Problem(422, "no_supplier", _("There is no supplier with this code."), "supplier")
+    elif given.kind in ("offers", "replies"):
+        raise Problem(422, "supplier_missing", _("Say which supplier this file is from."), "supplier")
+    options = {"layout": given.layout} if given.layout else {}
+    received = receive_file(
+        kind=given.kind, name=file.name or "upload", content=file.read(), store=store, supplier=supplier,
+        options=options, by=who.by, at=who.at,
+    )  # fmt: skip
+    return Status(202, import_out(received))
+
+
+@router.get("/imports/{import_id}", response={200: ImportOut, **ERRORS})
+def get_import(request: HttpRequest, import_id: Id):
+    """One import: its state, and how far it is."""
+    return import_out(_file(caller(request), import_id))
+
+
+@router.get("/imports/{import_id}/rows", response={200: Page[RowOut], **ERRORS})
+def list_rows(
+    request: HttpRequest, import_id: Id, state: RowState | None = None, after: After = None, limit: Limit = 50
+):
+    """Its refused and remarked rows, in the order of the file."""
+    file = _file(caller(request), import_id)
+    cursor = cursor_of(queries.BY_ROW, ("id", "id"), after)
+    return page_of(
+        queries.row_page(file.id, state=state, cursor=cursor, limit=limit + 1), limit, cursor, _row_out
+    )
+
+
+@router.post("/imports/rows/{row_id}/retry", response={200: RowOut, **ERRORS})
+def retry_row(request: HttpRequest, row_id: Id, given: RetryIn):
+    """Try a refused row again, with its cells put right. It stays open, with its new reason, if it is refused again."""
+    from daifa.flows.intake import retry_row as retry
+
+    who = caller(request)
+    row = queries.row_of(who.scope, row_id, shared=who.sees_all)
+    if row is None:
+        raise not_found()
+    who.require(row.file.store_id, "books" if row.file.kind == "expenses" else "operate")
+    retry(row_id, given.cells, by=who.by, at=who.at)
+    row.refresh_from_db()
+    return _row_out(row)

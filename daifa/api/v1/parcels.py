@@ -1,0 +1,125 @@
+"""Parcels and their scans."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+
+from daifa.api.caller import caller
+from daifa.api.errors import ERRORS, not_found
+from daifa.api.shapes import After, Id, Limit, Number, Page, Words, cursor_of, page_of
+from daifa.domain.shipping import queries
+from daifa.domain.shipping.process import PARCEL
+
+router = Router(tags=["parcels"])
+State = Literal[tuple(PARCEL.table)]
+
+
+class ParcelOut(Schema):
+    """One box with one waybill. `units` are the supplier's."""
+
+    id: int
+    store_id: int
+    order_id: int
+    order_number: str
+    supplier: str
+    carrier: str
+    number: str
+    state: str
+    units: int
+    is_late: bool
+    is_shared_number: bool
+    announced_at: datetime
+    handed_over_at: datetime | None
+    delivered_at: datetime | None
+    last_event_at: datetime | None
+    late_at: datetime | None = Field(description="From when on it counts as late.")
+
+
+class ParcelLineOut(Schema):
+    id: int
+    sku: str
+    supplier_sku: str
+    quantity: int = Field(description="Supplier units.")
+    order_quantity: int = Field(description="Sales units.")
+
+
+class NumberOut(Schema):
+    """A version of the waybill number."""
+
+    version: int
+    number: str
+    carrier: str
+    confidence: int
+    is_active: bool
+    source: str
+    at: datetime
+
+
+class ScanOut(Schema):
+    at: datetime
+    status: str
+    raw_status: str
+    place: str
+    source: str
+
+
+class NoticeOut(Schema):
+    """What the store was told."""
+
+    version: int
+    state: str
+    answer: str
+    at: datetime
+    sent_at: datetime | None
+
+
+class ParcelDetailOut(ParcelOut):
+    lines: list[ParcelLineOut]
+    numbers: list[NumberOut]
+    scans: list[ScanOut]
+    notices: list[NoticeOut]
+
+
+def parcel_out(row: queries.ParcelRow) -> dict[str, Any]:
+    return {**row._asdict(), "supplier": row.supplier_code}
+
+
+@router.get("/parcels", response={200: Page[ParcelOut], **ERRORS})
+def list_parcels(
+    request: HttpRequest,
+    state: State | None = None,
+    store_id: Number = None,
+    supplier_id: Number = None,
+    order_id: Number = None,
+    late: bool | None = None,
+    q: Words = None,
+    after: After = None,
+    limit: Limit = 50,
+):
+    """Parcels, newest first. `q`: a waybill number or its first four characters at least; replaced numbers count."""
+    cursor = cursor_of(queries.NEWEST, ("moment", "id"), after)
+    rows = queries.parcel_page(
+        caller(request).scope, state=state, store_id=store_id, supplier_id=supplier_id, order_id=order_id, late=late,
+        q=q, cursor=cursor, limit=limit + 1,
+    )  # fmt: skip
+    return page_of(rows, limit, cursor, parcel_out)
+
+
+@router.get("/parcels/{parcel_id}", response={200: ParcelDetailOut, **ERRORS})
+def get_parcel(request: HttpRequest, parcel_id: Id):
+    """One parcel with its lines, versions of its number, scans (newest first) and what the store was told."""
+    found = queries.parcel_detail(caller(request).scope, parcel_id)
+    if found is None:
+        raise not_found()
+    return {
+        **found.parcel,
+        "supplier": found.parcel["supplier_code"],
+        "lines": found.lines,
+        "numbers": found.numbers,
+        "scans": found.events,
+        "notices": found.notices,
+    }

@@ -1,0 +1,260 @@
+"""Purchase orders, and the workbook runs they travel in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from ninja import Field, Router, Schema
+
+from daifa.api.caller import Caller, caller
+from daifa.api.errors import ERRORS, Problem, not_found
+from daifa.api.shapes import After, Id, Limit, MoneyOut, Number, Page, Words, cursor_of, money, page_of
+from daifa.domain.purchasing import queries
+from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
+
+router = Router(tags=["purchases"])
+State = Literal[("open", *PURCHASE_ORDER.table)]
+RunState = Literal[tuple(PURCHASE_RUN.table)]
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class PurchaseCounters(Schema):
+    """The supplier's units: ordered = accepted + rejected + cancelled + backordered + unanswered."""
+
+    ordered: int
+    accepted: int
+    rejected: int
+    cancelled: int
+    backordered: int
+    shipped: int
+
+
+class PurchaseOut(Schema):
+    """A purchase order. Money in the supplier's currency."""
+
+    id: int
+    store_id: int
+    order_id: int
+    order_number: str
+    supplier: str = Field(description="The supplier's code.")
+    reference: str = Field(description="Ours.")
+    their_reference: str
+    state: str
+    run_id: int | None
+    goods: MoneyOut
+    freight: MoneyOut
+    counters: PurchaseCounters
+    at: datetime
+    placed_at: datetime | None
+    ship_due_at: datetime | None
+
+
+class PurchaseLineOut(Schema):
+    id: int
+    line_no: int
+    sku: str = Field(description="The store's.")
+    supplier_sku: str
+    factor: int = Field(description="Sales units in one supplier unit.")
+    unit_cost: MoneyOut
+    unit_freight: MoneyOut
+    counters: PurchaseCounters
+
+
+class AttemptOut(Schema):
+    """One try to place: stored before anything was sent."""
+
+    id: int
+    key: str
+    state: str
+    result: str
+    proof: str
+    at: datetime
+    resolved_at: datetime | None
+
+
+class PurchaseDetailOut(PurchaseOut):
+    lines: list[PurchaseLineOut]
+    attempts: list[AttemptOut]
+
+
+class RunOut(Schema):
+    """A workbook for a supplier, fixed when it was made: every download has the same `sha256`."""
+
+    id: int
+    store_id: int | None
+    supplier: str
+    number: int
+    state: str
+    name: str
+    sha256: str
+    orders: int
+    rows: int
+    times_sent: int
+    at: datetime
+    placed_at: datetime | None
+
+
+class ConfirmedOut(Schema):
+    run: RunOut
+    placed: int = Field(description="Purchase orders placed now; 0 when they were before.")
+
+
+class SettleIn(Schema):
+    sent: bool = Field(description="True: the supplier has it. False: he has not, it may be sent again.")
+
+
+def _counters(row: dict[str, Any], ordered: str) -> dict[str, int]:
+    return {
+        "ordered": row[ordered],
+        **{name: row[name] for name in ("accepted", "rejected", "cancelled", "backordered", "shipped")},
+    }
+
+
+def purchase_out(row: queries.PurchaseRow) -> dict[str, Any]:
+    return _purchase(row._asdict())
+
+
+def _purchase(row: dict[str, Any]) -> dict[str, Any]:
+    names = (
+        "id", "store_id", "order_id", "order_number", "reference", "their_reference", "state", "run_id", "at", "placed_at",
+        "ship_due_at",
+    )  # fmt: skip
+    return {
+        **{name: row[name] for name in names},
+        "supplier": row["supplier_code"],
+        "goods": money(row["goods_amount"], row["currency"]),
+        "freight": money(row["freight_amount"], row["currency"]),
+        "counters": _counters(row, "units"),
+    }
+
+
+@router.get("/purchases", response={200: Page[PurchaseOut], **ERRORS})
+def list_purchases(
+    request: HttpRequest,
+    state: State | None = None,
+    store_id: Number = None,
+    supplier_id: Number = None,
+    order_id: Number = None,
+    run_id: Number = None,
+    q: Words = None,
+    after: After = None,
+    limit: Limit = 50,
+):
+    """Purchase orders, newest first. `state` "open": still to be placed. `q`: our reference or its beginning."""
+    cursor = cursor_of(queries.NEWEST, ("id",), after)
+    rows = queries.purchase_page(
+        caller(request).scope, state=state, store_id=store_id, supplier_id=supplier_id, order_id=order_id, run_id=run_id,
+        q=q, cursor=cursor, limit=limit + 1,
+    )  # fmt: skip
+    return page_of(rows, limit, cursor, purchase_out)
+
+
+@router.get("/purchases/{purchase_id}", response={200: PurchaseDetailOut, **ERRORS})
+def get_purchase(request: HttpRequest, purchase_id: Id):
+    """One purchase order with its lines and every attempt to place it."""
+    found = queries.purchase_detail(caller(request).scope, purchase_id)
+    if found is None:
+        raise not_found()
+    currency = found.purchase["currency"]
+    return {
+        **_purchase(found.purchase),
+        "lines": [
+            {
+                **{name: line[name] for name in ("id", "line_no", "sku", "supplier_sku", "factor")},
+                "unit_cost": money(line["unit_cost"], currency),
+                "unit_freight": money(line["unit_freight"], currency),
+                "counters": _counters(line, "quantity"),
+            }
+            for line in found.lines
+        ],
+        "attempts": found.attempts,
+    }
+
+
+# --- Runs ---------------------------------------------------------------------------------------------------------
+
+
+def _run_out(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "supplier": row["supplier_code"]}
+
+
+def _may_work_run(who: Caller, run_id: int) -> None:
+    """404 for a run with a store the caller may not see, 403 where her role is short in one of them."""
+    stores = queries.stores_of_run(run_id)
+    if not stores:
+        raise not_found()
+    for store in stores:
+        who.require(store, "view")
+    for store in stores:
+        who.require(store, "operate")
+
+
+@router.get("/runs", response={200: Page[RunOut], **ERRORS})
+def list_runs(
+    request: HttpRequest,
+    state: RunState | None = None,
+    supplier_id: Number = None,
+    after: After = None,
+    limit: Limit = 50,
+):
+    """Runs, newest first. A run of several stores is shown to those who may see all of them."""
+    cursor = cursor_of(queries.NEWEST, ("id",), after)
+    rows = queries.run_page(
+        caller(request).scope, state=state, supplier_id=supplier_id, cursor=cursor, limit=limit + 1
+    )
+    return page_of(rows, limit, cursor, _run_out)
+
+
+@router.get(
+    "/runs/{run_id}/file",
+    response={200: None, **ERRORS},
+    openapi_extra={
+        "responses": {
+            200: {
+                "description": "The workbook.",
+                "content": {XLSX: {"schema": {"type": "string", "format": "binary"}}},
+            }
+        }
+    },
+)
+def download_run(request: HttpRequest, run_id: Id):
+    """The workbook, byte for byte as it was fixed. Downloading places nothing: confirm it when it is handed on."""
+    who = caller(request)
+    found = queries.run_file(who.scope, run_id)
+    if found is None:
+        raise not_found()
+    # It holds buyers' addresses: for those who work the store.
+    _may_work_run(who, run_id)
+    name, content = found
+    response = HttpResponse(content, content_type=XLSX)
+    response["Content-Disposition"] = content_disposition_header(True, name)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@router.post("/runs/{run_id}/confirm", response={200: ConfirmedOut, **ERRORS})
+def confirm_run(request: HttpRequest, run_id: Id):
+    """You handed the workbook to the supplier: its purchase orders are placed. Repeating changes nothing."""
+    from daifa.flows.place_purchases import confirm_run as confirm
+
+    who = caller(request)
+    _may_work_run(who, run_id)
+    placed = confirm(run_id, by=who.by, at=who.at)
+    return {"run": _run_out(queries.run_row(who.scope, run_id)), "placed": placed}
+
+
+@router.post("/runs/{run_id}/settle", response={200: ConfirmedOut, **ERRORS})
+def settle_run(request: HttpRequest, run_id: Id, given: SettleIn):
+    """Say what became of a run whose sending is unknown. Only for runs in that state (409 otherwise)."""
+    from daifa.flows.place_purchases import settle_run as settle
+
+    who = caller(request)
+    _may_work_run(who, run_id)
+    if queries.run_row(who.scope, run_id)["state"] != "unknown":
+        raise Problem(409, "not_unknown", _("What became of this run is known; there is nothing to settle."))
+    placed = settle(run_id, given.sent, by=who.by, at=who.at)
+    return {"run": _run_out(queries.run_row(who.scope, run_id)), "placed": placed}
