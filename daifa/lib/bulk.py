@@ -1,7 +1,7 @@
 """The one writer of many rows: ids from the sequence in one call, rows as tuples, COPY (INSERT for a few).
 
 COPY is all or nothing and knows no ON CONFLICT: ask first which keys exist. Values go through psycopg's adaptation;
-columns left out take their database default.
+columns left out take their database default. Errors arrive as Django's, with the driver's as their cause.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ FEW = 4  # up to here an INSERT is as cheap as a COPY
 def cursor() -> Any:
     """A server-binding psycopg cursor on Django's connection, inside its transaction. Use as a context manager.
 
-    Django's own cursors bind on the client and cannot prepare; jsonb arrives as text on both.
+    Django's own cursors bind on the client and cannot prepare; jsonb arrives as text on both, and errors as the
+    driver's own.
     """
     connection.ensure_connection()
     return Cursor(connection.connection)
@@ -30,7 +31,7 @@ def next_ids(table: str, count: int) -> list[int]:
     """Reserve `count` ids of `table`'s `id` sequence."""
     if count == 0:
         return []
-    with cursor() as c:
+    with connection.wrap_database_errors, cursor() as c:
         c.execute(
             "SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (f"{table}_id_seq", count), prepare=True
         )
@@ -43,7 +44,7 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
     if not rows:
         return 0
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    with cursor() as c:
+    with connection.wrap_database_errors, cursor() as c:
         if len(rows) <= FEW:
             one = sql.SQL("(") + sql.SQL(", ").join(sql.Placeholder() * len(columns)) + sql.SQL(")")
             statement = sql.SQL("INSERT INTO {} ({}) VALUES ").format(sql.Identifier(table), names)
@@ -58,14 +59,14 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
 
 def fetch(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
     """Rows of a prepared raw query."""
-    with cursor() as c:
+    with connection.wrap_database_errors, cursor() as c:
         c.execute(query, params, prepare=True)
         return c.fetchall()
 
 
 def execute(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     """Run a prepared raw statement; returns the row count."""
-    with cursor() as c:
+    with connection.wrap_database_errors, cursor() as c:
         c.execute(query, params, prepare=True)
         return c.rowcount
 
