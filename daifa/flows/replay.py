@@ -71,12 +71,18 @@ def replay(
     the sample shop are never answered for.
     """
     if step <= timedelta(0):
-        raise Refused(_("A step must be longer than nothing, for example 1d or 6h."), code="step_invalid", field="step")
+        raise Refused(
+            _("A step must be longer than nothing, for example 1d or 6h."), code="step_invalid", field="step"
+        )
     if to <= from_:
-        raise Refused(_("The replay would end before it begins; correct the dates."), code="dates_crossed", field="to")
+        raise Refused(
+            _("The replay would end before it begins; correct the dates."), code="dates_crossed", field="to"
+        )
     steps = -(-(to - from_) // step)
     if steps > MOST_STEPS:
-        raise Refused(_("That would be %(steps)s steps; take longer ones.") % {"steps": steps}, code="step_invalid")
+        raise Refused(
+            _("That would be %(steps)s steps; take longer ones.") % {"steps": steps}, code="step_invalid"
+        )
     files = find_files(inbox) if inbox is not None else []
     result = Replayed()
     with moved_clock():
@@ -122,7 +128,9 @@ def find_files(inbox: Path) -> list[Dated]:
     return sorted(found, key=lambda file: (file.at, KINDS.index(file.kind), file.path))
 
 
-def _dated(path: Path, inside: tuple[str, ...], stores: dict[str, Store], suppliers: dict[str, Supplier]) -> Dated:
+def _dated(
+    path: Path, inside: tuple[str, ...], stores: dict[str, Store], suppliers: dict[str, Supplier]
+) -> Dated:
     kind = inside[0]
     if len(inside) < 2 or kind not in KINDS:
         raise Refused(
@@ -132,12 +140,15 @@ def _dated(path: Path, inside: tuple[str, ...], stores: dict[str, Store], suppli
         )
     if not (when := _NAME.match(path.name)):
         raise Refused(
-            _("The name of %(path)s does not begin with a day such as 2010-12-01.") % {"path": path}, code="inbox_date"
+            _("The name of %(path)s does not begin with a day such as 2010-12-01.") % {"path": path},
+            code="inbox_date",
         )
     try:
         at = datetime(*(int(part or 0) for part in when.groups()), tzinfo=UTC)  # type: ignore[arg-type]
     except ValueError:
-        raise Refused(_("The name of %(path)s begins with no real day.") % {"path": path}, code="inbox_date") from None
+        raise Refused(
+            _("The name of %(path)s begins with no real day.") % {"path": path}, code="inbox_date"
+        ) from None
     code = inside[1] if len(inside) > 2 else ""
     store = supplier = None
     if kind in ("replies", "offers"):

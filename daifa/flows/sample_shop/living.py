@@ -81,7 +81,8 @@ def take_dispatch_files(*, by: str, at: datetime, counts: Counter[str]) -> None:
     """The sample's person takes the dispatch files of the stores that are told by file."""
     for store in Store.objects.filter(is_sample=True).exclude(channel="sample"):
         rows = bulk.fetch(
-            "SELECT EXISTS (SELECT FROM shipping_dispatchnotice WHERE store_id = %s AND state = 'queued')", (store.pk,)
+            "SELECT EXISTS (SELECT FROM shipping_dispatchnotice WHERE store_id = %s AND state = 'queued')",
+            (store.pk,),
         )
         if rows[0][0]:
             dispatch.export_dispatches(store, by=by, at=at, form="csv")
