@@ -21,16 +21,32 @@ _numbers = count(1)
 
 def store(code: str = "gifts", **fields) -> Store:
     return Store.objects.create(
-        **{"code": code, "name": "Example Gifts", "currency": "GBP", "timezone": "Europe/London", "created_at": NOON} | fields
+        **{
+            "code": code,
+            "name": "Example Gifts",
+            "currency": "GBP",
+            "timezone": "Europe/London",
+            "created_at": NOON,
+        }
+        | fields
     )
 
 
-def order(shop: Store, *, email: str = "anna@buyers.example.com", goods=(("MUG", "Ceramic mug", 2),), consent=False, **fields):
+def order(
+    shop: Store,
+    *,
+    email: str = "anna@buyers.example.com",
+    goods=(("MUG", "Ceramic mug", 2),),
+    consent=False,
+    **fields,
+):
     """A paid order for Anna Wood; `goods` are (sku, title, quantity)."""
     number = next(_numbers)
     customer = Customer.objects.create(store=shop, ref=f"c{number}", email=email, first_seen_at=NOON)
     if consent:
-        Consent.objects.create(customer=customer, purpose="review", granted_at=NOON, proof="ticked at checkout")
+        Consent.objects.create(
+            customer=customer, purpose="review", granted_at=NOON, proof="ticked at checkout"
+        )
     row = Order.objects.create(
         **{
             "store": shop, "number": f"E-{number}", "customer": customer, "placed_at": NOON, "paid_at": NOON, "currency": "GBP",
@@ -61,7 +77,9 @@ def parcel(of: Order, *, number: str = "LX123456785CN", carrier: str = "China Po
             "announced_at": NOON + timedelta(days=1), "handed_over_at": NOON + timedelta(days=2),
         } | fields
     )  # fmt: skip
-    WaybillNumber.objects.create(parcel=row, version=1, number=number, carrier=carrier, source="test", at=NOON)
+    WaybillNumber.objects.create(
+        parcel=row, version=1, number=number, carrier=carrier, source="test", at=NOON
+    )
     address = of.addresses.get()
     fulfilment = FulfilmentOrder.objects.create(
         store=of.store, order=of, supplier=supplier, address=address, state="assigned", at=NOON
@@ -71,13 +89,19 @@ def parcel(of: Order, *, number: str = "LX123456785CN", carrier: str = "China Po
         reference=f"TEST-{next(_numbers)}", state="placed", currency="CNY", goods_amount=1, units=1, at=NOON,
     )  # fmt: skip
     for line in of.lines.order_by("line_no"):
-        product, _ = Product.objects.get_or_create(handle=line.sku, defaults={"title": line.title, "created_at": NOON})
-        variant, _ = Variant.objects.get_or_create(sku=line.sku, defaults={"product": product, "created_at": NOON})
+        product, _ = Product.objects.get_or_create(
+            handle=line.sku, defaults={"title": line.title, "created_at": NOON}
+        )
+        variant, _ = Variant.objects.get_or_create(
+            sku=line.sku, defaults={"product": product, "created_at": NOON}
+        )
         offer, _ = SupplierOffer.objects.get_or_create(
             supplier=supplier, supplier_sku=f"K-{line.sku}", defaults={"price": 1, "read_at": NOON}
         )
         mapping, _ = SkuMapping.objects.get_or_create(
-            variant=variant, offer=offer, defaults={"supplier_sku": offer.supplier_sku, "by": "test", "at": NOON}
+            variant=variant,
+            offer=offer,
+            defaults={"supplier_sku": offer.supplier_sku, "by": "test", "at": NOON},
         )
         frozen = {
             "order_line": line, "offer": offer, "mapping": mapping, "mapping_version": 1, "supplier_sku": offer.supplier_sku,
@@ -88,7 +112,11 @@ def parcel(of: Order, *, number: str = "LX123456785CN", carrier: str = "China Po
             purchase_order=purchase, line_no=line.line_no, fulfilment_line=wanted, **frozen
         )
         ParcelLine.objects.create(
-            parcel=row, purchase_line=bought, order_line=line, quantity=line.quantity, order_quantity=line.quantity
+            parcel=row,
+            purchase_line=bought,
+            order_line=line,
+            quantity=line.quantity,
+            order_quantity=line.quantity,
         )
     return row
 
@@ -97,7 +125,12 @@ def new_number(of: Parcel, number: str) -> None:
     """The supplier replaces the number of a parcel."""
     version = of.numbers.count() + 1
     WaybillNumber.objects.create(
-        parcel=of, version=version, number=number, carrier=of.carrier, source="test", at=NOON + timedelta(days=3)
+        parcel=of,
+        version=version,
+        number=number,
+        carrier=of.carrier,
+        source="test",
+        at=NOON + timedelta(days=3),
     )
     of.numbers.filter(version__lt=version).update(is_active=False)
     of.number = number

@@ -27,7 +27,12 @@ from daifa.lib.sheets import Column, Table, write_csv, write_xlsx
 def queue_notices(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     """Parcels that were handed over, or whose number was replaced: the channel is owed one notice for each number."""
     lock_orders(
-        [row[0] for row in bulk.fetch("SELECT DISTINCT order_id FROM shipping_parcel WHERE id = ANY(%s::bigint[])", (things,))]
+        [
+            row[0]
+            for row in bulk.fetch(
+                "SELECT DISTINCT order_id FROM shipping_parcel WHERE id = ANY(%s::bigint[])", (things,)
+            )
+        ]
     )
     return notices.queue_notices(things, at=at, by=by).unwanted
 

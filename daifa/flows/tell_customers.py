@@ -143,7 +143,9 @@ def sweep_messages(*, at: datetime, by: str = "job:send_messages", limit: int = 
 
 
 def _in_words(error: mail.Unusable) -> str:
-    return _("Mail cannot be sent now: %(why)s") % {"why": f"{error} ({error.code})" if error.code else str(error)}
+    return _("Mail cannot be sent now: %(why)s") % {
+        "why": f"{error} ({error.code})" if error.code else str(error)
+    }
 
 
 @contextmanager

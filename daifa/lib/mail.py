@@ -79,9 +79,13 @@ class Letter:
             message.attach(body)
             for name, kind, content in self.attachments:
                 part = MIMEApplication(content, kind.partition("/")[2] or "octet-stream")
-                part.add_header("Content-Disposition", "attachment", filename=("utf-8", "", _BREAKS.sub(" ", name)))
+                part.add_header(
+                    "Content-Disposition", "attachment", filename=("utf-8", "", _BREAKS.sub(" ", name))
+                )
                 message.attach(part)
-        message["Subject"] = Header(self.subject, "us-ascii" if self.subject.isascii() else "utf-8", header_name="Subject")
+        message["Subject"] = Header(
+            self.subject, "us-ascii" if self.subject.isascii() else "utf-8", header_name="Subject"
+        )
         message["From"] = formataddr((self.from_name or parseaddr(settings.DEFAULT_FROM_EMAIL)[0], sender))
         message["To"] = ascii_address(self.to)
         if self.reply_to:

@@ -100,7 +100,9 @@ def queue_messages(kind: str, rows: Sequence[Telling], *, at: datetime, by: str)
     )
     batch = open_batch(by=by, at=at)
     record_transitions(
-        [(MESSAGE, id_, "", state) for id_, (_row, state, _reason) in zip(ids, new, strict=True)], batch=batch, at=at
+        [(MESSAGE, id_, "", state) for id_, (_row, state, _reason) in zip(ids, new, strict=True)],
+        batch=batch,
+        at=at,
     )
     return result
 
@@ -151,7 +153,11 @@ def start_sending(words: dict[int, tuple[str, str]], *, by: str, at: datetime) -
     bulk.execute(
         f"""UPDATE {TABLE} m SET subject = w.subject, body = w.body, reason = ''
             FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS w (id, subject, body) WHERE m.id = w.id""",
-        (list(words), [subject for subject, _body in words.values()], [body for _subject, body in words.values()]),
+        (
+            list(words),
+            [subject for subject, _body in words.values()],
+            [body for _subject, body in words.values()],
+        ),
     )
     return move(MESSAGE, list(words), to="sending", by=by, at=at)
 
@@ -193,7 +199,9 @@ def retry_messages(ids: Sequence[int], *, by: str, at: datetime) -> dict[int, st
 @transaction.atomic
 def stop_messages(ids: Sequence[int], *, by: str, at: datetime) -> dict[int, str]:
     """Stop messages that wait or failed, for good. Returns id → why not, if refused."""
-    wrong = _not_in(ids, ("queued", "failed"), _("This message does not wait any more and cannot be stopped."))
+    wrong = _not_in(
+        ids, ("queued", "failed"), _("This message does not wait any more and cannot be stopped.")
+    )
     suppress_queued({id_: "by_hand" for id_ in ids if id_ not in wrong}, by=by, at=at)
     return wrong
 
@@ -203,7 +211,8 @@ def _not_in(ids: Sequence[int], states: tuple[str, ...], sentence: str) -> dict[
     right = {
         row[0]
         for row in bulk.fetch(
-            f"SELECT id, state FROM {TABLE} WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE", (list(ids),)
+            f"SELECT id, state FROM {TABLE} WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+            (list(ids),),
         )
         if row[1] in states
     }

@@ -66,7 +66,9 @@ def check_words(kind: str, language: str, subject: str, body: str) -> list[str]:
     if kind not in KINDS:
         return [_("There is no message of the kind %(kind)s.") % {"kind": kind}]
     if language not in LANGUAGES:
-        wrong.append(_("Messages are written in one of: %(languages)s.") % {"languages": ", ".join(LANGUAGES)})
+        wrong.append(
+            _("Messages are written in one of: %(languages)s.") % {"languages": ", ".join(LANGUAGES)}
+        )
     if not subject.strip():
         wrong.append(_("The subject is empty."))
     if _CONTROL.search(subject) or "\n" in subject or "\t" in subject:
@@ -82,14 +84,18 @@ def check_words(kind: str, language: str, subject: str, body: str) -> list[str]:
     known = PLACEHOLDERS[kind]
     for where, text in ((_("subject"), subject), (_("text"), body)):
         wrong += [
-            _("There is no placeholder {{ %(name)s }} in this kind of message (%(where)s). You can use: %(known)s.")
+            _(
+                "There is no placeholder {{ %(name)s }} in this kind of message (%(where)s). You can use: %(known)s."
+            )
             % {"name": name, "where": where, "known": ", ".join(known)}
             for name in dict.fromkeys(_PLACE.findall(text))
             if name not in known
         ]
         if _BRACES.search(_PLACE.sub("", text)):
             wrong.append(
-                _("In the %(where)s there are double braces that are no placeholder. Write {{ order_number }}, nothing else between the braces.")
+                _(
+                    "In the %(where)s there are double braces that are no placeholder. Write {{ order_number }}, nothing else between the braces."
+                )
                 % {"where": where}
             )
     if "items" in _PLACE.findall(subject):
@@ -130,7 +136,9 @@ def example(kind: str, language: str, store_name: str = "") -> dict[str, str]:
         "order_number": "E-10042",
         "order_date": day(datetime(2026, 3, 2, 12, tzinfo=ZoneInfo("UTC")), "UTC", language),
         "buyer_name": "李明" if chinese else "Alex Example",
-        "items": items([("陶瓷马克杯", 2), ("棉麻抱枕", 1)] if chinese else [("Ceramic mug", 2), ("Linen cushion", 1)]),
+        "items": items(
+            [("陶瓷马克杯", 2), ("棉麻抱枕", 1)] if chinese else [("Ceramic mug", 2), ("Linen cushion", 1)]
+        ),
         "carrier": "圆通速递" if chinese else "China Post",
         "number": number,
         "old_number": "YT2301111111111" if chinese else "LX999999997CN",
@@ -175,12 +183,18 @@ def items(goods: Sequence[tuple[str, int]]) -> str:
 
 def tracking_url(number: str, language: str) -> str:
     """A page that finds the carrier by itself, so that a wrongly guessed carrier leads nobody astray."""
-    return f"https://t.17track.net/{'zh-cn' if language == 'zh' else 'en'}#nums={quote(number, safe='')}" if number else ""
+    return (
+        f"https://t.17track.net/{'zh-cn' if language == 'zh' else 'en'}#nums={quote(number, safe='')}"
+        if number
+        else ""
+    )
 
 
 # --- Whom we write to -------------------------------------------------------------------------------------------
 
-_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_][\w-]*[^\W_]")
+_ADDRESS = re.compile(
+    r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]{1,64}@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_][\w-]*[^\W_]"
+)
 
 
 def is_address(email: str) -> bool:
@@ -191,7 +205,10 @@ def is_address(email: str) -> bool:
 # --- Whether it may go ------------------------------------------------------------------------------------------
 
 REASONS: dict[str, tuple[str, str]] = {
-    "marketplace": ("buyers of a marketplace are told by it, not by mail", "平台买家由平台通知，不直接发邮件"),
+    "marketplace": (
+        "buyers of a marketplace are told by it, not by mail",
+        "平台买家由平台通知，不直接发邮件",
+    ),
     "not_allowed": ("this store does not write to its buyers", "店铺设置为不给买家发消息"),
     "history": ("the order was finished before daifa saw it", "历史订单，不再通知"),
     "cancelled": ("the order was cancelled", "订单已取消"),
@@ -213,7 +230,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "refused": ("the mail server refused it", "邮件服务器拒收"),
     "interrupted": ("sending was interrupted", "发送过程中断"),
     "no_answer": ("the mail server did not answer at the last step", "邮件服务器最后一步没有应答"),
-    "restored": ("this copy was restored: it may have been sent since the backup", "数据由备份恢复，备份之后可能已发送"),
+    "restored": (
+        "this copy was restored: it may have been sent since the backup",
+        "数据由备份恢复，备份之后可能已发送",
+    ),
     "not_sent": ("a person says it was not sent; it waits again", "人工确认未发送，重新排队"),
     "was_sent": ("a person says it was sent", "人工确认已发送"),
     "again": ("a person put it back in line", "人工重新排队"),

@@ -14,7 +14,14 @@ AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 def letter(**fields) -> mail.Letter:
     return mail.Letter(
-        **{"key": "buyer-7.abc", "to": "anna@buyers.daifa.co.uk", "subject": "Hello", "text": "One\nTwo\n", "at": AT} | fields
+        **{
+            "key": "buyer-7.abc",
+            "to": "anna@buyers.daifa.co.uk",
+            "subject": "Hello",
+            "text": "One\nTwo\n",
+            "at": AT,
+        }
+        | fields
     )
 
 
@@ -29,7 +36,9 @@ def letter(**fields) -> mail.Letter:
 )
 def test_a_letter_is_valid_mail(subject, text, name):
     read = email.message_from_bytes(
-        letter(subject=subject.strip(), text=text, from_name=name, reply_to="help@shop.daifa.co.uk").as_bytes(),
+        letter(
+            subject=subject.strip(), text=text, from_name=name, reply_to="help@shop.daifa.co.uk"
+        ).as_bytes(),
         policy=default,
     )
     assert not read.defects
@@ -67,7 +76,14 @@ def test_domains_are_written_in_ascii_and_odd_addresses_refused():
 
 
 def test_addresses_nobody_can_have():
-    for address in ("a@example.invalid", "a@x.test", "a@example.com", "a@shop.example", "a@b.example.org", "a@localhost"):
+    for address in (
+        "a@example.invalid",
+        "a@x.test",
+        "a@example.com",
+        "a@shop.example",
+        "a@b.example.org",
+        "a@localhost",
+    ):
         assert not mail.is_reachable(address)
     for address in ("a@gmail.com", "a@myexample.com", "a@invalid.cn"):
         assert mail.is_reachable(address)
@@ -121,7 +137,9 @@ def test_what_an_answer_means(answers, error):
 
 
 def test_one_refusal_does_not_spoil_the_line():
-    with mail_server(lambda verb, what: "550 no" if verb == "RCPT" and what.startswith("bad") else "") as server:
+    with mail_server(
+        lambda verb, what: "550 no" if verb == "RCPT" and what.startswith("bad") else ""
+    ) as server:
         with mail.Smtp() as way:
             with pytest.raises(mail.Refused):
                 way.send(letter(to="bad@buyers.daifa.co.uk"))

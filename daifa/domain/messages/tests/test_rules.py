@@ -26,7 +26,21 @@ def worked_table() -> list[list[str]]:
 
 @pytest.mark.parametrize("row", worked_table(), ids=lambda row: " ".join(c for c in row if c != "–"))
 def test_worked_table(row):
-    kind, store, allowed, invitations, consent, history, units, cancelled, delivered, address, parcel, days, answer = row
+    (
+        kind,
+        store,
+        allowed,
+        invitations,
+        consent,
+        history,
+        units,
+        cancelled,
+        delivered,
+        address,
+        parcel,
+        days,
+        answer,
+    ) = row
 
     def given(cell, usual):
         return usual if cell == "–" else cell
@@ -42,7 +56,9 @@ def test_worked_table(row):
         delivered=int(given(delivered, 0)),
         email={"–": "anna@buyers.daifa.co.uk", "none": ""}.get(address, address),
         parcel_state=given(parcel, "in_transit"),
-        happened_at=None if kind in ("delayed", "number_changed", "review") else AT - timedelta(days=int(given(days, 0))),
+        happened_at=None
+        if kind in ("delayed", "number_changed", "review")
+        else AT - timedelta(days=int(given(days, 0))),
     )
     assert rules.why_not(kind, facts, AT) == ("" if answer == "send" else answer)
 
