@@ -135,11 +135,15 @@ def main() -> None:
     # A terminated command ends as an interrupted one does: what it opened is closed, the database released.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     from daifa.config.database import DatabaseUnavailable
+    from daifa.lib.refusal import Refused
 
     try:
         app(prog_name="daifa")
     except (DatabaseUnavailable, _Sentence) as error:
         typer.echo(str(error), err=True)
+        sys.exit(1)
+    except Refused as error:
+        typer.echo(error.sentence, err=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -155,14 +155,17 @@ def _wait_for_port(host: str, port: int) -> None:
 
 
 def _load_sample(*, wanted: bool, at: datetime) -> None:
-    from daifa.domain.stores.models import Store
+    from daifa.flows.sample_shop import is_empty_database, load_sample_shop
 
-    if not wanted or Store.objects.exists():
+    if not wanted or not is_empty_database():
         return
-    from daifa.flows.sample_shop import load_sample_shop
+    from rich.console import Console
+    from rich.progress import Progress
 
     typer.echo("Loading the sample shop …")
-    load_sample_shop(by="cli:up", at=at)
+    with Progress(transient=True, disable=not sys.stdout.isatty(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("sample shop", total=None)
+        load_sample_shop(by="cli:up", at=at, progress=lambda done, of: bar.update(task, completed=done, total=of))
 
 
 def _database_time() -> datetime:
@@ -231,7 +234,7 @@ def _wait_until_healthy(parts: list[Part], host: str, port: int, since: datetime
             raise database.DatabaseUnavailable(
                 f"The {' and the '.join(waiting)} did not become ready within {HEALTHY_SECONDS} seconds."
             )
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 def _web_answers(host: str, port: int) -> bool:
