@@ -101,7 +101,8 @@ def field(bound: forms.BoundField, unlabeled: bool = False) -> dict[str, Any]:
     attrs = {"class": f"{widget.attrs.get('class', '')} {css}".strip()}
     if bound.errors:
         attrs["aria-invalid"] = "true"
-    # A group draws its own inputs; theirs are styled in the template.
+    if kind == "group":
+        widget.attrs["class"] = css
     return {
         "bound": bound, "kind": kind, "unlabeled": unlabeled, "css": css,
         "widget": bound.as_widget(attrs=attrs) if kind != "group" else "",
