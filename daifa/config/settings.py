@@ -218,6 +218,7 @@ LOGGING = {
         "django.db.backends": {"level": "WARNING"},
         "django.template": {"level": "INFO"},
         "procrastinate": {"level": "WARNING"},
+        "procrastinate.blueprints": {"level": "ERROR"},  # warns of `python -m daifa.worker`, which is meant
         "asyncio": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
         "weasyprint": {"level": "ERROR"},
