@@ -113,6 +113,7 @@ WHITENOISE_MAX_AGE = 0 if DEBUG else 3600
 # Where the subjects find what stands above them: which reactions a fact owes, and how a worker is woken.
 DAIFA_WIRING = "daifa.flows.reactions.names_by_fact"
 DAIFA_WAKE = "daifa.worker.wake.wake"
+DAIFA_READ_FILE = "daifa.worker.wake.read_file"
 
 PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 PROCRASTINATE_IMPORT_PATHS = ["daifa.worker.jobs", "daifa.worker.schedule"]

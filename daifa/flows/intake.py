@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from daifa.connectors.contract import (
@@ -167,6 +168,11 @@ def read_file(import_id: int, *, by: str, at: datetime, progress: Progress | Non
         return file
 
 
+def read_later(import_id: int) -> None:
+    """Let a worker read a received file: for doors whose caller should not wait. Queued with the caller's transaction."""
+    import_string(settings.DAIFA_READ_FILE)(import_id)
+
+
 @contextmanager
 def _only_reader(import_id: int) -> Iterator[bool]:
     got = bulk.fetch("SELECT pg_try_advisory_lock(%s, %s)", (_READING_LOCK, import_id))[0][0]
@@ -201,28 +207,32 @@ def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None)
         if opened.layout.unknown:
             options["unknown_columns"] = list(opened.layout.unknown)
             ImportFile.objects.filter(pk=file.pk).update(options=options)
-    rows_expected = reading.rows_in
-    with transaction.atomic():
-        done = imports.begin(file.pk, layout=layout, rows_expected=rows_expected, by=by, at=at)
-    seen = 0
-    rows_read = 0
-    for batch in _batches(reading, skip=done):
-        seen += batch.documents
+    rows_expected, rows_read = reading.rows_in, 0
+    done = imports.documents_done(file.pk)
+    batches = _batches(reading, skip=done)
+    batch, begun = next(batches, None) or _Batch(), False
+    while batch is not None:
+        following = next(batches, None)
 
-        def work(batch: _Batch = batch) -> None:
+        def work(batch: _Batch = batch, first: bool = not begun, last: bool = following is None) -> None:
+            # The first batch also begins the import and the last one ends it: a small file is one transaction.
             batch.counts.clear()
             batch.notes.clear()
+            if first:
+                imports.begin(file.pk, layout=layout, rows_expected=rows_expected, by=by, at=at)
             apply(batch)
             imports.add_progress(file.pk, documents=batch.documents, counts=batch.counts, notes=batch.notes, at=at)
+            if last:
+                if file.kind == "offers" and supplier is not None and options.get("full"):
+                    sourcing.close_list(supplier, by=by, at=at)
+                imports.finish(file.pk, by=by, at=at)
 
         retried(work)
+        begun = True
         rows_read += batch.rows
         if progress is not None:
             progress(min(rows_read, rows_expected), rows_expected)
-    with transaction.atomic():
-        if file.kind == "offers" and supplier is not None and options.get("full"):
-            sourcing.close_list(supplier, by=by, at=at)
-        imports.finish(file.pk, by=by, at=at)
+        batch = following
 
 
 def _batches(records: Any, *, skip: int) -> Iterator[_Batch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Field, File, Form, Router, Schema, Status
@@ -66,6 +67,10 @@ class UploadIn(Schema):
     store: str = Field("", max_length=40, description="A store's code; needed for orders and expenses.")
     supplier: str = Field("", max_length=40, description="A supplier's code; needed for offers and replies.")
     layout: str = Field("", max_length=40, description="How to read it; recognised where left out.")
+    treat_as: Literal["auto", "open", "history"] = Field(
+        "auto", description="Orders: whether to fulfil them, or only to keep them; auto asks the file."
+    )
+    full: bool = Field(False, description="Offers: the list holds everything; what it does not name is gone.")
 
 
 class RetryIn(Schema):
@@ -113,7 +118,7 @@ def upload_file(request: HttpRequest, given: Form[UploadIn], file: File[Uploaded
     """Hand in a file. It is stored and read by the worker: ask for the import until its state is `done` or `refused`."""
     from daifa.domain.sourcing.queries import supplier_with_code
     from daifa.domain.stores.queries import stores_of
-    from daifa.flows.intake import receive_file
+    from daifa.flows.intake import read_later, receive_file
 
     who = caller(request)
     store = supplier = None
@@ -130,11 +135,17 @@ def upload_file(request: HttpRequest, given: Form[UploadIn], file: File[Uploaded
             raise Problem(422, "no_supplier", _("There is no supplier with this code."), "supplier")
     elif given.kind in ("offers", "replies"):
         raise Problem(422, "supplier_missing", _("Say which supplier this file is from."), "supplier")
-    options = {"layout": given.layout} if given.layout else {}
-    received = receive_file(
-        kind=given.kind, name=file.name or "upload", content=file.read(), store=store, supplier=supplier,
-        options=options, by=who.by, at=who.at,
-    )  # fmt: skip
+    options: dict[str, Any] = {"layout": given.layout} if given.layout else {}
+    if given.kind == "orders":
+        options["treat_as"] = given.treat_as
+    elif given.kind == "offers":
+        options["full"] = given.full
+    with transaction.atomic():
+        received = receive_file(
+            kind=given.kind, name=file.name or "upload", content=file.read(), store=store, supplier=supplier,
+            options=options, by=who.by, at=who.at,
+        )  # fmt: skip
+        read_later(received.id)
     return Status(202, import_out(received))
 
 

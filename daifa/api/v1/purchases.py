@@ -222,7 +222,12 @@ def list_runs(
     },
 )
 def download_run(request: HttpRequest, run_id: Id):
-    """The workbook, byte for byte as it was fixed. Downloading places nothing: confirm it when it is handed on."""
+    """The workbook, byte for byte as it was fixed. Downloading places nothing: confirm it when it is handed on.
+
+    Once it has been sent its name says REPEAT, so that nobody ships twice.
+    """
+    from daifa.flows.place_purchases import repeat_name
+
     who = caller(request)
     found = queries.run_file(who.scope, run_id)
     if found is None:
@@ -230,6 +235,7 @@ def download_run(request: HttpRequest, run_id: Id):
     # It holds buyers' addresses: for those who work the store.
     _may_work_run(who, run_id)
     name, content = found
+    name = repeat_name(name, queries.run_row(who.scope, run_id)["times_sent"] + 1)
     response = HttpResponse(content, content_type=XLSX)
     response["Content-Disposition"] = content_disposition_header(True, name)
     response["Cache-Control"] = "private, no-store"
