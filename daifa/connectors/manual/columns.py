@@ -746,7 +746,7 @@ def recognise(
             if (at := _index(plain, heading)) is not None:
                 columns[name] = at
     else:
-        columns = _generic(plain, FIELDS[kind])
+        columns = dict(_claimed(tuple(plain), FIELDS[kind]))
     for name, heading in (mapping or {}).items():
         _map(name, heading, header=header, plain=plain, columns=columns, kind=kind, known=known)
     _check_needed(kind, known, header, columns)
@@ -774,7 +774,8 @@ def _index(plain: Sequence[str], heading: str) -> int | None:
     return next((at for at, text in enumerate(plain) if text == wanted), None)
 
 
-def _generic(plain: Sequence[str], fields: Sequence[Field]) -> dict[str, int]:
+@lru_cache(maxsize=256)
+def _claimed(plain: tuple[str, ...], fields: tuple[Field, ...]) -> dict[str, int]:
     """Headings to fields: the nearer a heading stands to the front of a field's list, the better its claim."""
     claims = []
     for order, one in enumerate(fields):

@@ -610,16 +610,23 @@ _VALUE = re.compile(r"^[\W_]*\d[\d\s.,:/\-+()%年月日TZ]*[\W_]*$")
 
 def _with_header(source: Any, *, name: str, kind: str, **facts: Any) -> Sheet:
     first: list[tuple[int, list[str]]] = []
+    widths: Counter[int] = Counter()
     for number, cells in source.records():
-        if any(cell.strip() for cell in cells):
-            first.append((number, [clean_text(cell) for cell in cells]))
-        if len(first) >= HEADER_WITHIN + 20:
-            break
+        if filled := sum(1 for cell in cells if cell and not cell.isspace()):
+            first.append((number, cells))
+            widths[filled] += 1
+            if len(first) >= HEADER_WITHIN + 20:
+                break
     if not first:
         raise SheetRefused("empty", N_("“%(file)s” is empty."), {"file": name})
-    widths = Counter(len([c for c in cells if c]) for _, cells in first)
     usual = max(widths.items(), key=lambda item: (item[1], item[0]))[0] if len(first) > 2 else max(widths)
-    at = next((i for i, (_, cells) in enumerate(first[:HEADER_WITHIN]) if _is_header(cells, usual)), None)
+    at = None
+    for place in range(min(len(first), HEADER_WITHIN)):
+        number, cells = first[place]
+        first[place] = (number, [clean_text(cell) for cell in cells])
+        if _is_header(first[place][1], usual):
+            at = place
+            break
     if at is None:
         raise SheetRefused(
             "no_header",

@@ -34,6 +34,12 @@ def test_the_same_rows_give_the_same_bytes():
     assert hashlib.sha256(written(ROWS[:3])).hexdigest() != first
 
 
+def test_large_workbooks_too_whatever_the_rows_come_from():
+    many = [(f"PO-{n}", n, Decimal("1.50"), None) for n in range(2_100)]
+    assert written(many) == written(iter(many))
+    assert len(list(read_sheet(io.BytesIO(written(many)), name="run.xlsx").rows())) == 2_100
+
+
 def test_a_path_and_a_buffer_get_the_same_bytes(tmp_path):
     write_xlsx(tmp_path / "run.xlsx", Table("采购单", COLUMNS, ROWS))
     assert (tmp_path / "run.xlsx").read_bytes() == written()
