@@ -215,9 +215,13 @@ _TRACKING_SENTENCES: tuple[tuple[re.Pattern[str], TrackingStatus], ...] = tuple(
 )
 
 
-@lru_cache(maxsize=8192)
 def tracking_status(words: str) -> TrackingStatus:
     """House word for what a carrier's file says; `unknown` where it is not known."""
+    return _status(words[:300])
+
+
+@lru_cache(maxsize=8192)
+def _status(words: str) -> TrackingStatus:
     plain = _plain(words)
     if plain in _TRACKING:
         return _TRACKING[plain]
@@ -358,7 +362,6 @@ ACCEPTED_WORDS = (
 )
 
 
-@lru_cache(maxsize=4096)
 def reply_status(words: str) -> str:
     """`refused`, `accepted`, `""` (nothing said) or `unknown` for what a factory wrote into its status column."""
     plain = _plain(words)
@@ -445,9 +448,13 @@ def _territories() -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=4096)
 def country_code(words: str) -> str:
     """ISO 3166 alpha-2 for a country's name in English or Chinese or its code; `""` where no single country is meant."""
+    return _country(words[:100])
+
+
+@lru_cache(maxsize=4096)
+def _country(words: str) -> str:
     plain = _plain(words)
     if not plain or plain in NO_COUNTRY:
         return ""
@@ -461,4 +468,4 @@ def country_code(words: str) -> str:
 
 
 def _plain(words: str) -> str:
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", words)).strip(" .。!！").casefold()
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", words[:300])).strip(" .。!！").casefold()

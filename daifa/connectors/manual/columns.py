@@ -700,7 +700,7 @@ class Layout:
 @lru_cache(maxsize=4096)
 def plain_heading(text: str) -> str:
     """A heading as it is compared: full-width letters made plain, no case, spaces, punctuation or bracketed remark."""
-    text = unicodedata.normalize("NFKC", text).casefold()
+    text = unicodedata.normalize("NFKC", text[:200]).casefold()
     short = re.sub(r"\([^)]*\)|\[[^\]]*\]|【[^】]*】", "", text)
     return re.sub(r"[\W_]+", "", short) or re.sub(r"[\W_]+", "", text)
 

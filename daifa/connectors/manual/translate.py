@@ -1271,6 +1271,7 @@ _SEPARATORS = re.compile(r"[,;/、，；|\n]+")
 _SPLIT = re.compile(
     r"^(.*?[0-9A-Za-z])\s*(?:[*x×X:：]\s*(\d{1,6})(?:件|pcs?)?|[(（](\d{1,6})(?:件|pcs?)?[)）])$"
 )
+_NUMBERS_CELL = 4_000  # characters; room for about 200 numbers
 _NUMBER_SHAPE = re.compile(r"^[0-9A-Za-z][0-9A-Za-z-]{4,39}$")
 
 
@@ -1285,6 +1286,12 @@ def _parcels(
     cell = clean_text(values[at], lines=True)
     if not cell:
         return [], carrier
+    if len(cell) > _NUMBERS_CELL:
+        raise CellRefused(
+            "tracking_number_odd",
+            N_("Column “%(column)s”: “%(value)s” is not a tracking number."),
+            {"column": heading, "value": shown(cell)},
+        )
     tokens: list[tuple[str, int | None]] = []
     for part in _SEPARATORS.split(cell):
         part = part.strip()

@@ -19,6 +19,7 @@ from .problems import N_, CellRefused
 MAX_QUANTITY = 1_000_000
 MAX_AMOUNT = Decimal(10) ** 12
 MAX_SHOWN = 60  # characters of a cell quoted in a sentence
+MAX_VALUE = 100  # characters of a cell that may still be a number, a time or a currency
 
 # ---------------------------------------------------------------------------------------------------------- text
 
@@ -42,7 +43,7 @@ def clean_text(text: str, *, lines: bool = False) -> str:
 
 def shown(text: str) -> str:
     """A cell as quoted in a sentence: cleaned and cut."""
-    text = clean_text(text)
+    text = clean_text(text[: MAX_SHOWN * 4])
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
@@ -167,12 +168,16 @@ _MINUS = str.maketrans(
 )
 
 
-@lru_cache(maxsize=65_536)
 def recognise_currency(text: str, hint: str = "") -> str:
     """ISO code said by a cell or a heading (`£ 0,85`, `CN¥12`, `UVP (£)`, `金额(元)`, `GBP`); `""` = not said.
 
     A sign that several currencies share (`$`, `¥`, `kr`) counts as `hint` where that is among them, else as not said.
     """
+    return _currency(text[:MAX_VALUE], hint)
+
+
+@lru_cache(maxsize=65_536)
+def _currency(text: str, hint: str) -> str:
     text = unicodedata.normalize("NFKC", clean_text(text))
     if text.upper() in ISO_CURRENCIES:
         return "CNY" if text.upper() == "CNH" else text.upper()
@@ -196,6 +201,8 @@ def recognise_currency(text: str, hint: str = "") -> str:
 
 def _bare(text: str) -> tuple[str, bool]:
     """The digits and marks of an amount, and whether it is negative. `""` where it is no number."""
+    if len(text) > MAX_VALUE:
+        return "", False
     text = unicodedata.normalize("NFKC", clean_text(text)).translate(_MINUS)
     text = re.sub(r"\s+", "", text)
     negative = False
@@ -342,9 +349,13 @@ def parse_quantity(text: str, mark: str | None = None, signed: bool = False) -> 
     if text.isascii() and text.isdigit() and len(text) < 16:
         value = int(text)
     else:
-        stripped = clean_text(text)
-        stripped = re.sub(
-            r"(?<=\d)\s*(?:pcs?\.?|pieces?|件|个|只|套|stk\.?|stück)$", "", stripped, flags=re.IGNORECASE
+        stripped = clean_text(text) if len(text) <= MAX_VALUE else text
+        stripped = (
+            stripped
+            if len(stripped) > MAX_VALUE
+            else re.sub(
+                r"(?<=\d)\s*(?:pcs?\.?|pieces?|件|个|只|套|stk\.?|stück)$", "", stripped, flags=re.IGNORECASE
+            )
         )
         exact = parse_decimal(stripped, mark)
         if exact != exact.to_integral_value():
@@ -481,7 +492,7 @@ def parse_datetime(text: str, tz: tzinfo, day_first: bool | str | None = None) -
 
 
 def _plain_date(text: str) -> str:
-    text = clean_text(text)
+    text = clean_text(text)[:MAX_VALUE]
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return text.lstrip("'")

@@ -64,7 +64,7 @@ class Sheet:
             if number <= self.header_row:
                 continue
             if len(cells) < width:
-                if not any(cells):
+                if not any(cell and not cell.isspace() for cell in cells):
                     continue
                 cells = cells + [""] * (width - len(cells))
             elif not cells[0] and not any(cell and not cell.isspace() for cell in cells):

@@ -1,6 +1,7 @@
 """Order files: the answer keys of real exports, and bad input that loses nothing."""
 
 import json
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -387,3 +388,20 @@ def test_the_account_adds_up_over_several_files():
         ("used", "order"): 4, ("not_order", "total_row"): 2, ("refused", "quantity_not_positive"): 2,
     }  # fmt: skip
     assert account.table()[0].amount == Decimal(6)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["1" + "a" * 400_000 + "1", "1" + " " * 400_000 + "x", "(" * 400_000, "1" * 400_000, "a" * 400_000],
+)
+def test_a_huge_cell_costs_little_and_is_told_shortly(hostile):
+    began = time.process_time()
+    for at in range(6):
+        cells = ["1", "2026-01-05", "A", "a", "1", "1"]
+        cells[at] = hostile
+        for record in records("orders", f"{HEAD}\n{','.join(cells)}\n"):
+            if isinstance(record, RowProblem):
+                assert len(record.sentence()) < 400
+    records("replies", f"Reference,Status,Tracking number\nP-1,{hostile},{hostile}\n")
+    records("tracking", f"Number,Time,Status\nYT12345,2026-01-05,{hostile}\n")
+    assert time.process_time() - began < 5

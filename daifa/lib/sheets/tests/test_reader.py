@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import textwrap
+import zipfile
 from datetime import datetime
 
 import openpyxl
@@ -222,6 +223,37 @@ def test_worksheets():
     assert refusal(content, "orders.xlsx", worksheet="None") == "worksheet_missing"
     assert refusal(workbook(), "orders.xlsx") == "empty"
     assert refusal(content, "orders.csv") == "wrong_extension"
+
+
+def test_an_open_document():
+    cells = "".join(
+        f'<table:table-row>{"".join(cell)}</table:table-row>'
+        for cell in (
+            ['<table:table-cell office:value-type="string"><text:p>订单号</text:p></table:table-cell>',
+             '<table:table-cell office:value-type="string"><text:p>数量</text:p></table:table-cell>'],
+            ['<table:table-cell office:value-type="string"><text:p>00123</text:p></table:table-cell>',
+             '<table:table-cell office:value-type="float" office:value="2"><text:p>2</text:p></table:table-cell>'],
+        )
+    )  # fmt: skip
+    blank = '<table:table-row table:number-rows-repeated="1048570"><table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
+    content = (
+        '<?xml version="1.0" encoding="UTF-8"?><office:document-content '
+        'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+        'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:spreadsheet>'
+        f'<table:table table:name="T">{cells}{blank}</table:table></office:spreadsheet></office:body></office:document-content>'
+    )
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr(
+            "META-INF/manifest.xml",
+            '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+        )
+        archive.writestr("content.xml", content)
+    sheet = sheet_of(buffer.getvalue(), "orders.ods")
+    assert (sheet.kind, sheet.header) == ("ods", ("订单号", "数量"))
+    assert list(sheet.rows()) == [(2, ["00123", "2"])]
 
 
 @pytest.mark.slow
