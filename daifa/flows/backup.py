@@ -409,7 +409,8 @@ def _load(
             code = _quarantine(cursor, manifest, at=at)
     except DatabaseError as error:
         raise Refused(_not_loaded(error), code="not_loaded") from error
-    open_tasks([NewTask(kind="quarantined", params={"since": manifest["taken_at"]})], at=at)
+    former = (manifest["installation"] or {}).get("code", "")
+    open_tasks([NewTask(kind="quarantined", params={"since": manifest["taken_at"], "former_code": former})], at=at)
     waiting = bulk.fetch("SELECT count(*) FROM buyer_messages_message WHERE state IN ('queued', 'sending')")[0][0]
     return code, waiting
 

@@ -30,8 +30,10 @@ from daifa.domain.orders import commands as orders
 from daifa.domain.purchasing import commands as purchasing
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
-from daifa.domain.stores.queries import installation, may_act_outward
+from daifa.domain.stores.queries import installation, may_act_outward, why_not_outward
+from daifa.flows.quarantine import doubt_suspects
 from daifa.lib import bulk, mail
+from daifa.lib.refusal import Refused
 
 CALL_SIZE = 50  # purchases in one call to a supplier's system
 RUN_SIZE = 2000  # purchases in one workbook
@@ -87,6 +89,7 @@ def submit_purchases(*, at: datetime, by: str = "job:submit_purchases") -> dict[
     counts = {"placed": 0, "refused": 0, "unknown": 0, "later": 0}
     if not may_act_outward(at):
         return counts
+    doubt_suspects(by=by, at=at)
     for supplier, kind, code, script in _suppliers_with_work(ASKABLE_KINDS):
         with _alone_with(supplier) as alone:
             if not alone:
@@ -364,8 +367,12 @@ def fix_runs(
 ) -> list[int]:
     """Put the ready purchases of workbook suppliers into runs, one a supplier and store. Returns the new runs' ids.
 
-    `delivery` limits it to suppliers served by "mail" or by "download". Each run commits on its own.
+    `delivery` limits it to suppliers served by "mail" or by "download". Each run commits on its own. A quarantined copy
+    fixes none: the other one may have.
     """
+    if not may_act_outward(at):
+        return []
+    doubt_suspects(by=by, at=at)
     pairs = bulk.fetch(
         """SELECT DISTINCT p.supplier_id, p.store_id, s.code, s.language
            FROM purchasing_purchaseorder p JOIN sourcing_supplier s ON s.id = p.supplier_id
@@ -418,8 +425,11 @@ def fix_runs(
 def confirm_run(run_id: int, *, by: str, at: datetime) -> int:
     """A person has the workbook and hands it on: the run and its purchases are placed. Repeating changes nothing.
 
-    Returns how many purchases were placed now; counts the sending, so that the next export says REPEAT.
+    Returns how many purchases were placed now; counts the sending, so that the next export says REPEAT. Raises
+    `Refused` in a quarantined copy.
     """
+    if sentence := why_not_outward(at):
+        raise Refused(sentence, code="quarantined")
     with transaction.atomic():
         _lock_run(run_id)
         bulk.execute("UPDATE purchasing_purchaserun SET times_sent = times_sent + 1 WHERE id = %s", (run_id,))

@@ -357,11 +357,12 @@ def hold_lease(*, at: datetime) -> str:
     place = queries.place_of_data()
     with transaction.atomic():
         rows = bulk.fetch(
-            "SELECT lease_holder, lease_until, quarantined_at, released_at FROM stores_installation WHERE id = 1 FOR UPDATE"
+            """SELECT lease_holder, lease_until, quarantined_at, released_at, code FROM stores_installation
+               WHERE id = 1 FOR UPDATE"""
         )
         if not rows:
             return ""
-        holder, until, quarantined_at, released_at = rows[0]
+        holder, until, quarantined_at, released_at, former = rows[0]
         quarantined = quarantined_at is not None and released_at is None
         if holder and holder != place and not quarantined:
             if until and until > at:
@@ -372,7 +373,7 @@ def hold_lease(*, at: datetime) -> str:
                    WHERE id = 1""",
                 (at, (until or at) - LEASE, place, at + LEASE, new_code()),
             )
-            open_tasks([NewTask(kind="quarantined", params={"since": str((until or at) - LEASE)})], at=at)
+            open_tasks([NewTask(kind="quarantined", params={"since": ((until or at) - LEASE).isoformat(), "former_code": former})], at=at)
             return _(
                 "These data were copied here from another place. Ask the suppliers what was placed since, then release this copy."
             )
