@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from types import FunctionType
 
@@ -65,9 +66,10 @@ class Registry(TyperGroup):
         return typer.main.get_command(stand_in)
 
     def resolve_command(self, ctx, args):
-        entry = COMMANDS.get(args[0]) if args else None
+        entry = COMMANDS.get(args[0])
         if entry is None:
-            return super().resolve_command(ctx, args)
+            near = get_close_matches(args[0], COMMANDS)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {' or '.join(map(repr, near))}?" if near else ""))
         asks_only = "--help" in args[1:]
         _open("settings" if asks_only and entry.needs != "nothing" else entry.needs)
         module, attribute = entry.target.split(":")
