@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
@@ -52,15 +52,18 @@ class Posted:
     empty: list[tuple[str, int]] = field(default_factory=list)
 
 
-_accounts: dict[str, dict[str, int]] = {}
-
-
 def account_ids() -> dict[str, int]:
-    """Account code → id. Accounts come with the migrations and stay; asked once per process and database."""
-    name = str(connection.settings_dict["NAME"])
-    if not _accounts.get(name):
-        _accounts[name] = dict(bulk.fetch("SELECT code, id FROM books_account"))
-    return _accounts[name]
+    """Account code → id."""
+    return dict(bulk.fetch("SELECT code, id FROM books_account"))
+
+
+def ensure_accounts() -> None:
+    """Add accounts of the chart that are missing; runs after each migration (and after a test has emptied the tables)."""
+    bulk.execute(
+        """INSERT INTO books_account (code, kind, name, name_zh)
+           SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) ON CONFLICT (code) DO NOTHING""",
+        (list(rules.CHART), *(list(column) for column in zip(*rules.CHART.values(), strict=True))),
+    )
 
 
 def post_entries(entries: Iterable[NewEntry], *, by: str) -> Posted:
@@ -431,7 +434,9 @@ def _checked(wanted: NewExpense | NewPayment, stores: dict[int, Store], at: date
         )  # fmt: skip
     try:
         amount = rounded(wanted.amount, wanted.currency)
-    except (InvalidOperation, ValueError):
+    except InvalidOperation:
+        amount = LARGEST
+    if not amount.is_finite():
         amount = LARGEST
     if amount <= 0:
         return refused(

@@ -36,8 +36,30 @@ OTHER_COSTS = "6900"
 EXCHANGE_DIFFERENCES = "7000"
 EXCHANGE = "9000"
 
+CHART = {
+    BANK: ("asset", "Bank", "银行存款"),
+    RECEIVABLE: ("asset", "Receivable from the channel", "应收平台款"),
+    GOODS_BOUGHT: ("asset", "Goods bought, not yet handed over", "在途采购商品"),
+    PAYABLE: ("liability", "Payable to suppliers", "应付供应商款"),
+    DEFERRED: ("liability", "Deferred income", "预收货款（递延收入）"),
+    "3000": ("equity", "Equity", "所有者权益"),
+    SALES: ("income", "Sales of goods", "商品销售收入"),
+    FREIGHT_CHARGED: ("income", "Freight charged to buyers", "运费收入"),
+    OTHER_INCOME: ("income", "Discounts and other income", "优惠及其他收入"),
+    REFUNDS: ("income", "Refunds to buyers", "退款（收入抵减）"),
+    COST_OF_GOODS: ("expense", "Cost of goods sold", "商品成本"),
+    FREIGHT_PAID: ("expense", "Freight paid to suppliers", "代发运费"),
+    ADVERTISING: ("expense", "Advertising", "广告费"),
+    FEES: ("expense", "Platform and payment fees", "平台及支付手续费"),
+    TOOLS: ("expense", "Tools", "工具软件费"),
+    OTHER_COSTS: ("expense", "Other costs", "其他费用"),
+    EXCHANGE_DIFFERENCES: ("expense", "Exchange differences", "汇兑损益"),
+    EXCHANGE: ("equity", "Currency exchange", "货币兑换（过渡）"),
+}
+"""Code → kind, English and Chinese name of every account there is."""
+
 EXPENSE_ACCOUNTS = {"advertising": ADVERTISING, "platform": FEES, "tools": TOOLS, "other": OTHER_COSTS}
-SHIPPED_KINDS = frozenset({"goods", "sample"})
+SHIPPED_KINDS = frozenset({"goods"})
 NOTHING = Decimal(0)
 
 

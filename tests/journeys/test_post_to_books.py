@@ -1,0 +1,360 @@
+"""From documents to the ledger: what each reaction posts, whatever the order and however often it is asked."""
+
+from collections import Counter
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from daifa.domain.books import queries, rules
+from daifa.domain.books.models import Entry, Posting
+from daifa.domain.orders.models import OrderLine
+from daifa.domain.stores.models import FeeRule
+from daifa.flows import post_to_books as flow
+from daifa.lib import bulk
+from tests.bought_orders import (
+    DAY,
+    PAID,
+    answer,
+    line,
+    order,
+    parcel,
+    purchase,
+    put_in,
+    refund,
+    store,
+    supplier,
+)
+
+pytestmark = pytest.mark.django_db
+NOW = PAID + 10 * DAY
+
+
+def post(reaction, *things):
+    assert reaction(list(things), at=NOW, by="job:test") == {}
+
+
+def ledger(fact=""):
+    """Entries as text, one line each: fact, then its legs."""
+    found = []
+    for entry in Entry.objects.filter(fact__startswith=fact).order_by("id"):
+        legs = Posting.objects.filter(entry=entry).select_related("account").order_by("line_no")
+        text = ", ".join(
+            f"{leg.account.code} {leg.amount:+.2f}" + ("" if leg.currency == "GBP" else f" {leg.currency}")
+            for leg in legs
+        )
+        found.append(f"{entry.fact}: {text}")
+    return found
+
+
+def balance(code, shop, currency="GBP"):
+    return sum(
+        (b.amount for b in queries.trial_balance([shop.pk]).rows if (b.code, b.currency) == (code, currency)),
+        Decimal(0),
+    )
+
+
+def test_an_order_from_payment_to_the_last_parcel():
+    shop = store()
+    FeeRule.objects.create(
+        store=shop, name="channel", percent=Decimal("2.9"), fixed=Decimal("0.30"), valid_from=date(2026, 1, 1)
+    )
+    of = order(shop, [("goods", 2, "25.90"), ("goods", 1, "8.00"), ("shipping", 1, "3.95")])
+    kiln = purchase(of, [(1, 2, "3.10", "0.25")], parcel_freight="2.50")
+    weaver = purchase(
+        of, [(2, 1, "21.35", "0")], of_supplier=supplier("weaver", "CNY"), rate="0.1087", parcel_freight="8"
+    )
+    post(flow.post_orders, of.pk)
+    post(flow.post_purchases, answer(kiln, {1: 2}), answer(weaver, {1: 1}))
+    first, second = parcel(kiln, {1: 2}), parcel(weaver, {1: 1})
+    post(flow.post_handed_over, first.pk)
+    post(flow.post_handed_over, second.pk)
+    assert ledger() == [
+        "order_paid: 1100 +36.45, 6100 +1.40, 2100 -37.85",
+        "purchase_accepted: 1300 +9.20, 2000 -9.20",
+        "purchase_accepted: 1300 +3.19, 9000 -3.19, 9000 +29.35 CNY, 2000 -29.35 CNY",
+        "parcel_handed_over: 2100 +28.92, 4000 -25.90, 4100 -3.02, 5000 +6.20, 5100 +3.00, 1300 -9.20",
+        "parcel_handed_over: 2100 +8.93, 4000 -8.00, 4100 -0.93, 5000 +2.32, 5100 +0.87, 1300 -3.19",
+    ]
+    assert queries.trial_balance([shop.pk]).off == {}
+    assert balance(rules.DEFERRED, shop) == balance(rules.GOODS_BOUGHT, shop) == 0
+    profit = queries.profit_of_orders([shop.pk], [of.pk])[of.pk]
+    assert (profit.sales, profit.goods, profit.freight, profit.fees) == (
+        Decimal("37.85"), Decimal("8.52"), Decimal("3.87"), Decimal("1.40")
+    )  # fmt: skip
+    assert profit.profit == profit.expected == Decimal("24.06")
+
+
+def test_a_fact_posts_once_however_often_it_is_told():
+    shop = store()
+    of = order(shop, [("goods", 1, "10.00")])
+    bought = purchase(of, [(1, 1, "4.00", "0")])
+    answered, box = answer(bought, {1: 1}), parcel(bought, {1: 1})
+    given_back = refund(shop, of, "1.00")
+    for _ in range(2):
+        post(flow.post_orders, of.pk)
+        post(flow.post_purchases, answered)
+        post(flow.post_handed_over, box.pk)
+        post(flow.post_delivered, box.pk)
+        post(flow.post_refunds, given_back)
+    assert Counter(Entry.objects.values_list("fact", flat=True)) == {
+        "order_paid": 1, "purchase_accepted": 1, "parcel_handed_over": 1, "refund_confirmed": 1,
+    }  # fmt: skip
+
+
+def test_parcels_of_one_order_in_one_batch_and_lines_that_join_a_posted_parcel():
+    shop = store()
+    of = order(shop, [("goods", 3, "10.00")])
+    bought = purchase(
+        of, [(1, 3, "1.11", "0")], of_supplier=supplier("weaver", "CNY"), rate="0.1087", parcel_freight="5"
+    )
+    post(flow.post_orders, of.pk)
+    post(flow.post_purchases, answer(bought, {1: 2}))
+    one, two = parcel(bought, {1: 1}), parcel(bought, {1: 1})
+    post(flow.post_handed_over, one.pk, two.pk)
+    post(flow.post_purchases, answer(bought, {1: 1}))
+    put_in(one, bought, {1: 1})
+    post(flow.post_handed_over, one.pk)
+    post(flow.post_handed_over, one.pk)
+    assert ledger("parcel") == [
+        "parcel_handed_over: 2100 +3.33, 4000 -3.33, 5000 +0.12, 5100 +0.54, 1300 -0.66",
+        "parcel_handed_over: 2100 +3.34, 4000 -3.34, 5000 +0.12, 1300 -0.12",
+        "parcel_handed_over: 2100 +3.33, 4000 -3.33, 5000 +0.12, 1300 -0.12",
+    ]
+    assert balance(rules.DEFERRED, shop) == balance(rules.GOODS_BOUGHT, shop) == 0
+
+
+def test_units_worth_less_than_a_penny_are_counted_all_the_same():
+    shop = store()
+    of = order(shop, [("goods", 3, "0.01")])
+    bought = purchase(of, [(1, 3, "0", "0")])
+    post(flow.post_orders, of.pk)
+    for _ in range(3):
+        post(flow.post_handed_over, parcel(bought, {1: 1}).pk)
+    assert ledger("parcel") == [
+        "parcel_handed_over: ", "parcel_handed_over: 2100 +0.01, 4000 -0.01", "parcel_handed_over: ",
+    ]  # fmt: skip
+
+
+def test_an_order_worth_nothing_writes_no_entry_for_its_payment():
+    shop = store()
+    post(flow.post_orders, order(shop, [("goods", 1, "0")]).pk, order(shop, [("shipping", 1, "4.50")]).pk)
+    assert ledger() == ["order_paid: 1100 +4.50, 4100 -4.50"]
+
+
+def test_history_is_never_posted():
+    shop = store()
+    old = order(shop, [("goods", 1, "10.00")], is_history=True)
+    post(flow.post_orders, old.pk)
+    assert ledger() == []
+    post(flow.post_refunds, refund(shop, old, "10.00"))
+    assert ledger() == ["refund_confirmed: 4900 +10.00, 1100 -10.00"]
+
+
+def test_a_store_whose_revenue_counts_at_delivery():
+    shop = store(revenue_at="delivered")
+    of = order(shop, [("goods", 1, "10.00")])
+    bought = purchase(of, [(1, 1, "4.00", "0")])
+    box = parcel(bought, {1: 1})
+    post(flow.post_orders, of.pk)
+    post(flow.post_handed_over, box.pk)
+    assert ledger("parcel") == []
+    box.delivered_at, box.state = PAID + 6 * DAY, "delivered"
+    box.save()
+    post(flow.post_delivered, box.pk)
+    assert ledger("parcel") == ["parcel_delivered: 2100 +10.00, 4000 -10.00, 5000 +4.00, 1300 -4.00"]
+    assert Entry.objects.get(fact="parcel_delivered").at == PAID + 6 * DAY
+
+
+def test_a_parcel_nobody_saw_leaving_is_posted_when_it_arrives():
+    shop = store()
+    of = order(shop, [("goods", 1, "10.00")])
+    box = parcel(
+        purchase(of, [(1, 1, "4.00", "0")]), {1: 1}, handed_over_at=None, delivered_at=PAID + 4 * DAY
+    )
+    post(flow.post_delivered, box.pk)
+    assert Entry.objects.get(fact="parcel_handed_over").at == PAID + 4 * DAY
+
+
+def test_lost_then_refunded_then_found_where_revenue_waits_for_delivery():
+    shop = store(revenue_at="delivered")
+    of = order(shop, [("goods", 2, "40.00")])
+    bought = purchase(of, [(1, 2, "5.00", "0")])
+    post(flow.post_orders, of.pk)
+    post(flow.post_purchases, answer(bought, {1: 2}))
+    lost, fine = parcel(bought, {1: 1}, state="lost"), parcel(bought, {1: 1})
+    post(flow.post_lost, lost.pk)
+    post(flow.post_lost, lost.pk)
+    post(flow.post_refunds, refund(shop, of, "20.00"))
+    for box in (lost, fine):
+        box.delivered_at, box.state = PAID + 9 * DAY, "delivered"
+        box.save()
+        post(flow.post_delivered, box.pk)
+    assert ledger()[2:] == [
+        "parcel_lost: 5000 +5.00, 1300 -5.00",
+        "refund_confirmed: 2100 +20.00, 1100 -20.00",
+        "parcel_delivered: 2100 +20.00, 4000 -20.00",
+        "parcel_delivered: 4900 +20.00, 4000 -20.00, 5000 +5.00, 1300 -5.00",
+    ]
+    assert balance(rules.DEFERRED, shop) == balance(rules.GOODS_BOUGHT, shop) == 0
+
+
+def test_a_replacement_costs_and_earns_nothing():
+    shop = store()
+    of = order(shop, [("goods", 1, "10.00")])
+    bought = purchase(of, [(1, 1, "4.00", "0")])
+    again = purchase(of, [(1, 1, "4.50", "0")], kind="replacement")
+    post(flow.post_orders, of.pk)
+    post(flow.post_purchases, answer(bought, {1: 1}), answer(again, {1: 1}))
+    post(flow.post_handed_over, parcel(bought, {1: 1}).pk, parcel(again, {1: 1}).pk)
+    assert ledger("parcel") == [
+        "parcel_handed_over: 2100 +10.00, 4000 -10.00, 5000 +4.00, 1300 -4.00",
+        "parcel_handed_over: 5000 +4.50, 1300 -4.50",
+    ]
+
+
+def test_refunds_of_cancelled_units_of_shipped_ones_and_of_nothing_we_know():
+    shop = store()
+    FeeRule.objects.create(
+        store=shop,
+        name="channel",
+        percent=Decimal(10),
+        fixed=0,
+        valid_from=date(2026, 1, 1),
+        refunded_on_refund=True,
+    )
+    of = order(shop, [("goods", 2, "50.00"), ("discount", 1, "-10.00")])
+    bought = purchase(of, [(1, 2, "5.00", "0")])
+    post(flow.post_orders, of.pk)
+    post(flow.post_refunds, refund(shop, of, "20.00", {1: 1}))
+    post(flow.post_handed_over, parcel(bought, {1: 1}).pk)
+    post(flow.post_refunds, refund(shop, of, "5.00"), refund(shop, None, "7.65"))
+    assert ledger() == [
+        "order_paid: 1100 +36.00, 6100 +4.00, 2100 -40.00",
+        "refund_confirmed: 2100 +20.00, 1100 -18.00, 6100 -2.00",
+        "parcel_handed_over: 2100 +20.00, 4000 -25.00, 4200 +5.00, 5000 +5.00, 1300 -5.00",
+        "refund_confirmed: 4900 +5.00, 1100 -4.50, 6100 -0.50",
+        "refund_confirmed: 4900 +7.65, 1100 -7.65",
+    ]
+
+
+def test_a_refund_that_is_posted_before_the_payment():
+    shop = store()
+    of = order(shop, [("goods", 1, "30.00"), ("shipping", 1, "5.00")])
+    given_back = refund(shop, of, "30.00", {1: 1})
+    post(flow.post_refunds, given_back)
+    post(flow.post_orders, of.pk)
+    assert ledger("refund") == ["refund_confirmed: 2100 +35.00, 1100 -30.00, 4200 -5.00"]
+    assert balance(rules.DEFERRED, shop) == 0
+
+
+# --- Generated histories -------------------------------------------------------------------------------------------
+
+prices = st.decimals(min_value=0, max_value=200, places=2)
+
+
+@st.composite
+def histories(draw):
+    goods = draw(st.lists(st.tuples(st.integers(1, 4), prices), min_size=1, max_size=3))
+    money = draw(st.lists(st.tuples(st.sampled_from(["shipping", "discount"]), prices), max_size=2))
+    cheapest = sum(price for _, price in goods) / 4
+    lines = [("goods", units, str(price)) for units, price in goods]
+    lines += [
+        (kind, 1, str(price if kind == "shipping" else -min(price, cheapest).quantize(Decimal("0.01"))))
+        for kind, price in money
+    ]
+    units = [n for n, (count, _) in enumerate(goods, 1) for _ in range(count)]
+    steps = draw(st.permutations(units))
+    fates = draw(
+        st.lists(st.sampled_from(["ship", "ship", "cancel"]), min_size=len(units), max_size=len(units))
+    )
+    cost = draw(st.decimals(min_value=0, max_value=90, places=4))
+    together = draw(st.integers(1, 3))
+    return lines, list(zip(steps, fates, strict=True)), cost, together
+
+
+@given(histories(), st.sampled_from(["1", "0.1087"]), st.sampled_from(["GBP", "JPY"]))
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_whatever_is_shipped_cancelled_and_refunded_the_books_close(history, rate, home):
+    lines, steps, cost, together = history
+    with transaction.atomic():
+        shop = store("generated", currency=home)
+        of = order(shop, lines)
+        whom = supplier("factory", "CNY" if rate != "1" else home)
+        quantities = {each.line_no: each.quantity for each in of.lines.filter(kind="goods")}
+        bought = purchase(
+            of, [(n, quantity, str(cost), "0.3333") for n, quantity in quantities.items()], of_supplier=whom, rate=rate,
+            parcel_freight="7.7",
+        )  # fmt: skip
+        post(flow.post_orders, of.pk)
+        shipped: Counter = Counter()
+        refunded = Decimal(0)
+        boxes, answers, refunds = [], [], []
+        for number, (step, fate) in enumerate(steps, 1):
+            if fate == "ship":
+                answers.append(answer(bought, {step: 1}))
+                boxes.append(parcel(bought, {step: 1}).pk)
+                shipped[step] += 1
+            else:
+                amount = rules.rounded(line(of, step).unit_price, home)
+                refunds.append(refund(shop, of, str(amount), {step: 1}))
+                refunded += amount
+            if number % together == 0 or number == len(steps):
+                # As the engine gathers them: each reaction over everything due, in any order of reactions.
+                for reaction, due in (
+                    (flow.post_refunds, refunds),
+                    (flow.post_handed_over, boxes),
+                    (flow.post_purchases, answers),
+                ):
+                    if due:
+                        post(reaction, *due)
+                boxes, answers, refunds = [], [], []
+        books = queries.trial_balance([shop.pk])
+        assert books.off == {}
+        at = {(b.code, b.currency): b.amount for b in books.rows}
+        assert at.get((rules.DEFERRED, home), 0) == 0
+        assert at.get((rules.GOODS_BOUGHT, home), 0) == 0
+        profit = queries.profit_of_orders([shop.pk], [of.pk]).get(of.pk, queries.OrderProfit(home))
+        total = rules.rounded(of.total_amount, home)
+        # Refunds out of deferred income never were sales: what stays is the total less what was given back.
+        assert profit.sales - profit.refunds == total - refunded
+        if not refunded and not any(fate == "cancel" for _, fate in steps):
+            assert profit.sales == total
+        transaction.set_rollback(True)
+
+
+# --- Cost ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def counted_statements(monkeypatch):
+    calls: Counter = Counter()
+    with monkeypatch.context() as patch:
+        for name in ("fetch", "execute", "copy_rows", "next_ids"):
+            real = getattr(bulk, name)
+            patch.setattr(bulk, name, lambda *a, _real=real, **k: calls.update(n=1) or _real(*a, **k))
+        yield calls
+
+
+def test_the_number_of_statements_does_not_grow_with_the_orders(monkeypatch):
+    shop = store()
+    orders = [order(shop, [("goods", 1, "10.00"), ("goods", 1, "12.00")]) for _ in range(12)]
+    bought = [[purchase(of, [(n, 1, "4.00", "0")]) for n in (1, 2)] for of in orders]
+    for few, reaction, things in (
+        (7, flow.post_orders, [of.pk for of in orders]),
+        (6, flow.post_purchases, [answer(one, {1: 1}) for pair in bought for one in pair]),
+        (13, flow.post_handed_over, [parcel(one, {1: 1}).pk for pair in bought for one in pair]),
+    ):
+        with counted_statements(monkeypatch) as calls:
+            post(reaction, *things)
+        assert calls["n"] <= few, reaction.__name__
+    assert OrderLine.objects.count() == 24
+    assert Entry.objects.count() == 12 + 24 + 24
