@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from django.db import transaction
@@ -89,6 +90,11 @@ def _row_out(row: ImportRow) -> dict[str, Any]:
     return {**{name: getattr(row, name) for name in names}, "sentence": queries.sentence_of(row)}
 
 
+def _content(file: UploadedFile) -> bytes | Path:
+    """Large uploads lie in a temporary file already; small ones in memory."""
+    return Path(file.temporary_file_path()) if hasattr(file, "temporary_file_path") else file.read()
+
+
 def _file(who: Caller, import_id: int) -> ImportFile:
     found = queries.import_file(who.scope, import_id, shared=who.sees_all)
     if found is None:
@@ -142,7 +148,7 @@ def upload_file(request: HttpRequest, given: Form[UploadIn], file: File[Uploaded
         options["full"] = given.full
     with transaction.atomic():
         received = receive_file(
-            kind=given.kind, name=file.name or "upload", content=file.read(), store=store, supplier=supplier,
+            kind=given.kind, name=file.name or "upload", content=_content(file), store=store, supplier=supplier,
             options=options, by=who.by, at=who.at,
         )  # fmt: skip
         read_later(received.id)
