@@ -24,12 +24,13 @@ CENT = Decimal("0.01")
 
 
 class Good(NamedTuple):
-    """What the file says of a SKU. `pack` is the greatest common divisor of the quantities sold."""
+    """What the file says of a SKU. `units` were sold in all; `pack` is the greatest common divisor of the quantities."""
 
     sku: str
     title: str
     price: Decimal
     lines: int
+    units: int
     pack: int
     is_rare: bool  # among the less sold half
 
@@ -92,12 +93,14 @@ def goods_of(lines: Iterable[Any]) -> list[Good]:
     prices: dict[str, list[Decimal]] = defaultdict(list)
     titles: dict[str, Counter[str]] = defaultdict(Counter)
     packs: dict[str, int] = defaultdict(int)
+    units: Counter[str] = Counter()
     for line in lines:
-        if line.kind not in ("goods", "sample"):
+        if line.kind != "goods":
             continue
         if line.unit_price > 0:
             prices[line.sku].append(line.unit_price)
         titles[line.sku][line.title] += 1
+        units[line.sku] += line.quantity
         packs[line.sku] = gcd(packs[line.sku], line.quantity)
     usual = median([len(found) for found in prices.values()] or [0])
     return [
@@ -106,6 +109,7 @@ def goods_of(lines: Iterable[Any]) -> list[Good]:
             title=_title(max(titles[sku].items(), key=lambda item: (item[1], item[0]))[0]) or sku,
             price=median(prices[sku]).quantize(CENT),
             lines=len(prices[sku]),
+            units=units[sku],
             pack=packs[sku],
             is_rare=len(prices[sku]) <= usual,
         )
@@ -252,4 +256,5 @@ def _stock(source: Source, week: int) -> int:
     names = (source.good.sku, source.supplier.code, week, "stock")
     if source.rank == 1 and share(*names, "low?") < 0.02:
         return between(0, 6, *names)
-    return max(1, between(300, 9000, *names) // source.pack)
+    enough = max(300, source.good.units // 4)
+    return max(1, between(enough, enough * 4, *names) // source.pack)
