@@ -288,9 +288,9 @@ def _send_claimed(
                 failed[row.id] = "gave_up"
             else:
                 later[row.id] = (f"later:{tries}", due)
-        except mail.NoAnswer:
+        except mail.NoAnswer as error:
             doubtful.append(row.id)
-            broken = mail.Unusable("the line broke.")
+            broken = mail.Unusable(str(error))
         except mail.Unusable as error:
             broken = error
         if broken:

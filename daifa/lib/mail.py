@@ -20,6 +20,7 @@ from email.utils import format_datetime, formataddr, parseaddr
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -69,7 +70,7 @@ class Letter:
         """RFC 5322 with CRLF. Raises Refused where a header would hold a line break (an injected one, most likely)."""
         for value in (self.to, self.subject, self.from_name, self.reply_to, self.language):
             if _BREAKS.search(value):
-                raise Refused("A line break where none may be: the letter was not written.")
+                raise Refused(_("A line break where none may be: the letter was not written."))
         sender = sender_address()
         name = self.from_name or parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
         # Joined by hand: every value is known to be one line by now, and the library folds ten times slower.
@@ -142,7 +143,7 @@ def ascii_address(address: str) -> str:
             raise UnicodeError
         return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
     except UnicodeError:
-        raise Refused("The address cannot be written in a mail header.") from None
+        raise Refused(_("The address cannot be written in a mail header.")) from None
 
 
 def is_reachable(address: str) -> bool:
@@ -166,7 +167,7 @@ class Folder:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise Unusable(f"The mail folder cannot be made: {error.strerror}.") from error
+            raise Unusable(_("The mail folder cannot be made: %(why)s.") % {"why": error.strerror}) from error
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -193,7 +194,9 @@ class Folder:
             finally:
                 os.unlink(aside)
         except OSError as error:
-            raise Unusable(f"The mail folder cannot be written: {error.strerror}.") from error
+            raise Unusable(
+                _("The mail folder cannot be written: %(why)s.") % {"why": error.strerror}
+            ) from error
 
 
 class Smtp:
@@ -210,11 +213,13 @@ class Smtp:
             self._backend.open()
             self._backend.connection.ehlo_or_helo_if_needed()
         except smtplib.SMTPAuthenticationError as error:
-            raise Unusable("The mail server refused our user name or password.", error.smtp_code) from error
+            raise Unusable(
+                _("The mail server refused our user name or password."), error.smtp_code
+            ) from error
         except smtplib.SMTPResponseException as error:
-            raise Unusable("The mail server refused the connection.", error.smtp_code) from error
+            raise Unusable(_("The mail server refused the connection."), error.smtp_code) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise Unusable("The mail server cannot be reached.") from error
+            raise Unusable(_("The mail server cannot be reached.")) from error
         self._line: smtplib.SMTP = self._backend.connection
         return self
 
@@ -230,23 +235,23 @@ class Smtp:
         content = letter.as_bytes()
         line = self._line
         try:
-            code, _ = line.mail(sender_address())
+            code, _said = line.mail(sender_address())
             if code != 250:
                 self._clear()
-                raise Unusable("The mail server does not accept our sender address.", code)
-            code, _ = line.rcpt(ascii_address(letter.to))
+                raise Unusable(_("The mail server does not accept our sender address."), code)
+            code, _said = line.rcpt(ascii_address(letter.to))
             if code not in (250, 251):
                 self._clear()
                 raise _no(code)
         except (smtplib.SMTPException, OSError) as error:
-            raise Unusable("The connection to the mail server broke.") from error
+            raise Unusable(_("The connection to the mail server broke.")) from error
         try:
-            code, _ = line.data(content)
+            code, _said = line.data(content)
         except smtplib.SMTPDataError as error:  # not willing to hear the text: nothing was sent
             self._clear()
             raise _no(error.smtp_code) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise NoAnswer("The mail server did not answer after the text had been sent.") from error
+            raise NoAnswer(_("The mail server did not answer after the text had been sent.")) from error
         if code != 250:
             self._clear()
             raise _no(code)
@@ -260,7 +265,7 @@ class Smtp:
 
 def _no(code: int) -> MailError:
     if code == 421:
-        return Unusable("The mail server closes the connection.", code)
+        return Unusable(_("The mail server closes the connection."), code)
     if 400 <= code < 500:
-        return TryLater("The mail server asks to try again later.", code)
-    return Refused("The mail server refuses this letter.", code)
+        return TryLater(_("The mail server asks to try again later."), code)
+    return Refused(_("The mail server refuses this letter."), code)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from daifa.domain.history.commands import move, open_batch, record_births
 from daifa.domain.shipping.process import DISPATCH_NOTICE
 from daifa.lib import bulk
@@ -43,7 +45,7 @@ def queue_notices(parcels: Sequence[int], *, at: datetime, by: str) -> Noticed:
         (list(parcels),),
     ):
         if state == "cancelled":
-            result.unwanted[parcel] = "The parcel was cancelled."
+            result.unwanted[parcel] = _("The parcel was cancelled.")
         else:
             newest[parcel] = (version, store)
     if not newest:
