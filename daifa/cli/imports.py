@@ -187,7 +187,7 @@ def _print(file: Any, told: dict[str, Any], shown: int) -> None:
         title=f"{file.name}  (import {file.pk}, {file.layout})",
         right=(2,),
     )  # fmt: skip
-    if documents:
+    if documents and file.kind == "orders":
         typer.echo(f"Documents: {documents}.")
     refused = told["refused"]
     if refused and shown:

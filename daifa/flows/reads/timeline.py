@@ -60,11 +60,27 @@ def timeline(scope: Sequence[int], order_id: int) -> list[Happening]:
     happened += _addresses(order_id)
     happened += _answers(order_id)
     happened += _scans(order_id)
-    # What happened at one moment is told in the order of the loop.
-    rank = {
-        name: i for i, name in enumerate(("order", "address", "hold", "fulfilment_order", "purchase_order"))
-    }
-    return sorted(happened, key=lambda h: (h.at, rank.get(h.subject, len(rank)), h.thing), reverse=True)
+    return sorted(happened, key=_place, reverse=True)
+
+
+# What one run of the worker does happens at one moment: then the steps of the loop say what came first.
+_ORDER_OF_LOOP = {
+    subject: place
+    for place, subject in enumerate(
+        (
+            "order", "address", "hold", "fulfilment_order", "purchase_order", "purchase_run", "answer", "parcel", "scan",
+            "dispatch_notice", "aftersale_case", "refund", "message",
+        )
+    )
+}  # fmt: skip
+_STEPS = {
+    process.name: {state: step for step, state in enumerate(process.table)} for process in _PROCESSES.values()
+}
+
+
+def _place(one: Happening) -> tuple[datetime, int, int, int]:
+    step = _STEPS.get(one.subject, {}).get(one.state, 0)
+    return one.at, _ORDER_OF_LOOP[one.subject], one.thing, step
 
 
 def word(process: Process, state: str) -> str:
