@@ -155,7 +155,12 @@ def _wait_for_port(host: str, port: int) -> None:
 
 
 def _load_sample(*, wanted: bool, at: datetime) -> None:
-    from daifa.flows.sample_shop import has_sample_shop, is_empty_database, load_sample_shop, remove_sample_shop
+    from daifa.flows.sample_shop import (
+        has_sample_shop,
+        is_empty_database,
+        load_sample_shop,
+        remove_sample_shop,
+    )
 
     # A load that was interrupted left a part of the shop; it is taken out and loaded anew.
     unfinished = home.home() / "sample.unfinished"
