@@ -407,7 +407,7 @@ def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, 
         if more:
             what.append("lines")
         if record.cancelled_at is not None:
-            fewer = {line: quantity for line, _, quantity, kind in lines.get(order, []) if kind in ("goods", "sample")}
+            fewer = {line: quantity for line, _, quantity, kind in lines.get(order, []) if kind == "goods"}
         back = record.refunded - refunded
         if fewer:
             parts = tuple((line, "", units, Decimal(0)) for line, units in fewer.items() if units)
@@ -446,11 +446,11 @@ def _compare(lines: Sequence[tuple[int, str, int, str]], record: IncomingOrder) 
     """(line → units fewer than before, whether anything was added or raised), SKU by SKU."""
     have: dict[str, list[tuple[int, int]]] = {}
     for line, sku, quantity, kind in lines:
-        if kind in ("goods", "sample"):
+        if kind == "goods":
             have.setdefault(sku, []).append((line, quantity))
     want: Counter[str] = Counter()
     for item in record.lines:
-        if item.kind in ("goods", "sample"):
+        if item.kind == "goods":
             want[item.sku] += item.quantity
     fewer: dict[int, int] = {}
     more = False

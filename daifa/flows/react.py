@@ -22,6 +22,8 @@ from daifa.lib import bulk
 GATHER = 1000
 TRIES = 3
 PAUSE = timedelta(minutes=2)
+# What one bad row may raise. OperationalError is among them by descent and is let through where it means a lost race.
+BAD_ROW = (DatabaseError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError)
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,12 @@ def react(*, at: datetime, most: int | None = None) -> int:
     """
     done = rounds = 0
     while most is None or rounds < most:
-        count = history.retried(lambda: _round(at))
+        try:
+            count = history.retried(lambda: _round(at, carefully=False))
+        except OperationalError:
+            raise
+        except BAD_ROW:  # everything was rolled back: again, by savepoint, to find the bad row
+            count = history.retried(lambda: _round(at, carefully=True))
         if count < 0:
             break
         done += count
@@ -41,7 +48,7 @@ def react(*, at: datetime, most: int | None = None) -> int:
     return done
 
 
-def _round(at: datetime) -> int:
+def _round(at: datetime, *, carefully: bool) -> int:
     """One reaction over what is due of it; -1 when nothing is."""
     rows = history.take_due(at=at, limit=GATHER)
     if not rows:
@@ -58,7 +65,8 @@ def _round(at: datetime) -> int:
     attempts = {thing: row[4] for row in rows for thing in row[2]}
     things = list(dict.fromkeys(thing for row in rows for thing in row[2]))
     failed: dict[int, str] = {}
-    suppressed = _run(reaction.load(), things, failed, at=at, by=by)
+    run = reaction.load()
+    suppressed = _run(run, things, failed, at=at, by=by) if carefully else run(things, at=at, by=by)
     history.forget_pending([row[0] for row in rows])
     if suppressed:
         history.keep_pending(name, suppressed, state="suppressed", at=at)
@@ -74,7 +82,7 @@ def _run(run: Run, things: Sequence[int], failed: dict[int, str], *, at: datetim
             return run(list(things), at=at, by=by)
     except OperationalError:
         raise  # deadlock, serialisation, broken connection: the whole round is tried again
-    except (DatabaseError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:
+    except BAD_ROW as error:
         if len(things) == 1:
             log.warning("%s failed for %s: %s", by, things[0], type(error).__name__, exc_info=error)
             failed[things[0]] = f"{type(error).__name__}: {error}".splitlines()[0][:300]

@@ -52,7 +52,7 @@ def route_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
            FROM orders_order o
            JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version
            JOIN orders_orderline l ON l.order_id = o.id
-           WHERE o.id = ANY(%s::bigint[]) AND NOT o.is_history AND l.kind IN ('goods', 'sample')
+           WHERE o.id = ANY(%s::bigint[]) AND NOT o.is_history AND l.kind = 'goods'
              AND l.quantity > l.cancelled + l.allocated
            ORDER BY o.id, l.id""",
         (ready,),

@@ -14,6 +14,7 @@ from psycopg import Cursor, sql
 from psycopg.types.json import Jsonb
 
 Row = Sequence[Any]
+PREPARED = 1000  # the loop has some 200 statements; psycopg forgets beyond 100 unless told otherwise
 FEW = 4  # up to here an INSERT is as cheap as a COPY
 
 
@@ -24,7 +25,12 @@ def cursor() -> Any:
     driver's own.
     """
     connection.ensure_connection()
-    return Cursor(connection.connection)
+    raw = connection.connection
+    if raw.prepare_threshold is None and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        # Django switches preparing off for the connection; behind PgBouncer in transaction mode it has to stay off.
+        raw.prepare_threshold = 5
+        raw.prepared_max = PREPARED
+    return Cursor(raw)
 
 
 def next_ids(table: str, count: int) -> list[int]:

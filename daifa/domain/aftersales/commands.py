@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.aftersales.rules import SoldLine, match_credit
-from daifa.domain.history.commands import move, open_batch, record_births, record_facts
+from daifa.domain.history.commands import move, record_births, record_facts
 from daifa.domain.orders.commands import count_refunds, lock_orders
 from daifa.domain.purchasing.commands import cancel_units
 from daifa.lib import bulk
@@ -89,8 +89,7 @@ def write_refunds(refunds: Sequence[NewRefund], *, by: str, at: datetime) -> lis
         [(line, units, amount) for _, line, _, units, _, amount in rows if line is not None],
         [(r.order, r.amount) for r in refunds if r.order is not None],
     )
-    batch = open_batch(by=by, at=at)
-    record_births(REFUND, ids, "confirmed", batch=batch, at=at)
+    record_births(REFUND, ids, "confirmed", by=by, at=at)
     record_facts("refunds_confirmed", ids, at=at)
     return ids
 
@@ -186,8 +185,7 @@ def open_case(
         (store, order_id, kind, reason[:40], note, at),
     )[0][0]
     bulk.copy_rows("aftersales_aftersaleline", ("case_id", "order_line_id", "quantity"), [(case, *row) for row in lines])
-    batch = open_batch(by=by, at=at, reason=reason)
-    record_births(AFTERSALE_CASE, [case], "requested", batch=batch, at=at)
+    record_births(AFTERSALE_CASE, [case], "requested", by=by, at=at, reason=reason)
     return case
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.fulfilment.rules import RULE_VERSION, Decision, Pick
-from daifa.domain.history.commands import open_batch, record_births
+from daifa.domain.history.commands import record_births
 from daifa.domain.orders.commands import count_lines
 from daifa.lib import bulk
 
@@ -69,8 +69,7 @@ def write_fulfilment(routed: Sequence[RoutedOrder], *, by: str, at: datetime) ->
     count_lines(allocated)
     take_stock(stock)
     if ids:
-        batch = open_batch(by=by, at=at)
-        record_births(FULFILMENT_ORDER, ids, "released", batch=batch, at=at)
+        record_births(FULFILMENT_ORDER, ids, "released", by=by, at=at)
     return ids
 
 

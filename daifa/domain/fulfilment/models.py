@@ -7,7 +7,7 @@ from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 class FulfilmentOrder(models.Model):
     """The part of an order that one supplier will deliver. One purchase order answers it."""
 
-    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+")
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="fulfilment_orders")
     supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.PROTECT, db_index=False, related_name="+")
     address = models.ForeignKey("orders.AddressVersion", on_delete=models.PROTECT, db_index=False, related_name="+")

@@ -36,11 +36,32 @@ def open_batch(*, by: str, at: datetime, reason: str = "") -> int:
     )[0][0]
 
 
-def record_births(process: Process, ids: Sequence[int], state: str, *, batch: int, at: datetime) -> None:
-    """Transitions of rows that were just written in `state` (one of the process's starts)."""
+def record_births(
+    process: Process, ids: Sequence[int], state: str, *, at: datetime, batch: int | None = None, by: str = "",
+    reason: str = "",
+) -> None:  # fmt: skip
+    """Transitions of rows that were just written in `state` (one of the process's starts).
+
+    Give a `batch`, or `by` (and a `reason`) for one of their own.
+    """
     if state not in process.starts:
         raise ValueError(f"No {process.name} begins as {state}.")
-    record_transitions([(process, thing, "", state) for thing in ids], batch=batch, at=at)
+    if not ids:
+        return
+    bulk.execute(
+        f"""{_batch_cte(batch)}
+        INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+        SELECT b.id, %(kind)s, thing, '', %(state)s, %(at)s FROM b, unnest(%(ids)s::bigint[]) AS x(thing)""",
+        {"batch": batch, "by": by, "reason": reason[:300], "kind": process.kind, "state": state, "at": at, "ids": list(ids)},
+    )
+
+
+def _batch_cte(batch: int | None) -> str:
+    """The batch a statement's transitions belong to: the one given, or one written in the same statement."""
+    if batch is not None:
+        return "WITH b AS (SELECT %(batch)s::bigint AS id)"
+    return """WITH b AS (INSERT INTO history_batch (by, at, reason) SELECT %(by)s, %(at)s, %(reason)s
+                         WHERE %(batch)s::bigint IS NULL RETURNING id)"""
 
 
 def record_transitions(rows: Iterable[tuple[Process, int, str, str]], *, batch: int, at: datetime) -> None:
@@ -70,12 +91,10 @@ def move(
     """
     if not ids:
         return Moved()
-    if batch is None:
-        batch = open_batch(by=by, at=at, reason=reason)
     also = f", {set_at} = %(at)s" if set_at else ""
     rows = bulk.fetch(
         f"""
-        WITH locked AS MATERIALIZED (
+        {_batch_cte(batch)}, locked AS MATERIALIZED (
             SELECT id, state FROM {process.table_name} WHERE id = ANY(%(ids)s::bigint[])
             ORDER BY id FOR NO KEY UPDATE
         ), moved AS (
@@ -83,12 +102,13 @@ def move(
             WHERE t.id = locked.id AND locked.state = ANY(%(before)s::text[]) RETURNING t.id, locked.state AS old
         ), kept AS (
             INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
-            SELECT %(batch)s, %(kind)s, id, old, %(to)s, %(at)s FROM moved
+            SELECT b.id, %(kind)s, moved.id, moved.old, %(to)s, %(at)s FROM b, moved
         )
         SELECT locked.id, locked.state, moved.id IS NOT NULL FROM locked LEFT JOIN moved USING (id) ORDER BY locked.id
         """,
         {
             "ids": list(ids), "to": to, "before": process.before(to), "batch": batch, "kind": process.kind, "at": at,
+            "by": by, "reason": reason[:300],
         },
     )  # fmt: skip
     result = Moved()
@@ -134,26 +154,22 @@ def wake_worker() -> None:
     import_string(settings.DAIFA_WAKE)()
 
 
-def take_due(*, at: datetime, limit: int, reaction: str = "") -> list[tuple[int, str, list[int], datetime, int]]:
-    """Lock and return up to `limit` things' worth of pending rows of one reaction: (id, reaction, things, at, attempts).
+def take_due(*, at: datetime, limit: int) -> list[tuple[int, str, list[int], datetime, int]]:
+    """Lock and return up to `limit` things' worth of pending rows of the reaction that waits longest:
+    (id, reaction, things, at, attempts).
 
     Runs inside the caller's transaction; rows another worker holds are skipped.
     """
-    if not reaction:
-        first = bulk.fetch(
-            """SELECT reaction FROM history_pendingreaction
-               WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %s)
-               ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED""",
-            (at,),
-        )
-        if not first:
-            return []
-        reaction = first[0][0]
     rows = bulk.fetch(
-        """SELECT id, reaction, things, at, attempts FROM history_pendingreaction
-           WHERE state = 'pending' AND reaction = %s AND (not_before IS NULL OR not_before <= %s)
+        """WITH longest AS MATERIALIZED (
+               SELECT reaction FROM history_pendingreaction
+               WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %(at)s)
+               ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+           SELECT id, reaction, things, at, attempts FROM history_pendingreaction
+           WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %(at)s)
+             AND reaction = (SELECT reaction FROM longest)
            ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED""",
-        (reaction, at),
+        {"at": at},
     )
     taken, size = [], 0
     for row in rows:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from daifa.domain.history.commands import move, open_batch, record_births
+from daifa.domain.history.commands import move, record_births
 from daifa.domain.imports.models import ImportFile
 from daifa.domain.imports.process import IMPORT
 from daifa.lib import bulk
@@ -22,20 +22,23 @@ def receive(
         kind=kind, store_id=store, supplier_code=supplier_code, name=name[:255], sha256=sha256, size=size,
         options=options, state="received", by=by, at=at, counts={},
     )  # fmt: skip
-    batch = open_batch(by=by, at=at, reason=name)
-    record_births(IMPORT, [found.pk], "received", batch=batch, at=at)
+    record_births(IMPORT, [found.pk], "received", by=by, at=at, reason=name)
     return found
 
 
-def begin(file_id: int, *, layout: str, rows_expected: int, by: str, at: datetime) -> int:
-    """Reading begins or goes on; returns how many documents were applied before. Raises LookupError if it has ended."""
+def documents_done(file_id: int) -> int:
+    """How many documents of the file were applied before."""
+    return bulk.fetch("SELECT documents_done FROM imports_importfile WHERE id = %s", (file_id,))[0][0]
+
+
+def begin(file_id: int, *, layout: str, rows_expected: int, by: str, at: datetime) -> None:
+    """Reading begins or goes on. Raises LookupError if it has ended."""
     moved = move(IMPORT, [file_id], to="reading", by=by, at=at)
     if not moved.moved:
         raise LookupError(f"Import {file_id} is {moved.others.get(file_id) or 'gone'}.")
-    return bulk.fetch(
-        "UPDATE imports_importfile SET layout = %s, rows_expected = %s WHERE id = %s RETURNING documents_done",
-        (layout[:40], rows_expected, file_id),
-    )[0][0]
+    bulk.execute(
+        "UPDATE imports_importfile SET layout = %s, rows_expected = %s WHERE id = %s", (layout[:40], rows_expected, file_id)
+    )
 
 
 def add_progress(

@@ -29,7 +29,7 @@ class Message(models.Model):
     `thing` is the order for order_received and review, the parcel otherwise; `version` the waybill number's.
     """
 
-    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+")
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="messages")
     kind = models.CharField(max_length=20)
     thing = models.BigIntegerField()

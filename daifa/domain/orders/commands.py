@@ -111,8 +111,7 @@ def receive_orders(
     bulk.copy_rows("orders_orderline", _LINE_COLUMNS, lines)
     bulk.copy_rows("orders_addressversion", _ADDRESS_COLUMNS, addresses)
     bulk.copy_rows("orders_hold", ("order_id", "reason", "params", "opened_at"), holds)
-    batch = open_batch(by=by, at=at, reason=source)
-    record_births(ORDER, ids, "received", batch=batch, at=at)
+    record_births(ORDER, ids, "received", by=by, at=at, reason=source)
     return result
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
-BOUGHT_KINDS = ("goods", "sample")
-"""Kinds of line that a supplier has to ship; every other kind is money only."""
+BOUGHT_KINDS = ("goods",)
+"""Kinds of line that a supplier has to ship; every other kind is money only (a `sample` line names no article)."""
 
 ADDRESS_FIELDS = ("name", "line1", "line2", "city", "region", "postcode", "country", "phone", "email", "raw", "token")
 

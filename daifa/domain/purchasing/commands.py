@@ -230,7 +230,7 @@ def cancel_units(wants: dict[int, int], *, by: str, at: datetime) -> dict[int, i
     open_units = dict(
         bulk.fetch(
             """SELECT id, quantity - cancelled - allocated FROM orders_orderline
-               WHERE id = ANY(%s::bigint[]) AND kind IN ('goods', 'sample')""",
+               WHERE id = ANY(%s::bigint[]) AND kind = 'goods'""",
             (list(wants),),
         )
     )  # money lines (postage, fees) have no units to cancel: the order counts goods and samples only

@@ -31,13 +31,13 @@ class PurchaseOrder(models.Model):
     supplier's units. `amount` = goods + freight as ordered, `accepted_amount` what was answered so far.
     """
 
-    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+")
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="purchase_orders")
-    supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.PROTECT, db_index=False, related_name="+")
+    supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     fulfilment_order = models.OneToOneField(
         "fulfilment.FulfilmentOrder", on_delete=models.CASCADE, related_name="purchase_order"
     )
-    address = models.ForeignKey("orders.AddressVersion", on_delete=models.PROTECT, db_index=False, related_name="+")
+    address = models.ForeignKey("orders.AddressVersion", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     run = models.ForeignKey(PurchaseRun, on_delete=models.PROTECT, null=True, related_name="purchase_orders")
     reference = models.CharField(max_length=24, unique=True)
     their_reference = models.CharField(max_length=60, blank=True, db_default="")
@@ -71,9 +71,9 @@ class PurchaseLine(models.Model):
     fulfilment_line = models.OneToOneField(
         "fulfilment.FulfilmentLine", on_delete=models.CASCADE, related_name="purchase_line"
     )
-    order_line = models.ForeignKey("orders.OrderLine", on_delete=models.CASCADE, db_index=False, related_name="+")
-    offer = models.ForeignKey("sourcing.SupplierOffer", on_delete=models.PROTECT, db_index=False, related_name="+")
-    mapping = models.ForeignKey("sourcing.SkuMapping", on_delete=models.PROTECT, db_index=False, related_name="+")
+    order_line = models.ForeignKey("orders.OrderLine", on_delete=models.CASCADE, db_index=False, related_name="+", db_constraint=False)
+    offer = models.ForeignKey("sourcing.SupplierOffer", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
+    mapping = models.ForeignKey("sourcing.SkuMapping", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     mapping_version = models.IntegerField()
     supplier_sku = models.CharField(max_length=80)
     factor = models.IntegerField(db_default=1)  # sales units in one supplier unit

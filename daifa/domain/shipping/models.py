@@ -11,9 +11,9 @@ class Parcel(models.Model):
     or a reused number; a finding says which.
     """
 
-    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+")
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="parcels")
-    supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.PROTECT, db_index=False, related_name="+")
+    supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     carrier = models.CharField(max_length=40, blank=True, db_default="")
     number = models.CharField(max_length=60)
     state = models.CharField(max_length=20, choices=PARCEL.choices())
@@ -38,7 +38,7 @@ class ParcelLine(models.Model):
 
     parcel = models.ForeignKey(Parcel, on_delete=models.CASCADE, related_name="lines")
     purchase_line = models.ForeignKey("purchasing.PurchaseLine", on_delete=models.CASCADE, related_name="parcel_lines")
-    order_line = models.ForeignKey("orders.OrderLine", on_delete=models.CASCADE, db_index=False, related_name="+")
+    order_line = models.ForeignKey("orders.OrderLine", on_delete=models.CASCADE, db_index=False, related_name="+", db_constraint=False)
     quantity = models.IntegerField()  # supplier units
     order_quantity = models.IntegerField()  # sales units
 
@@ -82,7 +82,7 @@ class TrackingEvent(models.Model):
 class DispatchNotice(models.Model):
     """What the channel is to be told about a parcel: once when it is handed over, once for each new number."""
 
-    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+")
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
     parcel = models.ForeignKey(Parcel, on_delete=models.CASCADE, related_name="notices")
     version = models.SmallIntegerField(db_default=1)  # of the waybill number
     state = models.CharField(max_length=10, choices=DISPATCH_NOTICE.choices())

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField()),
                 ('address', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.addressversion')),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='fulfilment_orders', to='orders.order')),
-                ('store', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='stores.store')),
+                ('store', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='stores.store')),
                 ('supplier', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sourcing.supplier')),
             ],
         ),
