@@ -186,21 +186,13 @@ def due(value: datetime | None, zone: tzinfo | None = None, *, done: bool = Fals
 
 # --- Badges, states, icons ---------------------------------------------------------------------------------------
 
-TONES = {
-    "neutral": "bg-secondary-lt",
-    "info": "bg-azure-lt",
-    "progress": "bg-blue-lt",
-    "success": "bg-green-lt",
-    "warning": "bg-orange-lt",
-    "danger": "bg-red-lt",
-    "muted": "bg-transparent text-secondary border",
-}
+TONES = ("neutral", "info", "progress", "success", "warning", "danger", "muted")
 
 
 def badge(label: Any, tone: str = "neutral", title: str = "") -> SafeString:
     """A coloured word. `tone` is one of `TONES`."""
     return format_html(
-        '<span class="badge {}"{}>{}</span>', TONES.get(tone, TONES["neutral"]),
+        '<span class="badge {}"{}>{}</span>', f"tone-{tone if tone in TONES else 'neutral'}",
         format_html(' title="{}"', title) if title else "", label,
     )  # fmt: skip
 

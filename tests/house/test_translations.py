@@ -1,0 +1,45 @@
+"""Every sentence a person can meet has its translation, with the same places in it."""
+
+from daifa.lib import strings
+
+# Parts whose sentences are complete; the rest of the house joins when it is.
+COMPLETE = ("daifa/web/",)
+
+
+def test_every_sentence_is_translated():
+    wanted = strings.sentences()
+    assert len(wanted) > 100
+    missing = [line for line in strings.problems(strings.read(), wanted) if any(part in line for part in COMPLETE)]
+    assert missing == [], "python -m daifa.lib.strings check"
+
+
+def test_a_lost_place_and_an_empty_translation_are_found():
+    from babel.messages import Catalog
+
+    wanted, known = Catalog(), Catalog(locale="zh_Hans")
+    for sentence in ("Order %(number)s", "Save", "%(n)s row"):
+        wanted.add(sentence)
+    wanted.add(("%(count)d day", "%(count)d days"))
+    known.add("Order %(number)s", "订单 %(nummer)s")
+    known.add("Save", "")
+    known.add("%(n)s row", "%(n)s 行")
+    known.add(("%(count)d day", "%(count)d days"), ("%(count)d 天",))
+    lines = strings.problems(known, wanted)
+    assert len(lines) == 2
+    assert "names other places" in lines[0] and "has no translation" in lines[1]
+
+
+def test_merging_keeps_what_others_wrote():
+    from babel.messages import Catalog
+
+    wanted, known, mine = Catalog(), Catalog(locale="zh_Hans"), Catalog(locale="zh_Hans")
+    for sentence in ("Save", "Order", "New"):
+        wanted.add(sentence)
+    known.add("Save", "保存")
+    known.add("Order", "排序")
+    known.add("Of a change on its way", "还在路上")
+    mine.add("Order", "订单")
+    result = strings.merged(known, wanted, mine)
+    assert {message.id: message.string for message in result if message.id} == {
+        "Save": "保存", "Order": "订单", "New": None, "Of a change on its way": "还在路上",
+    }  # fmt: skip
