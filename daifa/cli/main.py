@@ -32,6 +32,7 @@ COMMANDS = {
     "up": Entry("daifa.cli.up:up", "Start the shop: database, web and worker.", "nothing"),
     "work": Entry("daifa.cli.work:work", "Run the jobs that are due, here and now."),
     "replay": Entry("daifa.cli.replay:replay", "Run a past period in one process."),
+    "sample": Entry("daifa.cli.sample:app", "The sample shop: load, remove."),
     "stores": Entry("daifa.cli.stores:app", "Stores: add, list."),
     "suppliers": Entry("daifa.cli.suppliers:app", "Suppliers: add, list."),
     "import": Entry(
