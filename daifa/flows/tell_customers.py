@@ -126,7 +126,6 @@ def sweep_messages(*, at: datetime, by: str = "job:send_messages", limit: int = 
         try:
             with mail.Folder() as folder:
                 _doubt_interrupted(folder, sweep, by=by, at=at)
-                _doubt_restored(sweep, by=by, at=at)
                 if not mail.has_server():
                     _send_all(folder, folder, None, sweep, by=by, at=at, limit=limit)
                     return sweep
@@ -200,44 +199,33 @@ def _doubt_interrupted(folder: mail.Folder, sweep: Sweep, *, by: str, at: dateti
             _doubt([id_ for id_ in left if id_ not in set(found)], "interrupted", sweep, by=by, at=at)
 
 
-def _doubt_restored(sweep: Sweep, *, by: str, at: datetime) -> None:
-    """What was queued in a backup may have been sent after it was taken: a person says which."""
-    row = installation()
-    if row is None or row.quarantined_at is None:
-        return
-    with transaction.atomic(durable=True):
-        waiting = [
-            row[0]
-            for row in bulk.fetch(
-                f"""SELECT id FROM {commands.TABLE} WHERE state = 'queued'
-                    AND at <= %s ORDER BY id FOR NO KEY UPDATE""",
-                (row.quarantined_at,),
-            )
-        ]
-        move(MESSAGE, waiting, to="sending", by=by, at=at)
-        _doubt(waiting, "restored", sweep, by=by, at=at)
-
-
 def _doubt(ids: list[int], reason: str, sweep: Sweep, *, by: str, at: datetime) -> None:
     """Messages being sent become unknown, each with a task for a person."""
     moved = move(MESSAGE, ids, to="unknown", by=by, at=at).moved
+    if not moved:
+        return
     commands.note((id_, reason) for id_ in moved)
+    _ask_a_person("message_unknown", moved, at=at)
+    sweep.unknown += len(moved)
+
+
+def _ask_a_person(task: str, ids: list[int], *, at: datetime) -> None:
+    """A task about each message. It names the order and the kind of message, never the buyer."""
     rows = bulk.fetch(
-        f"""SELECT m.id, m.store_id, m.kind, o.number FROM {commands.TABLE} m JOIN orders_order o ON o.id = m.order_id
-            WHERE m.id = ANY(%s::bigint[])""",
-        (moved,),
+        f"""SELECT m.id, m.store_id, m.kind, m.reason, o.number FROM {commands.TABLE} m
+            JOIN orders_order o ON o.id = m.order_id WHERE m.id = ANY(%s::bigint[])""",
+        (ids,),
     )
     open_tasks(
         (
             NewTask(
-                kind="message_unknown", store_id=store, thing_kind="message", thing=id_,
-                params={"order": number, "kind": kind, "reason": reason},
+                kind=task, store_id=store, thing_kind="message", thing=id_,
+                params={"number": number, "kind": kind, "reason": reason},
             )
-            for id_, store, kind, number in rows
+            for id_, store, kind, reason, number in rows
         ),
         at=at,
     )  # fmt: skip
-    sweep.unknown += len(moved)
 
 
 def _send_all(
@@ -305,6 +293,8 @@ def _send_claimed(
             [*((id_, failed[id_]) for id_ in refused), *((id_, later[id_][0]) for id_ in waiting)],
             due_at={id_: later[id_][1] for id_ in waiting},
         )
+        if refused:
+            _ask_a_person("message_failed", refused, at=at)
         sweep.failed += len(refused)
         sweep.later += sum(1 for id_ in waiting if later[id_][1])
         _doubt(doubtful, "no_answer", sweep, by=by, at=at)

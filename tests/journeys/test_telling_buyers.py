@@ -28,6 +28,7 @@ from daifa.domain.orders.models import Order
 from daifa.domain.shipping.models import Parcel
 from daifa.domain.stores.commands import ensure_installation
 from daifa.domain.stores.models import Installation, Store, Task
+from daifa.flows import quarantine
 from daifa.flows import tell_customers as tell
 from daifa.flows.reactions import REACTIONS
 from tests.mail_server import mail_server
@@ -397,8 +398,12 @@ def test_what_the_server_refuses_fails_and_the_rest_goes_on():
         assert len(server.letters) == 1
     assert [row[1:] for row in states()] == [("failed", "refused:550"), ("sent", "")]
     failed, sent = Message.objects.order_by("id")
+    task = Task.objects.get(kind="message_failed", closed_at=None)
+    assert task.thing == failed.pk
+    assert task.params == {"number": failed.order.number, "kind": "order_received", "reason": "refused:550"}
     assert list(retry_messages([failed.pk, sent.pk], by="user:1", at=AT)) == [sent.pk]
     assert [row[1:] for row in states()] == [("queued", "again"), ("sent", "")]
+    assert not Task.objects.filter(closed_at=None).exists()
     assert stop_messages([failed.pk], by="user:1", at=AT) == {}
     assert states(pk=failed.pk) == [("order_received", "suppressed", "by_hand")]
 
@@ -471,8 +476,9 @@ def test_a_quarantined_copy_sends_nothing_and_doubts_what_the_backup_held(mail_f
     assert "quarantined" in tell.sweep_messages(**JOB).stopped
     assert states() == [("order_received", "queued", "")]
     later = AT + timedelta(hours=1)
-    Installation.objects.update(released_at=later, read_back_at=later, lease_holder="")
-    react(tell.tell_order_received, order(Store.objects.get()), at=later)
+    Installation.objects.update(read_back_at=later)
+    quarantine.release(by="user:1", at=later)
+    react(tell.tell_order_received, order(Store.objects.get(), placed_at=later, paid_at=later), at=later)
     tell.send_messages(at=later, by="job:test")
     assert [row[1:] for row in states()] == [("unknown", "restored"), ("sent", "")]
     assert len(letters(mail_folder)) == 1

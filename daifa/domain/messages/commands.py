@@ -193,6 +193,7 @@ def retry_messages(ids: Sequence[int], *, by: str, at: datetime) -> dict[int, st
     wrong = _not_in(ids, ("failed",), _("Only a message that failed can be put back in line."))
     moved = move(MESSAGE, [i for i in ids if i not in wrong], to="queued", by=by, at=at, set_at="at")
     note([(id_, "again") for id_ in moved.moved])
+    close_tasks(kind="message_failed", thing_kind="message", things=moved.moved, by=by, at=at)
     return wrong
 
 
@@ -202,7 +203,8 @@ def stop_messages(ids: Sequence[int], *, by: str, at: datetime) -> dict[int, str
     wrong = _not_in(
         ids, ("queued", "failed"), _("This message does not wait any more and cannot be stopped.")
     )
-    suppress_queued({id_: "by_hand" for id_ in ids if id_ not in wrong}, by=by, at=at)
+    stopped = suppress_queued({id_: "by_hand" for id_ in ids if id_ not in wrong}, by=by, at=at)
+    close_tasks(kind="message_failed", thing_kind="message", things=stopped.moved, by=by, at=at)
     return wrong
 
 
