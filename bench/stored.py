@@ -82,7 +82,8 @@ def store_orders(count: int, *, variants_sold: int = 2_000, analyse: bool = True
     ]
     product = Product.objects.create(handle="bench", title="Bench", created_at=begin)
     variants = Variant.objects.bulk_create(
-        Variant(product=product, sku=f"{10000 + i}{'ABC'[i % 3]}", created_at=begin) for i in range(variants_sold)
+        Variant(product=product, sku=f"{10000 + i}{'ABC'[i % 3]}", created_at=begin)
+        for i in range(variants_sold)
     )
     offers = SupplierOffer.objects.bulk_create(
         SupplierOffer(
