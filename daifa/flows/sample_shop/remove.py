@@ -43,7 +43,9 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
     if not stores and not suppliers:
         return {}
     # Whoever is about to hang something on an order waits here, and then finds it gone.
-    bulk.fetch("SELECT id FROM orders_order WHERE store_id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE", (stores,))
+    bulk.fetch(
+        "SELECT id FROM orders_order WHERE store_id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE", (stores,)
+    )
     mixed = bulk.fetch(
         """SELECT EXISTS (SELECT FROM purchasing_purchaseorder
                           WHERE supplier_id = ANY(%s::bigint[]) AND NOT store_id = ANY(%s::bigint[]))""",
@@ -51,12 +53,16 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
     )
     if mixed[0][0]:
         raise Refused(
-            _("A store that is not of the sample bought from a sample supplier: the sample shop cannot be taken out."),
+            _(
+                "A store that is not of the sample bought from a sample supplier: the sample shop cannot be taken out."
+            ),
             code="sample_in_use",
         )
     variants = _sample_variants(stores, suppliers)
     products = _ids("SELECT DISTINCT product_id FROM catalog_variant WHERE id = ANY(%s::bigint[])", variants)
-    found = _everything_on({"stores_store": set(stores), "sourcing_supplier": set(suppliers), "catalog_variant": set(variants)})
+    found = _everything_on(
+        {"stores_store": set(stores), "sourcing_supplier": set(suppliers), "catalog_variant": set(variants)}
+    )
     found["imports_importfile"] |= set(
         _ids(
             """SELECT f.id FROM imports_importfile f JOIN sourcing_supplier s ON s.code = f.supplier_code
@@ -64,7 +70,10 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
         )
     )
     found["imports_importrow"] |= set(
-        _ids("SELECT id FROM imports_importrow WHERE file_id = ANY(%s::bigint[])", list(found["imports_importfile"]))
+        _ids(
+            "SELECT id FROM imports_importrow WHERE file_id = ANY(%s::bigint[])",
+            list(found["imports_importfile"]),
+        )
     )
     files = _files_of(found["imports_importfile"])
     bulk.execute("SET LOCAL daifa.removing_sample = 'yes'")
@@ -133,7 +142,10 @@ def _everything_on(start: dict[str, set[int]]) -> dict[str, set[Any]]:
             if not key:
                 found[f"{child}.{column}"] |= fresh
                 continue
-            ids = set(_ids(f'SELECT "{key}" FROM "{child}" WHERE "{column}" = ANY(%s)', list(fresh))) - found[child]
+            ids = (
+                set(_ids(f'SELECT "{key}" FROM "{child}" WHERE "{column}" = ANY(%s)', list(fresh)))
+                - found[child]
+            )
             if ids:
                 found[child] |= ids
                 todo.append((child, ids))
@@ -142,7 +154,9 @@ def _everything_on(start: dict[str, set[int]]) -> dict[str, set[Any]]:
 
 def _delete(found: dict[str, set[Any]]) -> dict[str, int]:
     """Foreign keys are checked at the commit, so the order does not matter."""
-    keys = {model._meta.db_table: model._meta.pk.column for model in apps.get_models(include_auto_created=True)}
+    keys = {
+        model._meta.db_table: model._meta.pk.column for model in apps.get_models(include_auto_created=True)
+    }
     deleted = {}
     for name in sorted(found, key=lambda name: "." not in name):
         ids = list(found[name])
@@ -158,7 +172,8 @@ def _forget(found: dict[str, set[Any]]) -> None:
     for process in _PROCESSES:
         if ids := list(found.get(process.table_name, ())):
             bulk.execute(
-                "DELETE FROM history_transition WHERE kind = %s AND thing = ANY(%s::bigint[])", (process.kind, ids)
+                "DELETE FROM history_transition WHERE kind = %s AND thing = ANY(%s::bigint[])",
+                (process.kind, ids),
             )
     bulk.execute(
         """DELETE FROM stores_task WHERE store_id IS NULL AND (
