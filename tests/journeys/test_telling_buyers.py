@@ -227,6 +227,19 @@ def test_the_cap_counts_what_was_not_suppressed():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("parcels", "moving"), [(1, 1), (2, 2), (3, 1), (4, 0)])
+def test_news_of_movement_leave_room_for_news_of_delivery(parcels, moving):
+    bought = order(store(message_cap=8))
+    boxes = [parcel(bought, number=f"N{n}") for n in range(parcels)]
+    react(tell.tell_order_received, bought)
+    react(tell.tell_dispatched, *boxes)
+    react(tell.tell_in_transit, *boxes)
+    Parcel.objects.update(state="delivered", delivered_at=AT)
+    react(tell.tell_delivered, *boxes)
+    assert [row[1] for row in states(kind="in_transit")].count("queued") == moving
+    assert [row[1] for row in states(kind="delivered")].count("queued") == min(parcels, 3)
+
+
 @pytest.mark.parametrize(
     ("shop", "consent", "expected"),
     [

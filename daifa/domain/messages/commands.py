@@ -28,7 +28,10 @@ TABLE = MESSAGE.table_name
 
 
 class Telling(NamedTuple):
-    """Tell the buyer of `order` about `thing` (the order or a parcel). `unwanted` = the reason not to, if there is one."""
+    """Tell the buyer of `order` about `thing` (the order or a parcel). `unwanted` = the reason not to, if there is one.
+
+    `reserve` = so many messages of the order's cap are kept free for what matters more.
+    """
 
     order: int
     thing: int
@@ -37,6 +40,7 @@ class Telling(NamedTuple):
     cap: int
     version: int = 1
     unwanted: str = ""
+    reserve: int = 0
 
 
 @dataclass(slots=True)
@@ -78,7 +82,7 @@ def queue_messages(kind: str, rows: Sequence[Telling], *, at: datetime, by: str)
             continue
         told.add(key)
         reason = row.unwanted or rules.why_not(kind, row.facts, at)
-        if not reason and count[row.order] >= row.cap and kind != "number_changed":
+        if not reason and count[row.order] + row.reserve >= row.cap and kind != "number_changed":
             reason = "cap"
         if reason:
             result.suppressed[row.thing] = reason

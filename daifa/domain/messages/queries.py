@@ -23,6 +23,8 @@ _ADDRESSEE = """
 _EMAIL = "coalesce(nullif(a.email, ''), c.email, '')"
 _CONSENT = """EXISTS (SELECT FROM customers_consent k WHERE k.customer_id = o.customer_id AND k.purpose = 'review'
                       AND k.withdrawn_at IS NULL)"""
+_STILL_COMING = """(SELECT count(*) FROM shipping_parcel q WHERE q.order_id = o.id AND q.delivered_at IS NULL
+                     AND q.state NOT IN ('lost', 'returned_to_sender', 'cancelled'))"""
 _HAPPENED = {
     "order_received": "greatest(o.placed_at, o.paid_at)",
     "dispatched": "coalesce(p.handed_over_at, p.announced_at)",
@@ -62,21 +64,23 @@ def tellings(kind: str, things: Sequence[int]) -> list[Telling]:
     consent = _CONSENT if kind == "review" else "false"
     facts = f"""o.id, o.store_id, o.is_history, o.units, o.cancelled, o.delivered, {_EMAIL}, {_HAPPENED[kind]}, {consent}"""
     if kind in rules.PARCEL_KINDS:
+        reserve = _STILL_COMING if kind == "in_transit" else "0"
         rows = bulk.fetch(
-            f"""SELECT p.id, p.state, {facts} FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id {_ADDRESSEE}
+            f"""SELECT p.id, p.state, {reserve}, {facts} FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id {_ADDRESSEE}
                 WHERE p.id = ANY(%s::bigint[]) ORDER BY p.id""",
             (list(things),),
         )
     else:
         rows = bulk.fetch(
-            f"SELECT o.id, '', {facts} FROM orders_order o {_ADDRESSEE} WHERE o.id = ANY(%s::bigint[]) ORDER BY o.id",
+            f"SELECT o.id, '', 0, {facts} FROM orders_order o {_ADDRESSEE} WHERE o.id = ANY(%s::bigint[]) ORDER BY o.id",
             (list(things),),
         )
-    stores = _stores(row[3] for row in rows)
+    stores = _stores(row[4] for row in rows)
     result = []
     for (
         thing,
         state,
+        reserve,
         order,
         store_id,
         is_history,
@@ -92,7 +96,7 @@ def tellings(kind: str, things: Sequence[int]) -> list[Telling]:
             store.kind, store.messages_allowed, store.review_invitations, is_history, units, cancelled, delivered, email,
             happened, consents, state,
         )  # fmt: skip
-        result.append(Telling(order, thing, facts_, store_id, store.cap))
+        result.append(Telling(order, thing, facts_, store_id, store.cap, reserve=reserve))
     return result
 
 
@@ -251,7 +255,7 @@ def _goods_of_orders(orders: list[int]) -> dict[int, list[tuple[str, int]]]:
     if orders:
         for order, title, quantity in bulk.fetch(
             """SELECT order_id, coalesce(nullif(title, ''), sku), quantity - cancelled FROM orders_orderline
-               WHERE order_id = ANY(%s::bigint[]) AND kind IN ('goods', 'sample') AND quantity > cancelled
+               WHERE order_id = ANY(%s::bigint[]) AND kind = 'goods' AND quantity > cancelled
                ORDER BY order_id, line_no""",
             (list(set(orders)),),
         ):
