@@ -50,7 +50,9 @@ class ReadBack:
     absent: int = 0  # he has never heard of them: they wait to be placed
     doubtful: int = 0  # nobody could be asked: `unknown`, for a person
     runs: int = 0  # fixed before the backup, perhaps sent since: `unknown`, for a person
-    foreign: dict[str, list[str]] = field(default_factory=dict)  # supplier → references the backup does not know
+    foreign: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # supplier → references the backup does not know
     silent: list[str] = field(default_factory=list)  # suppliers that did not answer; ask again
 
 
@@ -71,15 +73,16 @@ def read_back(*, at: datetime, by: str) -> ReadBack:
     """Ask every supplier that can be asked, mark the rest as unknown. May be repeated; raises `Refused`."""
     here = installation()
     if here is None or here.quarantined_at is None or here.released_at is not None:
-        raise Refused(_("This copy is not quarantined: there is nothing to read back."), code="not_quarantined")
+        raise Refused(
+            _("This copy is not quarantined: there is nothing to read back."), code="not_quarantined"
+        )
     result = ReadBack()
     result.runs = _doubt_runs(by=by, at=at)
     result.doubtful += _doubt_purchases(by=by, at=at)
     _ask(result, here, by=by, at=at)
-    result.doubtful += doubt_suspects(by=by, at=at)
     if not result.silent:
-        with transaction.atomic():
-            stores.note_read_back(at=at)
+        stores.note_read_back(at=at)  # from now on suppliers who know nothing more are believed
+        result.doubtful += doubt_suspects(by=by, at=at)
     return result
 
 
@@ -119,18 +122,26 @@ def _doubt_runs(*, by: str, at: datetime) -> int:
         for run, state, sha256, times, _store, _name in rows:
             if state == "fixed":
                 # Counted as sent, so that sending it once more says REPEAT.
-                bulk.execute("UPDATE purchasing_purchaserun SET times_sent = %s WHERE id = %s", (times + 1, run))
+                bulk.execute(
+                    "UPDATE purchasing_purchaserun SET times_sent = %s WHERE id = %s", (times + 1, run)
+                )
                 purchasing.prepare_run_attempt(run, send_number=times + 1, sha256=sha256, at=at)
         runs = [row[0] for row in rows]
-        move(PURCHASE_RUN, [row[0] for row in rows if row[1] == "fixed"], to="sending", by=by, at=at, batch=batch)
+        move(
+            PURCHASE_RUN,
+            [row[0] for row in rows if row[1] == "fixed"],
+            to="sending",
+            by=by,
+            at=at,
+            batch=batch,
+        )
         move(PURCHASE_RUN, runs, to="unknown", by=by, at=at, batch=batch)
         attempts = bulk.fetch(
-            "SELECT id FROM purchasing_placementattempt WHERE run_id = ANY(%s::bigint[]) AND state = 'prepared'", (runs,)
+            "SELECT id FROM purchasing_placementattempt WHERE run_id = ANY(%s::bigint[]) AND state = 'prepared'",
+            (runs,),
         )
         purchasing.settle_attempts({row[0]: ("unknown", MAYBE_PLACED) for row in attempts}, at=at)
-        open_tasks(
-            [NewTask("run_unknown", row[4], "run", row[0], {"name": row[5]}) for row in rows], at=at
-        )
+        open_tasks([NewTask("run_unknown", row[4], "run", row[0], {"name": row[5]}) for row in rows], at=at)
     return len(rows)
 
 
@@ -165,7 +176,9 @@ def _make_unknown(purchases: Sequence[int], *, by: str, at: datetime) -> list[in
     if not rows:
         return []
     batch = open_batch(by=by, at=at, reason=MAYBE_PLACED)
-    move(PURCHASE_ORDER, [row[0] for row in rows if row[1] == "failed"], to="ready", by=by, at=at, batch=batch)
+    move(
+        PURCHASE_ORDER, [row[0] for row in rows if row[1] == "failed"], to="ready", by=by, at=at, batch=batch
+    )
     fresh = [row for row in rows if row[1] != "submitting"]
     move(PURCHASE_ORDER, [row[0] for row in fresh], to="submitting", by=by, at=at, batch=batch)
     open_already = {
@@ -189,7 +202,9 @@ def _make_unknown(purchases: Sequence[int], *, by: str, at: datetime) -> list[in
     purchasing.settle_attempts({row[0]: ("unknown", MAYBE_PLACED) for row in attempts}, at=at)
     open_tasks(
         [
-            NewTask("purchase_unknown", row[3], "purchase_order", row[0], {"reference": row[2]}, row[4], row[5])
+            NewTask(
+                "purchase_unknown", row[3], "purchase_order", row[0], {"reference": row[2]}, row[4], row[5]
+            )
             for row in rows
         ],
         at=at,
@@ -293,7 +308,9 @@ def _former_codes(here: Installation) -> dict[str, int]:
             (here.quarantined_at,),
         )
     )
-    task = bulk.fetch("SELECT params ->> 'former_code' FROM stores_task WHERE kind = 'quarantined' ORDER BY id DESC LIMIT 1")
+    task = bulk.fetch(
+        "SELECT params ->> 'former_code' FROM stores_task WHERE kind = 'quarantined' ORDER BY id DESC LIMIT 1"
+    )
     if task and task[0][0]:
         # The sequence is shared by all codes this copy ever had: none was numbered beyond the last purchase.
         codes.setdefault(task[0][0], max(codes.values(), default=0))
@@ -303,11 +320,21 @@ def _former_codes(here: Installation) -> dict[str, int]:
 
 def _keep_foreign(result: ReadBack, here: Installation, *, at: datetime) -> None:
     """Remember on a task which purchases of ours a supplier has that this copy does not know."""
-    rows = dict(bulk.fetch("SELECT code, id FROM sourcing_supplier WHERE code = ANY(%s::text[])", (list(result.foreign),)))
+    rows = dict(
+        bulk.fetch(
+            "SELECT code, id FROM sourcing_supplier WHERE code = ANY(%s::text[])", (list(result.foreign),)
+        )
+    )
     with transaction.atomic():
         open_tasks(
             [
-                NewTask("purchases_unknown_here", None, "supplier", rows[code], {"count": len(refs), "references": refs[:200]})
+                NewTask(
+                    "purchases_unknown_here",
+                    None,
+                    "supplier",
+                    rows[code],
+                    {"count": len(refs), "references": refs[:200]},
+                )
                 for code, refs in result.foreign.items()
             ],
             at=at,
@@ -332,7 +359,11 @@ def doubt_suspects(*, by: str, at: datetime) -> int:
              AND NOT (s.kind = ANY(%(askable)s::text[]) AND %(read_back)s AND NOT EXISTS (
                  SELECT FROM stores_task t WHERE t.kind = 'purchases_unknown_here' AND t.thing = s.id AND t.opened_at >= %(since)s))
            ORDER BY p.id""",
-        {"since": here.quarantined_at, "askable": list(ASKABLE_KINDS), "read_back": here.read_back_at is not None},
+        {
+            "since": here.quarantined_at,
+            "askable": list(ASKABLE_KINDS),
+            "read_back": here.read_back_at is not None,
+        },
     )
     if not rows:
         return 0
@@ -392,7 +423,11 @@ def settle_purchases(
                 del states[purchase]
         # A failed one goes the way of one that was sent: the history says what a person said.
         failed = [purchase for purchase, state in states.items() if state == "failed"]
-        proof = "A person asked: the supplier has it." if placed else "A person asked: the supplier does not have it."
+        proof = (
+            "A person asked: the supplier has it."
+            if placed
+            else "A person asked: the supplier does not have it."
+        )
         if failed:
             move(PURCHASE_ORDER, failed, to="ready", by=by, at=at, reason=proof)
             if placed:
@@ -410,8 +445,12 @@ def settle_purchases(
 def _take_reference(purchase: int, given: str) -> str:
     ours = find_reference(given)
     if not ours:
-        return _("“%(given)s” is no reference of ours: look at the first column of the workbook.") % {"given": given[:40]}
-    if bulk.fetch("SELECT 1 FROM purchasing_purchaseorder WHERE reference = %s AND id <> %s", (ours, purchase)):
+        return _("“%(given)s” is no reference of ours: look at the first column of the workbook.") % {
+            "given": given[:40]
+        }
+    if bulk.fetch(
+        "SELECT 1 FROM purchasing_purchaseorder WHERE reference = %s AND id <> %s", (ours, purchase)
+    ):
         return _("The reference %(reference)s belongs to another purchase.") % {"reference": ours}
     bulk.execute("UPDATE purchasing_purchaseorder SET reference = %s WHERE id = %s", (ours, purchase))
     return ""
@@ -452,7 +491,13 @@ def _doubt_messages(since: datetime, *, by: str, at: datetime) -> None:
     bulk.execute("UPDATE buyer_messages_message SET reason = 'restored' WHERE id = ANY(%s::bigint[])", (ids,))
     open_tasks(
         [
-            NewTask("message_unknown", row[1], "message", row[0], {"order": row[3], "kind": row[2], "reason": "restored"})
+            NewTask(
+                "message_unknown",
+                row[1],
+                "message",
+                row[0],
+                {"order": row[3], "kind": row[2], "reason": "restored"},
+            )
             for row in rows
         ],
         at=at,
