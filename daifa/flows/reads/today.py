@@ -183,7 +183,8 @@ def _to_download(scope: Sequence[int]) -> list[Todo]:
     return [
         Todo(
             kind="run_to_send",
-            sentence=_("Workbook %(name)s for %(supplier)s waits for you") % {"name": name, "supplier": supplier},
+            sentence=_("Workbook %(name)s for %(supplier)s waits for you")
+            % {"name": name, "supplier": supplier},
             advice=_("Download it, send it to the supplier, and confirm."),
             store_id=store,
             opened_at=at,
