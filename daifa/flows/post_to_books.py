@@ -2,6 +2,9 @@
 
 A fact posts once, whatever state its thing has reached since. Entries of parcels are keyed by the last parcel line they
 cover, because a parcel may get further lines after it was posted: those post as an entry of their own.
+
+Where a batch of ids is looked up, `LATERAL … OFFSET 0` asks for one index probe each: a prepared plan made while a table
+was small must not read all of it later.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from daifa.domain.books import rules
 from daifa.domain.books.commands import NewEntry, post_entries
+from daifa.domain.books.queries import posted_facts
 from daifa.domain.books.rules import NOTHING, Cost, Fee, Leg, Line, LineRevenue
 from daifa.domain.orders.commands import lock_orders
 from daifa.lib import bulk
@@ -74,8 +78,11 @@ def _order_lines(orders: Sequence[int]) -> dict[int, list[tuple[Line, int]]]:
     found: dict[int, list[tuple[Line, int]]] = {}
     if orders:
         for order, line, kind, quantity, amount, cancelled in bulk.fetch(
-            """SELECT order_id, id, kind, quantity, amount, cancelled FROM orders_orderline
-               WHERE order_id = ANY(%s::bigint[]) ORDER BY order_id, line_no""",
+            """SELECT o.id, l.id, l.kind, l.quantity, l.amount, l.cancelled
+               FROM unnest(%s::bigint[]) AS o(id) CROSS JOIN LATERAL (
+                   SELECT id, kind, quantity, amount, cancelled, line_no FROM orders_orderline
+                   WHERE order_id = o.id OFFSET 0
+               ) l ORDER BY o.id, l.line_no""",
             (orders,),
         ):
             found.setdefault(order, []).append((Line(line, kind, quantity, amount), cancelled))
@@ -249,16 +256,16 @@ def _post_parcels(things: list[int], *, at: datetime, by: str) -> dict[int, str]
 def _unposted(things: Sequence[int]) -> list[_Parcel]:
     """Those of the parcels whose newest line has not become income yet, by id."""
     rows = bulk.fetch(
-        """SELECT p.id, p.order_id, p.store_id, p.supplier_id, p.handed_over_at, p.delivered_at, s.revenue_at, s.currency
+        # max(id + 0): plain max(id) would walk the primary key backwards to find the newest line of each parcel.
+        """SELECT p.id, p.order_id, p.store_id, p.supplier_id, p.handed_over_at, p.delivered_at, s.revenue_at, s.currency,
+                  (SELECT max(l.id + 0) FROM shipping_parcelline l WHERE l.parcel_id = p.id)
            FROM shipping_parcel p JOIN stores_store s ON s.id = p.store_id
-           JOIN LATERAL (SELECT max(l.id) AS line FROM shipping_parcelline l WHERE l.parcel_id = p.id) l ON true
-           WHERE p.id = ANY(%s::bigint[])
-             AND NOT EXISTS (SELECT 1 FROM books_entry e WHERE e.fact = 'parcel_handed_over' AND e.fact_id = l.line)
-             AND NOT EXISTS (SELECT 1 FROM books_entry e WHERE e.fact = 'parcel_delivered' AND e.fact_id = l.line)
-           ORDER BY p.id""",
+           WHERE p.id = ANY(%s::bigint[]) ORDER BY p.id""",
         (list(things),),
     )
-    return [_Parcel(*row) for row in rows]
+    newest = [row[8] for row in rows if row[8] is not None]
+    posted = {line for _, line in posted_facts((fact, line) for fact in EARNING for line in newest)}
+    return [_Parcel(*row[:8]) for row in rows if row[8] is not None and row[8] not in posted]
 
 
 def _left(books: _Orders, parcel: _Parcel, posted: dict[int, int]) -> list[_ParcelLine]:
@@ -314,8 +321,9 @@ def _load_orders(orders: list[int]) -> _Orders:
                 income[line.id].cancelled = cancelled
         books.income[order] = income
     for order, fact, fact_id in bulk.fetch(
-        """SELECT order_id, fact, fact_id FROM books_entry
-           WHERE order_id = ANY(%s::bigint[]) AND fact <> 'purchase_accepted'""",
+        """SELECT o.id, e.fact, e.fact_id FROM unnest(%s::bigint[]) AS o(id) CROSS JOIN LATERAL (
+               SELECT fact, fact_id FROM books_entry WHERE order_id = o.id OFFSET 0
+           ) e WHERE e.fact <> 'purchase_accepted'""",
         (orders,),
     ):
         books.facts.setdefault(order, set()).add((fact, fact_id))
@@ -332,10 +340,15 @@ def _load_orders(orders: list[int]) -> _Orders:
 
 def _load_purchases(books: _Orders, orders: list[int]) -> None:
     for purchase, rate, freight, line, kind, live, cost, unit_freight in bulk.fetch(
-        """SELECT p.id, p.fx_rate, p.freight_amount, l.id, f.kind, l.quantity - l.cancelled, l.unit_cost, l.unit_freight
-           FROM purchasing_purchaseorder p JOIN purchasing_purchaseline l ON l.purchase_order_id = p.id
-           JOIN fulfilment_fulfilmentline f ON f.id = l.fulfilment_line_id
-           WHERE p.order_id = ANY(%s::bigint[])""",
+        """SELECT p.id, p.fx_rate, p.freight_amount, l.id, f.kind, l.live, l.unit_cost, l.unit_freight
+           FROM unnest(%s::bigint[]) AS o(id) CROSS JOIN LATERAL (
+               SELECT id, fx_rate, freight_amount FROM purchasing_purchaseorder WHERE order_id = o.id OFFSET 0
+           ) p CROSS JOIN LATERAL (
+               SELECT id, quantity - cancelled AS live, unit_cost, unit_freight, fulfilment_line_id
+               FROM purchasing_purchaseline WHERE purchase_order_id = p.id OFFSET 0
+           ) l CROSS JOIN LATERAL (
+               SELECT kind FROM fulfilment_fulfilmentline WHERE id = l.fulfilment_line_id OFFSET 0
+           ) f""",
         (orders,),
     ):
         if purchase not in books.purchases:
@@ -349,9 +362,13 @@ def _load_parcel_lines(books: _Orders, orders: list[int]) -> dict[int, int]:
     """Fills `parcel_lines`; returns the parcels that will not arrive, with their orders."""
     dead: dict[int, int] = {}
     for order, parcel, state, *line in bulk.fetch(
-        """SELECT p.order_id, p.id, p.state, l.id, l.purchase_line_id, l.order_line_id, l.quantity, l.order_quantity
-           FROM shipping_parcel p JOIN shipping_parcelline l ON l.parcel_id = p.id
-           WHERE p.order_id = ANY(%s::bigint[]) ORDER BY l.id""",
+        """SELECT o.id, p.id, p.state, l.id, l.purchase_line_id, l.order_line_id, l.quantity, l.order_quantity
+           FROM unnest(%s::bigint[]) AS o(id) CROSS JOIN LATERAL (
+               SELECT id, state FROM shipping_parcel WHERE order_id = o.id OFFSET 0
+           ) p CROSS JOIN LATERAL (
+               SELECT id, purchase_line_id, order_line_id, quantity, order_quantity FROM shipping_parcelline
+               WHERE parcel_id = p.id OFFSET 0
+           ) l ORDER BY l.id""",
         (orders,),
     ):
         books.parcel_lines.setdefault(parcel, []).append(_ParcelLine(*line))
@@ -419,11 +436,11 @@ def post_refunds(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
                   o.is_history, o.currency, o.total_amount, coalesce(o.paid_at, o.placed_at), s.timezone
            FROM aftersales_refund r JOIN stores_store s ON s.id = r.store_id
            LEFT JOIN orders_order o ON o.id = r.order_id
-           WHERE r.id = ANY(%s::bigint[])
-             AND NOT EXISTS (SELECT 1 FROM books_entry e WHERE e.fact = 'refund_confirmed' AND e.fact_id = r.id)
-           ORDER BY r.id""",
+           WHERE r.id = ANY(%s::bigint[]) ORDER BY r.id""",
         (things,),
     )
+    known = {refund for _, refund in posted_facts(("refund_confirmed", row[0]) for row in refunds)}
+    refunds = [row for row in refunds if row[0] not in known]
     live = sorted({row[2] for row in refunds if row[2] is not None and not row[6] and row[4] == row[7]})
     books = _load_orders(live)
     books.deferred = _deferred(books, live) if live else {}

@@ -87,11 +87,7 @@ def post_entries(entries: Iterable[NewEntry], *, by: str) -> Posted:
     if not wanted:
         return result
     with transaction.atomic(savepoint=False):
-        for key in bulk.fetch(
-            """SELECT e.fact, e.fact_id FROM books_entry e
-               JOIN unnest(%s::text[], %s::bigint[]) AS w(fact, fact_id) ON e.fact = w.fact AND e.fact_id = w.fact_id""",
-            ([fact for fact, _ in wanted], [fact_id for _, fact_id in wanted]),
-        ):
+        for key in queries.posted_facts(wanted):
             del wanted[key]
             result.already.append(key)
         accounts = account_ids()

@@ -25,7 +25,9 @@ class Entry(models.Model):
     `order_id` and `supplier_id` are dimensions by number: books stand below orders and sourcing and do not know them.
     """
 
-    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
+    store = models.ForeignKey(
+        "stores.Store", on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False
+    )
     fact = models.CharField(max_length=24)  # order_paid, purchase_accepted, parcel_handed_over …
     fact_id = models.BigIntegerField()
     at = models.DateTimeField()  # when the fact happened: decides its month
@@ -54,9 +56,13 @@ class Posting(models.Model):
     """
 
     pk = models.CompositePrimaryKey("entry_id", "line_no")
-    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, db_index=False, related_name="postings", db_constraint=False)
+    entry = models.ForeignKey(
+        Entry, on_delete=models.PROTECT, db_index=False, related_name="postings", db_constraint=False
+    )
     line_no = models.SmallIntegerField()
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_index=False, related_name="+", db_constraint=False
+    )
     currency = models.CharField(max_length=3)
     amount = models.DecimalField(max_digits=19, decimal_places=4)
 

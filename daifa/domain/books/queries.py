@@ -318,6 +318,26 @@ def currency_of(scope: Sequence[int]) -> str:
     return rows[0][0] if rows else ""
 
 
+# --- Facts ---------------------------------------------------------------------------------------------------------
+
+
+def posted_facts(keys: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Those of the (fact, fact id) that have an entry. One index probe each, whatever the planner knows of the table."""
+    by_fact: dict[str, list[int]] = {}
+    for fact, fact_id in keys:
+        by_fact.setdefault(fact, []).append(fact_id)
+    return [
+        (fact, row[0])
+        for fact, ids in by_fact.items()
+        for row in bulk.fetch(
+            """SELECT w.id FROM unnest(%s::bigint[]) AS w(id) CROSS JOIN LATERAL (
+                   SELECT 1 FROM books_entry WHERE fact = %s AND fact_id = w.id OFFSET 0
+               ) e""",
+            (ids, fact),
+        )
+    ]
+
+
 # --- Per order ----------------------------------------------------------------------------------------------------
 
 
