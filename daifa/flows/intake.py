@@ -46,6 +46,7 @@ from daifa.domain.sourcing import commands as sourcing
 from daifa.domain.sourcing.models import Supplier
 from daifa.domain.stores.commands import NewTask, open_tasks
 from daifa.domain.stores.models import Store
+from daifa.flows.by_hand import readdress
 from daifa.flows.read_replies import apply_replies
 from daifa.flows.track_parcels import apply_tracking
 from daifa.lib import bulk
@@ -164,6 +165,8 @@ def read_file(import_id: int, *, by: str, at: datetime, progress: Progress | Non
         except OSError as error:
             with transaction.atomic():
                 imports.stop(import_id, _("The file could not be read: %(why)s.") % {"why": error.strerror}, by=by, at=at)
+        else:
+            return file
         file.refresh_from_db()
         return file
 
@@ -186,11 +189,12 @@ def _only_reader(import_id: int) -> Iterator[bool]:
 def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None) -> None:
     supplier = Supplier.objects.filter(code=file.supplier_code).first() if file.supplier_code else None
     options = dict(file.options)
+    reading: Any
     apply: Callable[[_Batch], None]
     if file.kind == "expenses":
         from daifa.flows.expense_files import ExpenseReading, apply_expenses
 
-        reading: Any = ExpenseReading(path_of(file.sha256), name=file.name, mapping=options.get("mapping"))
+        reading = ExpenseReading(path_of(file.sha256), name=file.name, mapping=options.get("mapping"))
         layout = "expenses"
         apply = lambda batch: apply_expenses(batch, file, by=by, at=at)  # noqa: E731
     else:
@@ -207,31 +211,35 @@ def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None)
         if opened.layout.unknown:
             options["unknown_columns"] = list(opened.layout.unknown)
             ImportFile.objects.filter(pk=file.pk).update(options=options)
-    rows_expected, rows_read = reading.rows_in, 0
-    done = imports.documents_done(file.pk)
-    batches = _batches(reading, skip=done)
-    batch, begun = next(batches, None) or _Batch(), False
+    file.layout, file.rows_expected = layout[:40], reading.rows_in
+    batches = _batches(reading, skip=file.documents_done)
+    batch, begun, rows_read = next(batches, None) or _Batch(), False, 0
     while batch is not None:
         following = next(batches, None)
 
-        def work(batch: _Batch = batch, first: bool = not begun, last: bool = following is None) -> None:
+        def work(batch: _Batch = batch, first: bool = not begun, last: bool = following is None) -> dict[str, Any]:
             # The first batch also begins the import and the last one ends it: a small file is one transaction.
             batch.counts.clear()
             batch.notes.clear()
             if first:
-                imports.begin(file.pk, layout=layout, rows_expected=rows_expected, by=by, at=at)
+                imports.begin(file.pk, by=by, at=at)
             apply(batch)
-            imports.add_progress(file.pk, documents=batch.documents, counts=batch.counts, notes=batch.notes, at=at)
+            fields = imports.add_progress(
+                file, documents=batch.documents, counts=batch.counts, notes=batch.notes, at=at
+            )
             if last:
                 if file.kind == "offers" and supplier is not None and options.get("full"):
                     sourcing.close_list(supplier, by=by, at=at)
                 imports.finish(file.pk, by=by, at=at)
+                fields |= {"state": "done", "finished_at": at}
+            return fields
 
-        retried(work)
+        for name, value in retried(work).items():
+            setattr(file, name, value)
         begun = True
         rows_read += batch.rows
         if progress is not None:
-            progress(min(rows_read, rows_expected), rows_expected)
+            progress(min(rows_read, file.rows_expected), file.rows_expected)
         batch = following
 
 
@@ -428,7 +436,7 @@ def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, 
             )  # fmt: skip
     orders.set_addresses(moved, by=by, at=at)
     if moved:
-        _readdress([order for order, _ in moved])
+        readdress([order for order, _ in moved])
     aftersales.write_refunds(refunds, by=by, at=at)
     open_tasks(tasks, at=at)
     orders.remember_content([(order, content_hash(record)) for order, record in changed])
@@ -480,20 +488,6 @@ def _digest(address: Any) -> bytes:
     from daifa.lib.secret import keyed_digest
 
     return keyed_digest(address_text(address))
-
-
-def _readdress(order_ids: Sequence[int]) -> None:
-    """Fulfilments and purchases not placed yet go to the newest address."""
-    for table, states in (
-        ("fulfilment_fulfilmentorder", ["released", "assigned"]),
-        ("purchasing_purchaseorder", ["draft", "ready", "failed"]),
-    ):
-        bulk.execute(
-            f"""UPDATE {table} t SET address_id = a.id
-                FROM orders_order o JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version
-                WHERE t.order_id = o.id AND o.id = ANY(%s::bigint[]) AND t.state = ANY(%s::text[])""",
-            (list(order_ids), states),
-        )
 
 
 # --- Everything else ----------------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
@@ -42,18 +42,9 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("The channel changed order %(number)s after it was purchased"),
         N_("Compare both versions on the order and tell the supplier if it is not too late."),
     ),
-    "order_cancelled": (
-        N_("Order %(number)s was cancelled after it was purchased"),
-        N_("Ask the supplier to stop it; what cannot be stopped comes back as a return."),
-    ),
-    "parcel_late": (N_("Parcel %(number)s is late"), N_("Ask the carrier or the supplier where it is.")),
     "parcel_lost": (
         N_("Parcel %(number)s counts as lost"),
         N_("Claim it from the supplier or the carrier, then refund the buyer or send it again."),
-    ),
-    "parcel_returned": (
-        N_("Parcel %(number)s went back to the sender"),
-        N_("Ask the buyer for a better address, or refund."),
     ),
     "message_unknown": (
         N_("Nobody knows whether a message to the buyer of order %(number)s was sent"),
@@ -63,19 +54,34 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("A message to the buyer of order %(number)s could not be delivered"),
         N_("Correct the address on the order and send it again, or leave it."),
     ),
+    "mail_not_working": (
+        N_("The mail server does not take our mail (%(code)s)"),
+        N_("Check the SMTP settings; messages and workbooks wait until it does."),
+    ),
+    "purchases_unknown_here": (
+        N_("A supplier has %(count)s purchases of ours that this copy does not know"),
+        N_("They were placed after the backup was taken. Compare them with the orders before you release this copy."),
+    ),
     "mapping_broken": (
         N_("The link of %(sku)s to a supplier's SKU is broken"),
         N_("Name the right supplier SKU; until then its orders are held."),
     ),
-    "refund_unmatched": (
-        N_("Credit %(number)s matches no order"),
-        N_("Look at the refund and name its order if there is one."),
-    ),
     "reply_row": (
-        N_("A row of a supplier's reply matches nothing"),
-        N_("Open the import and correct the row, or leave it out."),
+        N_("%(count)s rows of a supplier's answer cannot be used: %(sentence)s"),
+        N_("Look at the purchase orders they name, and ask the supplier."),
     ),
-    "import_stopped": (N_("The import of %(name)s stopped half-way"), N_("Open it and let it go on.")),
+    "purchases_unknown_here": (
+        N_("A supplier has %(count)s purchases of ours that this copy does not know"),
+        N_("They were placed after the backup was taken. Compare them with the orders before anything is placed again."),
+    ),
+    "mail_not_working": (
+        N_("Mail cannot be sent: the server does not take it (%(code)s)"),
+        N_("Check the mail settings. What waits is sent by itself once the server takes it."),
+    ),
+    "reaction_parked": (
+        N_("A step (%(reaction)s) could not be done: %(reason)s"),
+        N_("Put right what the reason names, then let it be tried again."),
+    ),
     "quarantined": (
         N_("This copy is quarantined: nothing leaves it"),
         N_("Ask the suppliers by our references first, then release it on the page of this installation."),
@@ -102,11 +108,18 @@ class Todo:
     thing_kind: str = ""
     thing: int = 0
     task_id: int | None = None
+    name: str = ""  # of what a group is about: the reason of holds, the reaction of parked steps
+
+
+# Told as one group, see `_parked`.
+GROUPED = {"reaction_parked"}
 
 
 class _Dashes(dict):
-    def __missing__(self, key: str) -> str:
-        return "–"
+    """Params of a task; what is missing is shown as a dash, or as 0 where a number is wanted."""
+
+    def __missing__(self, key: str) -> str | int:
+        return 0 if key == "count" else "–"
 
 
 def task_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
@@ -114,16 +127,21 @@ def task_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
     sentence, advice = TASKS.get(kind, ("", ""))
     if not sentence:
         return kind.replace("_", " "), ""
-    return _(sentence) % _Dashes(params), _(advice)
+    params = {"number": params.get("order"), **params}  # a restored copy names the order so
+    return _(sentence) % _Dashes({name: value for name, value in params.items() if value is not None}), _(
+        advice
+    )
 
 
 def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: int = 200) -> list[Todo]:
-    """What needs a person in these stores: what is due soonest first, then by money, then the oldest.
+    """What needs a person in these stores: doubts first, then what is overdue, then what is due soon, each by money.
 
     `shared` adds what belongs to no single store: ask it only for people who may see all of them.
     """
     todos = []
     for task in open_tasks_of(scope, also_shared=shared, limit=limit):
+        if task.kind in GROUPED:
+            continue
         sentence, advice = task_words(task.kind, task.params)
         todos.append(
             Todo(
@@ -141,13 +159,44 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
             )
         )
     todos += _held(scope)
+    todos += _late(scope)
     todos += _to_download(scope)
     todos += _refused_rows(scope, shared)
+    todos += _overdue_purchases(scope, at)
+    todos += _late_parcels(scope, at)
     if shared:
-        todos += _parked()
-    far = datetime.max.replace(tzinfo=at.tzinfo)
-    todos.sort(key=lambda todo: (todo.due_at or far, -(todo.stake or 0), todo.opened_at))
+        parked = _parked()
+        # The group says it once; its tasks would say it again for every thing.
+        names = {todo.name for todo in parked}
+        todos = [
+            todo for todo in todos if todo.kind != "reaction_parked" or todo.thing_kind not in names
+        ] + parked
+    todos.sort(key=lambda todo: _urgency(todo, at))
     return todos[:limit]
+
+
+# What may happen twice or not at all until somebody looks, whatever it is worth.
+_FIRST = (
+    "quarantined",
+    "purchases_unknown_here",
+    "run_unknown",
+    "purchase_unknown",
+    "mail_not_working",
+    "parked",
+)
+
+
+def _urgency(todo: Todo, at: datetime) -> tuple[int, float, Decimal, datetime]:
+    """In doubt; then overdue, the most money first; then due within a day; then the rest by money."""
+    stake = -(todo.stake or Decimal(0))
+    if todo.kind in _FIRST:
+        return 0, 0, stake, todo.opened_at
+    if todo.due_at is None:
+        return 3, 0, stake, todo.opened_at
+    left = (todo.due_at - at).total_seconds()
+    if left < 0:
+        return 1, 0, stake, todo.opened_at
+    return (2 if left < 86_400 else 3), (left if left < 86_400 else 0), stake, todo.opened_at
 
 
 def _held(scope: Sequence[int]) -> list[Todo]:
@@ -155,7 +204,7 @@ def _held(scope: Sequence[int]) -> list[Todo]:
     return [
         Todo(
             kind="held",
-            sentence=_("%(count)d orders held: %(reason)s")
+            sentence=ngettext("%(count)d order held: %(reason)s", "%(count)d orders held: %(reason)s", count)
             % {"count": count, "reason": HOLDS.get(reason, (reason, reason))[chinese]},
             advice=_("Open them, put right what is missing, and release them."),
             store_id=store,
@@ -166,6 +215,7 @@ def _held(scope: Sequence[int]) -> list[Todo]:
             due_at=due,
             thing_kind="hold",
             thing=0,
+            name=reason,
         )
         for store, reason, currency, count, stake, due, since in bulk.fetch(
             """SELECT o.store_id, h.reason, o.currency, count(DISTINCT o.id), sum(o.total_amount), min(o.ship_by_at),
@@ -174,6 +224,28 @@ def _held(scope: Sequence[int]) -> list[Todo]:
                      GROUP BY 1, 2) h
                JOIN orders_order o ON o.id = h.order_id WHERE o.store_id = ANY(%s::bigint[])
                GROUP BY 1, 2, 3""",
+            (list(scope),),
+        )
+    ]
+
+
+def _late(scope: Sequence[int]) -> list[Todo]:
+    return [
+        Todo(
+            kind="late",
+            sentence=ngettext("%(count)d parcel is late", "%(count)d parcels are late", count)
+            % {"count": count},
+            advice=_("Ask the carrier or the supplier where they are."),
+            store_id=store,
+            opened_at=since,
+            count=count,
+            due_at=since,
+            thing_kind="parcel",
+        )
+        for store, count, since in bulk.fetch(
+            """SELECT store_id, count(*), min(late_at) FROM shipping_parcel
+               WHERE is_late AND delivered_at IS NULL AND state NOT IN ('lost', 'returned_to_sender', 'cancelled')
+                 AND store_id = ANY(%s::bigint[]) GROUP BY 1""",
             (list(scope),),
         )
     ]
@@ -189,13 +261,82 @@ def _to_download(scope: Sequence[int]) -> list[Todo]:
             store_id=store,
             opened_at=at,
             count=orders,
+            stake=stake,
+            currency=currency,
+            due_at=due,
             thing_kind="run",
             thing=run,
         )
-        for run, store, name, supplier, orders, at in bulk.fetch(
-            """SELECT r.id, r.store_id, r.name, s.name, r.orders, r.at FROM purchasing_purchaserun r
-               JOIN sourcing_supplier s ON s.id = r.supplier_id
-               WHERE r.state = 'fixed' AND s.delivery = 'download' AND r.store_id = ANY(%s::bigint[])""",
+        for run, store, name, supplier, orders, at, currency, stake, due in bulk.fetch(
+            """SELECT r.id, r.store_id, r.name, s.name, r.orders, r.at, s.currency,
+                      sum(p.goods_amount + p.freight_amount), min(o.ship_by_at)
+               FROM purchasing_purchaserun r JOIN sourcing_supplier s ON s.id = r.supplier_id
+               JOIN purchasing_purchaseorder p ON p.run_id = r.id JOIN orders_order o ON o.id = p.order_id
+               WHERE r.state = 'fixed' AND s.delivery = 'download' AND r.store_id = ANY(%s::bigint[])
+               GROUP BY r.id, s.id""",
+            (list(scope),),
+        )
+    ]
+
+
+def _overdue_purchases(scope: Sequence[int], at: datetime) -> list[Todo]:
+    return [
+        Todo(
+            kind="purchases_overdue",
+            sentence=ngettext(
+                "%(count)d purchase order should have been shipped by %(supplier)s",
+                "%(count)d purchase orders should have been shipped by %(supplier)s",
+                count,
+            )
+            % {"count": count, "supplier": name},
+            advice=_(
+                "Ask the supplier for numbers; what he cannot ship he should refuse, so that it goes elsewhere."
+            ),
+            store_id=store,
+            opened_at=due,
+            count=count,
+            stake=stake,
+            currency=currency,
+            due_at=due,
+            thing_kind="supplier",
+            thing=supplier,
+        )
+        for store, supplier, name, currency, count, stake, due in bulk.fetch(
+            """SELECT p.store_id, s.id, s.name, p.currency, count(*), sum(p.goods_amount + p.freight_amount),
+                      min(p.ship_due_at)
+               FROM purchasing_purchaseorder p JOIN sourcing_supplier s ON s.id = p.supplier_id
+               WHERE p.state = 'placed' AND p.ship_due_at < %s AND p.units > p.shipped + p.rejected + p.cancelled
+                 AND p.store_id = ANY(%s::bigint[])
+               GROUP BY 1, 2, 3, 4""",
+            (at, list(scope)),
+        )
+    ]
+
+
+def _late_parcels(scope: Sequence[int], at: datetime) -> list[Todo]:
+    return [
+        Todo(
+            kind="parcels_late",
+            sentence=ngettext("%(count)d parcel is late", "%(count)d parcels are late", count)
+            % {"count": count},
+            advice=_("Ask the carrier or the supplier where they are; buyers were told of the delay."),
+            store_id=store,
+            opened_at=since,
+            count=count,
+            stake=stake,
+            currency=currency,
+            due_at=since,
+            thing_kind="parcel",
+        )
+        for store, currency, count, stake, since in bulk.fetch(
+            """SELECT p.store_id, o.currency, count(DISTINCT p.id), sum(l.order_quantity * ol.unit_price),
+                      min(p.late_at)
+               FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+               LEFT JOIN shipping_parcelline l ON l.parcel_id = p.id
+               LEFT JOIN orders_orderline ol ON ol.id = l.order_line_id
+               WHERE p.is_late AND p.delivered_at IS NULL AND p.state NOT IN ('lost', 'returned_to_sender', 'cancelled')
+                 AND p.store_id = ANY(%s::bigint[])
+               GROUP BY 1, 2""",
             (list(scope),),
         )
     ]
@@ -205,7 +346,10 @@ def _refused_rows(scope: Sequence[int], shared: bool) -> list[Todo]:
     return [
         Todo(
             kind="rows_refused",
-            sentence=_("%(count)d rows of %(name)s were refused") % {"count": rows, "name": name},
+            sentence=ngettext(
+                "%(count)d row of %(name)s was refused", "%(count)d rows of %(name)s were refused", rows
+            )
+            % {"count": rows, "name": name},
             advice=_("Open the import: each row says why. Correct and retry it, or dismiss it."),
             store_id=store,
             opened_at=at,
@@ -227,16 +371,93 @@ def _parked() -> list[Todo]:
     return [
         Todo(
             kind="parked",
-            sentence=_("%(count)d steps (%(name)s) could not be done: %(reason)s")
+            sentence=ngettext(
+                "%(count)d step (%(name)s) could not be done: %(reason)s",
+                "%(count)d steps (%(name)s) could not be done: %(reason)s",
+                count,
+            )
             % {"count": count, "name": reaction, "reason": reason},
             advice=_("Put right what the reason names, then let them be tried again."),
             store_id=None,
             opened_at=at,
             count=count,
             thing_kind="reaction",
+            name=reaction,
         )
         for reaction, reason, count, at in bulk.fetch(
             """SELECT reaction, reason, sum(cardinality(things)), min(at) FROM history_pendingreaction
                WHERE state = 'parked' GROUP BY 1, 2"""
         )
     ]
+
+
+# --- Figures ------------------------------------------------------------------------------------------------------
+
+
+class Figures(NamedTuple):
+    """How things stand: orders that have not ended, to ship within a day or overdue; parcels on their way, late."""
+
+    open_orders: int
+    held_orders: int
+    to_ship: int
+    overdue: int
+    in_transit: int
+    late: int
+
+
+def figures(scope: Sequence[int], *, at: datetime) -> Figures:
+    """The cards over the list. An order counts as to be shipped while units of it are neither shipped nor cancelled."""
+    orders = bulk.fetch(
+        """SELECT count(*), count(*) FILTER (WHERE status = 'on_hold'),
+                  count(*) FILTER (WHERE units > cancelled + shipped AND ship_by_at < %(soon)s AND ship_by_at >= %(at)s),
+                  count(*) FILTER (WHERE units > cancelled + shipped AND ship_by_at < %(at)s)
+           FROM orders_order
+           WHERE store_id = ANY(%(scope)s::bigint[]) AND status NOT IN ('delivered', 'closed', 'cancelled')""",
+        {"scope": list(scope), "at": at, "soon": at + timedelta(days=1)},
+    )[0]
+    parcels = bulk.fetch(
+        """SELECT count(*), count(*) FILTER (WHERE is_late) FROM shipping_parcel
+           WHERE store_id = ANY(%s::bigint[]) AND delivered_at IS NULL
+             AND state NOT IN ('announced', 'lost', 'returned_to_sender', 'cancelled')""",
+        (list(scope),),
+    )[0]
+    return Figures(*orders, *parcels)
+
+
+def last_days(
+    scope: Sequence[int], *, at: datetime, zone: str, days: int = 30
+) -> list[tuple[date, int, int]]:
+    """(day, orders placed, parcels handed over) of the last `days` days up to `at`, in `zone`, oldest first."""
+    return bulk.fetch(
+        """WITH day AS (
+               SELECT (date_trunc('day', %(at)s::timestamptz AT TIME ZONE %(zone)s) - n * interval '1 day') AS d
+               FROM generate_series(0, %(days)s - 1) AS n),
+           since AS (SELECT min(d) AT TIME ZONE %(zone)s AS t FROM day),
+           placed AS (SELECT date_trunc('day', o.placed_at AT TIME ZONE %(zone)s) AS d, count(*) AS n FROM orders_order o
+                      WHERE o.store_id = ANY(%(scope)s::bigint[]) AND o.placed_at >= (SELECT t FROM since) GROUP BY 1),
+           sent AS (SELECT date_trunc('day', p.handed_over_at AT TIME ZONE %(zone)s) AS d, count(*) AS n
+                    FROM shipping_parcel p
+                    WHERE p.store_id = ANY(%(scope)s::bigint[]) AND p.handed_over_at >= (SELECT t FROM since) GROUP BY 1)
+           SELECT day.d::date, coalesce(placed.n, 0), coalesce(sent.n, 0)
+           FROM day LEFT JOIN placed USING (d) LEFT JOIN sent USING (d) ORDER BY 1""",
+        {"scope": list(scope), "at": at, "zone": zone, "days": days},
+    )
+
+
+def parked_ids(reaction: str = "") -> list[int]:
+    """Ids of the parked steps, of one reaction or of all."""
+    rows = bulk.fetch(
+        "SELECT id FROM history_pendingreaction WHERE state = 'parked' AND (%s = '' OR reaction = %s) ORDER BY id",
+        (reaction, reaction),
+    )
+    return [row[0] for row in rows]
+
+
+def open_holds(scope: Sequence[int], reason: str, limit: int = 1_000) -> list[int]:
+    """Ids of the open holds of one reason in these stores, the oldest first."""
+    rows = bulk.fetch(
+        """SELECT h.id FROM orders_hold h JOIN orders_order o ON o.id = h.order_id
+           WHERE h.reason = %s AND h.released_at IS NULL AND o.store_id = ANY(%s::bigint[]) ORDER BY h.id LIMIT %s""",
+        (reason, list(scope), limit),
+    )
+    return [row[0] for row in rows]
