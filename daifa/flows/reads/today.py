@@ -54,14 +54,6 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("A message to the buyer of order %(number)s could not be delivered"),
         N_("Correct the address on the order and send it again, or leave it."),
     ),
-    "mail_not_working": (
-        N_("The mail server does not take our mail (%(code)s)"),
-        N_("Check the SMTP settings; messages and workbooks wait until it does."),
-    ),
-    "purchases_unknown_here": (
-        N_("A supplier has %(count)s purchases of ours that this copy does not know"),
-        N_("They were placed after the backup was taken. Compare them with the orders before you release this copy."),
-    ),
     "mapping_broken": (
         N_("The link of %(sku)s to a supplier's SKU is broken"),
         N_("Name the right supplier SKU; until then its orders are held."),
@@ -69,14 +61,6 @@ TASKS: dict[str, tuple[str, str]] = {
     "reply_row": (
         N_("%(count)s rows of a supplier's answer cannot be used: %(sentence)s"),
         N_("Look at the purchase orders they name, and ask the supplier."),
-    ),
-    "purchases_unknown_here": (
-        N_("A supplier has %(count)s purchases of ours that this copy does not know"),
-        N_("They were placed after the backup was taken. Compare them with the orders before anything is placed again."),
-    ),
-    "mail_not_working": (
-        N_("Mail cannot be sent: the server does not take it (%(code)s)"),
-        N_("Check the mail settings. What waits is sent by itself once the server takes it."),
     ),
     "reaction_parked": (
         N_("A step (%(reaction)s) could not be done: %(reason)s"),
