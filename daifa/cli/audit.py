@@ -1,41 +1,35 @@
 """`daifa audit`: recomputes the invariants and names each breach."""
 
-import json
-
 import typer
 
-from daifa.domain.stores.models import Store
-from daifa.flows.audit import audit as run
-from daifa.flows.audit import codes
+from daifa.cli.output import AS_JSON, put_json, store_with
 
 
 def audit(
     store: list[str] = typer.Option([], "--store", help="Only these stores (their codes); all without it."),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object instead of sentences."),
+    as_json: bool = AS_JSON,
 ):
     """Recompute every invariant from rows and ledger; exit code 1 if any does not hold."""
-    scope = None
-    if store:
-        found = dict(Store.objects.filter(code__in=store).values_list("code", "pk"))
-        if missing := sorted(set(store) - set(found)):
-            typer.echo(f"There is no store {', '.join(missing)}.", err=True)
-            raise typer.Exit(1)
-        scope = list(found.values())
+    from daifa.flows.audit import audit as run
+    from daifa.flows.audit import codes
+
+    scope = [store_with(code).pk for code in store] if store else None
     breaches = run(stores=scope)
+    rules = list(codes())
     if as_json:
-        typer.echo(json.dumps({
+        put_json({
             "clean": not breaches,
-            "checks": list(codes()),
+            "checks": rules,
             "breaches": [
                 {"code": b.code, "invariant": b.invariant, "thing": b.thing, "sentence": b.sentence, "count": b.count, "ids": b.ids}
                 for b in breaches
             ],
-        }))  # fmt: skip
+        })  # fmt: skip
     elif breaches:
         for breach in breaches:
             typer.echo(f"{breach.code}: {breach.sentence}")
-        typer.echo(f"{len(breaches)} of {len(list(codes()))} rules do not hold.", err=True)
+        typer.echo(f"{len(breaches)} of {len(rules)} rules do not hold.", err=True)
     else:
-        typer.echo(f"All {len(list(codes()))} rules hold.")
+        typer.echo(f"All {len(rules)} rules hold.")
     if breaches:
         raise typer.Exit(1)

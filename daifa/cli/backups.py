@@ -1,40 +1,38 @@
-"""`daifa backup`, `daifa restore`, and letting a restored copy act again: `daifa quarantine`."""
+"""`daifa backup`, `daifa restore`, and letting a restored copy act again: `daifa quarantine …`."""
 
-import getpass
-import json
 import os
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from django.utils.translation import ngettext
 
+from daifa.cli.output import AS_JSON, actor, fail, put_json, sentences, table, watched, when
 from daifa.lib import clock
-from daifa.lib.refusal import Refused
 
-BY = f"cli:{getpass.getuser()}"
 PASSPHRASE = "DAIFA_BACKUP_PASSPHRASE"  # noqa: S105  the name of a variable
+SHORTEST = 12
 
 
 def backup(
     file: Path = typer.Argument(help="The file to write; it must not exist yet."),
     passphrase: bool = typer.Option(
-        False, help=f"Put the key of the installation in, wrapped by a passphrase (asked for, or ${PASSPHRASE})."
+        False,
+        "--passphrase",
+        help=f"Put the key of the installation in, wrapped by a passphrase (asked for, or ${PASSPHRASE}).",
     ),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object instead of sentences."),
+    as_json: bool = AS_JSON,
 ):
     """Write everything into one file, while the shop goes on working."""
     from daifa.flows.backup import write_backup
 
-    words = _ask_passphrase(confirm=True) if passphrase else ""
-    with _sentences(), _progress(as_json) as progress:
-        written = write_backup(file, by=BY, at=clock.now(), passphrase=words, progress=progress)
+    words = _passphrase(confirm=True) if passphrase else ""
+    with sentences(), _bars(as_json) as progress:
+        written = write_backup(file, by=actor(), at=clock.now(), passphrase=words, progress=progress)
     if as_json:
-        typer.echo(json.dumps({
-            "file": str(written.path), "taken_at": written.taken_at.isoformat(), "tables": written.tables,
-            "rows": written.rows, "files": written.files, "bytes": written.size, "holds_key": written.holds_key,
-        }))  # fmt: skip
+        put_json({
+            "file": str(written.path), "taken_at": written.taken_at, "tables": written.tables, "rows": written.rows,
+            "files": written.files, "bytes": written.size, "holds_key": written.holds_key,
+        })  # fmt: skip
         return
     typer.echo(
         f"{written.path}: {written.rows:,} rows of {written.tables} tables, {written.files} files, "
@@ -47,75 +45,182 @@ def backup(
 def restore(
     file: Path = typer.Argument(help="A file written by `daifa backup`."),
     passphrase: bool = typer.Option(
-        False, help=f"Open the key in the backup and put it in place (passphrase asked for, or ${PASSPHRASE})."
+        False,
+        "--passphrase",
+        help=f"Open the key in the backup and put it in place (passphrase asked for, or ${PASSPHRASE}).",
     ),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object instead of sentences."),
+    as_json: bool = AS_JSON,
 ):
     """Read a backup into an empty database. The copy is quarantined: see `daifa quarantine`."""
     from daifa.flows.backup import restore_backup
 
-    words = _ask_passphrase(confirm=False) if passphrase else ""
-    with _sentences(), _progress(as_json) as progress:
-        restored = restore_backup(file, by=BY, at=clock.now(), passphrase=words, progress=progress)
+    words = _passphrase(confirm=False) if passphrase else ""
+    with sentences(), _bars(as_json) as progress:
+        restored = restore_backup(file, by=actor(), at=clock.now(), passphrase=words, progress=progress)
     if as_json:
-        typer.echo(json.dumps({
-            "taken_at": restored.taken_at.isoformat(), "rows": restored.rows, "files": restored.files,
-            "code": restored.code, "former_code": restored.former_code, "quarantined": True,
-            "waiting_messages": restored.waiting_messages, "warnings": restored.warnings,
-        }))  # fmt: skip
+        put_json({
+            "taken_at": restored.taken_at, "rows": restored.rows, "files": restored.files, "code": restored.code,
+            "former_code": restored.former_code, "quarantined": True, "waiting_messages": restored.waiting_messages,
+            "warnings": restored.warnings,
+        })  # fmt: skip
         return
-    typer.echo(f"Restored the state of {restored.taken_at:%Y-%m-%d %H:%M %Z}: {restored.rows:,} rows, {restored.files} files.")
+    typer.echo(
+        f"Restored the state of {when(restored.taken_at)}: {restored.rows:,} rows, {restored.files} files."
+    )
     for warning in restored.warnings:
         typer.echo(warning)
-    if count := restored.waiting_messages:
+    if restored.waiting_messages:
         typer.echo(
-            ngettext(
-                "%(count)s message was waiting when the backup was taken; whether it was sent since is for you to say.",
-                "%(count)s messages were waiting when the backup was taken; whether they were sent since is for you to say.",
-                count,
-            )
-            % {"count": count}
+            f"Messages that were waiting when the backup was taken: {restored.waiting_messages}. They may have been sent "
+            f"since; each will ask you."
         )
     typer.echo(
         f"This copy is quarantined: nothing leaves it. Its purchase references begin with {restored.code} from now on.\n"
         f"Next: stop the other copy for good, import what came in since, then `daifa quarantine read-back` and "
-        f"`daifa quarantine release`. docs/operate/backup.md tells it step by step."
+        f"`daifa quarantine release`."
     )
 
 
-@contextmanager
-def _sentences():
-    try:
-        yield
-    except Refused as refused:
-        typer.echo(refused.sentence, err=True)
-        raise typer.Exit(1) from None
+quarantine = typer.Typer(no_args_is_help=True, add_completion=False, help="A restored copy: what it must know before it may act.")
 
 
-@contextmanager
-def _progress(as_json: bool):
-    """A bar when a person watches, nothing otherwise."""
-    if as_json or not sys.stderr.isatty():
-        yield None
+@quarantine.command()
+def status(as_json: bool = AS_JSON):
+    """Whether this copy is quarantined, since when, and what is still in doubt."""
+    from daifa.domain.stores.queries import installation, why_not_outward
+    from daifa.flows.quarantine import questions
+
+    here, at = installation(), clock.now()
+    open_questions = questions()
+    sentence = why_not_outward(at)
+    if as_json:
+        put_json({
+            "quarantined": bool(here and here.quarantined_at and not here.released_at), "sentence": sentence,
+            "code": here.code if here else "", "backup_taken_at": here.backup_taken_at if here else None,
+            "read_back_at": here.read_back_at if here else None, "released_at": here.released_at if here else None,
+            "released_by": here.released_by if here else "", "questions": len(open_questions),
+        })  # fmt: skip
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks = {}
-
-        def tell(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=of)
-            bar.update(tasks[what], completed=done, total=of)
-
-        yield tell
+    typer.echo(sentence or "This copy may act.")
+    if open_questions:
+        typer.echo(
+            f"Purchases and workbooks in doubt: {len(open_questions)}. See `daifa quarantine questions`."
+        )
 
 
-def _ask_passphrase(*, confirm: bool) -> str:
-    words = os.environ.get(PASSPHRASE, "") or typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
-    if confirm and len(words) < 12:
-        typer.echo("Choose a passphrase of at least 12 characters: whoever has the file can try as often as he likes.", err=True)
-        raise typer.Exit(1)
+@quarantine.command("read-back")
+def read_back(as_json: bool = AS_JSON):
+    """Ask every supplier that can be asked what it got from us since the backup. May be repeated."""
+    from daifa.flows.quarantine import read_back as run
+
+    with sentences():
+        result = run(at=clock.now(), by=actor())
+    if as_json:
+        put_json({
+            "placed": result.placed, "absent": result.absent, "doubtful": result.doubtful, "runs": result.runs,
+            "foreign": result.foreign, "silent": result.silent,
+        })  # fmt: skip
+    else:
+        typer.echo(
+            f"{result.placed} purchases were placed by the other copy; {result.absent} were not and wait to be placed; "
+            f"{result.doubtful} purchases and {result.runs} workbooks are in doubt: ask the factories "
+            f"(`daifa quarantine questions`)."
+        )
+        for code, references in result.foreign.items():
+            typer.echo(
+                f"{code} has {len(references)} purchases of ours that this copy does not know: "
+                f"{', '.join(references[:5])}{' …' if len(references) > 5 else ''}."
+            )
+    if result.silent:
+        fail(
+            f"No answer from {', '.join(result.silent)}. Run this again later; until then nothing leaves this copy."
+        )
+
+
+@quarantine.command()
+def questions(as_json: bool = AS_JSON):
+    """What to ask the factories: purchases and workbooks of which nobody knows whether they arrived."""
+    from daifa.flows.quarantine import questions as run
+
+    found = run()
+    if as_json:
+        put_json(found)
+    else:
+        table(
+            ["supplier", "mail", "reference or workbook", "order", "units", "since"],
+            [(q.supplier, q.email, q.reference, q.order, q.units, when(q.at)) for q in found],
+            right=(4,),
+        )
+
+
+@quarantine.command()
+def settle(
+    references: list[str] = typer.Argument(help="References of purchases, or names of workbooks."),
+    placed: bool = typer.Option(..., "--placed/--not-placed", help="Whether the supplier has them."),
+    known_as: str = typer.Option(
+        "", help="The reference the supplier knows a single purchase by, if another."
+    ),
+    as_json: bool = AS_JSON,
+):
+    """Say what the factory answered. What it has is placed, what it has not is sent."""
+    from daifa.flows import place_purchases
+    from daifa.flows.quarantine import questions as asked
+    from daifa.flows.quarantine import settle_purchases
+
+    by_name = {question.reference: question for question in asked()}
+    if missing := [reference for reference in references if reference not in by_name]:
+        fail(f"Not in doubt: {', '.join(missing)}. See `daifa quarantine questions`.")
+    if known_as and len(references) != 1:
+        fail("--known-as goes with one reference.")
+    at, by = clock.now(), actor()
+    purchases = [by_name[reference].purchase for reference in references if by_name[reference].purchase]
+    runs = [by_name[reference].run for reference in references if by_name[reference].run]
+    with sentences():
+        refused = settle_purchases(
+            purchases,
+            placed=placed,
+            by=by,
+            at=at,
+            references=dict.fromkeys(purchases, known_as) if known_as else None,
+        )
+        for run in runs:
+            place_purchases.settle_run(run, placed, by=by, at=at)
+    if refused:
+        fail(" ".join(refused.values()))
+    if as_json:
+        put_json({"purchases": len(purchases), "runs": len(runs), "placed": placed})
+    else:
+        typer.echo(f"Settled: {len(purchases)} purchases, {len(runs)} workbooks.")
+
+
+@quarantine.command()
+def release(as_json: bool = AS_JSON):
+    """Let this copy act again. The other one must have stopped for good."""
+    from daifa.flows.quarantine import release as run
+
+    with sentences():
+        left = run(by=actor(), at=clock.now())
+    if as_json:
+        put_json({"released": True, "questions": left})
+    else:
+        typer.echo(
+            "Released: this copy acts again." + (f" Still in doubt, and not sent: {left}." if left else "")
+        )
+
+
+@contextmanager
+def _bars(as_json: bool):
+    """One bar at a time for `progress(what, done, of)` of the flows."""
+    with watched("", quiet=as_json) as advance:
+        yield lambda what, done, of: advance(done, of)
+
+
+def _passphrase(*, confirm: bool) -> str:
+    words = os.environ.get(PASSPHRASE, "") or typer.prompt(
+        "Passphrase", hide_input=True, confirmation_prompt=confirm, err=True
+    )
+    if confirm and len(words) < SHORTEST:
+        fail(
+            f"Choose a passphrase of at least {SHORTEST} characters: whoever has the file can try as often as he likes."
+        )
     return words

@@ -45,6 +45,9 @@ COMMANDS = {
     "audit": Entry("daifa.cli.audit:audit", "Recompute the invariants and name each breach."),
     "backup": Entry("daifa.cli.backups:backup", "Write everything into one file."),
     "restore": Entry("daifa.cli.backups:restore", "Read a backup into an empty database, quarantined."),
+    "quarantine": Entry(
+        "daifa.cli.backups:quarantine", "A restored copy: read back, settle, release."
+    ),
     "login-link": Entry("daifa.cli.up:login_link", "Print a new one-time login link."),
     "migrate": Entry("daifa.cli.up:migrate_tables", "Bring the tables up to this version.", "server"),
     "manage": Entry("daifa.cli.up:manage", "Django's own management commands.", "server"),
