@@ -54,6 +54,14 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("A message to the buyer of order %(number)s could not be delivered"),
         N_("Correct the address on the order and send it again, or leave it."),
     ),
+    "mail_not_working": (
+        N_("Mail cannot be sent: the server does not take it (%(code)s)"),
+        N_("Check the mail settings. What waits is sent by itself once the server takes it."),
+    ),
+    "purchases_unknown_here": (
+        N_("A supplier has %(count)s purchases of ours that this copy does not know"),
+        N_("They were placed after the backup was taken. Compare them with the orders before anything is placed again."),
+    ),
     "mapping_broken": (
         N_("The link of %(sku)s to a supplier's SKU is broken"),
         N_("Name the right supplier SKU; until then its orders are held."),
@@ -95,10 +103,6 @@ class Todo:
     name: str = ""  # of what a group is about: the reason of holds, the reaction of parked steps
 
 
-# Told as one group, see `_parked`.
-GROUPED = {"reaction_parked"}
-
-
 class _Dashes(dict):
     """Params of a task; what is missing is shown as a dash, or as 0 where a number is wanted."""
 
@@ -124,8 +128,6 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
     """
     todos = []
     for task in open_tasks_of(scope, also_shared=shared, limit=limit):
-        if task.kind in GROUPED:
-            continue
         sentence, advice = task_words(task.kind, task.params)
         todos.append(
             Todo(
@@ -143,7 +145,6 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
             )
         )
     todos += _held(scope)
-    todos += _late(scope)
     todos += _to_download(scope)
     todos += _refused_rows(scope, shared)
     todos += _overdue_purchases(scope, at)
@@ -208,28 +209,6 @@ def _held(scope: Sequence[int]) -> list[Todo]:
                      GROUP BY 1, 2) h
                JOIN orders_order o ON o.id = h.order_id WHERE o.store_id = ANY(%s::bigint[])
                GROUP BY 1, 2, 3""",
-            (list(scope),),
-        )
-    ]
-
-
-def _late(scope: Sequence[int]) -> list[Todo]:
-    return [
-        Todo(
-            kind="late",
-            sentence=ngettext("%(count)d parcel is late", "%(count)d parcels are late", count)
-            % {"count": count},
-            advice=_("Ask the carrier or the supplier where they are."),
-            store_id=store,
-            opened_at=since,
-            count=count,
-            due_at=since,
-            thing_kind="parcel",
-        )
-        for store, count, since in bulk.fetch(
-            """SELECT store_id, count(*), min(late_at) FROM shipping_parcel
-               WHERE is_late AND delivered_at IS NULL AND state NOT IN ('lost', 'returned_to_sender', 'cancelled')
-                 AND store_id = ANY(%s::bigint[]) GROUP BY 1""",
             (list(scope),),
         )
     ]

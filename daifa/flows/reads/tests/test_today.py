@@ -1,0 +1,61 @@
+"""Every task that any part of the program opens can be read by a person, in both languages."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.utils import timezone, translation
+
+import daifa
+from daifa.domain.stores.commands import NewTask, open_tasks
+from daifa.domain.stores.models import Store
+from daifa.flows.reads.today import TASKS, task_words, today
+
+PACKAGE = Path(daifa.__file__).parent
+OPENED = re.compile(
+    r"""NewTask\(\s*(?:kind=)?"(\w+)"|_ask_a_person\(\s*"(\w+)"|INTO stores_task[^;]*?SELECT '(\w+)'""", re.S
+)
+
+
+def kinds_opened() -> set[str]:
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        if "tests" not in path.parts:
+            for groups in OPENED.findall(path.read_text()):
+                found.update(kind for kind in groups if kind)
+    return found
+
+
+def test_every_kind_of_task_has_words():
+    opened = kinds_opened()
+    assert {"purchase_unknown", "mapping_broken", "message_unknown", "quarantined"} <= opened
+    assert opened - set(TASKS) == set()
+    assert set(TASKS) - opened == set(), "words for tasks that nobody opens"
+
+
+def test_a_task_without_its_params_is_still_a_sentence():
+    for kind in TASKS:
+        sentence, advice = task_words(kind, {})
+        assert sentence, kind
+        assert advice, kind
+        assert "%(" not in sentence
+
+
+@pytest.mark.django_db
+def test_what_is_due_first_stands_first_and_other_stores_stay_out():
+    at = timezone.now()
+    mine, other = (Store.objects.create(code=c, name=c, currency="GBP", created_at=at) for c in ("mine", "other"))
+    open_tasks(
+        [
+            NewTask("parcel_lost", mine.pk, "parcel", 1, {"number": "YT1"}, stake=5, currency="GBP"),
+            NewTask("parcel_lost", mine.pk, "parcel", 2, {"number": "YT2"}, stake=50, currency="GBP"),
+            NewTask("order_changed", mine.pk, "order", 3, {"number": "1001"}, due_at=at),
+            NewTask("parcel_lost", other.pk, "parcel", 4, {"number": "YT4"}),
+            NewTask("mail_not_working", None, params={"code": "refused"}),
+        ],
+        at=at,
+    )
+    assert [todo.thing for todo in today([mine.pk], at=at)] == [3, 2, 1]
+    assert "mail_not_working" in [todo.kind for todo in today([mine.pk], shared=True, at=at)]
+    with translation.override("zh-hans"):
+        assert "YT2" in today([mine.pk], at=at)[1].sentence
