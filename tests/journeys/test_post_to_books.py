@@ -351,7 +351,7 @@ def test_the_number_of_statements_does_not_grow_with_the_orders(monkeypatch):
     for few, reaction, things in (
         (7, flow.post_orders, [of.pk for of in orders]),
         (6, flow.post_purchases, [answer(one, {1: 1}) for pair in bought for one in pair]),
-        (13, flow.post_handed_over, [parcel(one, {1: 1}).pk for pair in bought for one in pair]),
+        (14, flow.post_handed_over, [parcel(one, {1: 1}).pk for pair in bought for one in pair]),
     ):
         with counted_statements(monkeypatch) as calls:
             post(reaction, *things)
