@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.apps import apps
+from django.db import connection, models, transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as N_
 
@@ -152,7 +153,7 @@ CHECKS: list[Check] = [
         """SELECT o.id, format('order %s: %s units, lines %s; allocated %s, lines %s; shipped %s, lines %s; delivered %s, lines %s',
                                o.number, o.units, s.units, o.allocated, s.allocated, o.shipped, s.shipped, o.delivered, s.delivered)
            FROM orders_order o
-           JOIN (SELECT order_id, coalesce(sum(quantity) FILTER (WHERE kind IN ('goods', 'sample')), 0) AS units,
+           JOIN (SELECT order_id, coalesce(sum(quantity) FILTER (WHERE kind = 'goods'), 0) AS units,
                         sum(cancelled) AS cancelled, sum(allocated) AS allocated, sum(purchased) AS purchased,
                         sum(accepted) AS accepted, sum(shipped) AS shipped, sum(delivered) AS delivered, sum(returned) AS returned
                  FROM orders_orderline GROUP BY order_id) s ON s.order_id = o.id
@@ -165,7 +166,7 @@ CHECKS: list[Check] = [
         """SELECT o.id, format('order %s: total %s, lines %s', o.number, o.total_amount, s.total)
            FROM orders_order o
            JOIN (SELECT order_id, sum(amount) AS total,
-                        coalesce(sum(amount) FILTER (WHERE kind IN ('goods', 'sample')), 0) AS goods,
+                        coalesce(sum(amount) FILTER (WHERE kind = 'goods'), 0) AS goods,
                         coalesce(sum(amount) FILTER (WHERE kind = 'shipping'), 0) AS shipping
                  FROM orders_orderline GROUP BY order_id) s ON s.order_id = o.id
            WHERE [[o.store_id]] AND (o.goods_amount <> s.goods OR o.shipping_amount <> s.shipping OR o.total_amount <> s.total
@@ -669,6 +670,29 @@ CHECKS += [
         "WHERE p.id = t.purchase_order_id AND [[p.store_id]]))",
     ),
 ]
+
+
+
+def _dangling() -> Check:
+    """References that the hot tables do without a constraint for, because checking each row would cost too much."""
+    parts = []
+    for model in apps.get_models():
+        if any(column.name == "pgh_id" for column in model._meta.get_fields()):
+            continue  # the history of edits outlives what was edited
+        for column in model._meta.get_fields():
+            if isinstance(column, models.ForeignKey) and not column.db_constraint:
+                table, name, target = model._meta.db_table, column.column, column.related_model._meta.db_table
+                parts.append(
+                    f"""SELECT t."{name}"::bigint, format('{table}.{name} = %s, on %s rows', t."{name}", count(*))
+                        FROM "{table}" t LEFT JOIN "{target}" x ON x.id = t."{name}"
+                        WHERE t."{name}" IS NOT NULL AND x.id IS NULL GROUP BY 1, t."{name}" """
+                )
+    return Check(
+        "dangling", "13", "row", N_("Rows that refer to something that does not exist"), " UNION ALL ".join(parts), whole=True
+    )
+
+
+CHECKS.append(_dangling())
 
 # --- What guards the tables ---------------------------------------------------------------------------------------
 

@@ -92,6 +92,7 @@ PLANTED: dict[str, str] = {
     "refund_of_order": "UPDATE aftersales_refund SET order_id = (SELECT max(id) FROM orders_order)",
     "import_rows": "UPDATE imports_importfile SET rows_used = rows_used + 1 WHERE kind = 'orders'",
     "guards": "ALTER TABLE orders_order DROP CONSTRAINT one_order_per_number",
+    "dangling": "UPDATE shipping_parcel SET supplier_id = 987654321 WHERE id = {parcel}",
     "history_fulfilment_order": "UPDATE fulfilment_fulfilmentorder SET state = 'cancelled' WHERE order_id = {order}",
     "history_purchase_order": "UPDATE purchasing_purchaseorder SET state = 'placed' WHERE id = {purchase}",
     "history_parcel": "UPDATE shipping_parcel SET state = 'in_transit' WHERE id = {parcel}",
