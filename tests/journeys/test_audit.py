@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -10,7 +11,7 @@ from django.test import TestCase
 from daifa.domain.aftersales.commands import open_case, refund_case
 from daifa.domain.books.commands import NewExpense, NewPayment, add_expenses, pay_suppliers
 from daifa.domain.history.commands import record_facts
-from daifa.flows.audit import GUARDS, Breach, audit, codes
+from daifa.flows.audit import CHECKS, GUARDS, Breach, audit, codes
 from daifa.flows.work import work_until_idle
 from tests import cast
 
@@ -241,3 +242,9 @@ for _code in PLANTED:
 @pytest.mark.django_db
 def test_an_empty_shop_is_clean():
     assert audit() == []
+
+
+def test_the_rules_are_documented():
+    table = (Path(__file__).resolve().parents[2] / "docs/rules/invariants.md").read_text()
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines() if line.startswith("| `")]
+    assert rows == [(f"`{check.code}`", check.invariant, check.rule) for check in CHECKS]
