@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol, runtime_checkable
 
 LineKind = Literal["goods", "shipping", "discount", "fee", "manual", "sample", "gift_card", "tax"]
-"""What an order line is. Only `goods` and `sample` lines are bought from a supplier; the rest is money."""
+"""What an order line is. Only `goods` lines are bought from a supplier; the rest is money."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,21 +53,17 @@ def _round(at: datetime, *, carefully: bool) -> int:
     rows = history.take_due(at=at, limit=GATHER)
     if not rows:
         return -1
-    name = rows[0][1]
+    name = rows[0][0]
     reaction = by_name().get(name)
+    attempts = {thing: tries for _, things, tries in rows for thing in things}
+    things = list(attempts)
     if reaction is None:
-        history.keep_pending(
-            name, {thing: "No such reaction." for row in rows for thing in row[2]}, state="parked", at=at
-        )
-        history.forget_pending([row[0] for row in rows])
+        history.keep_pending(name, dict.fromkeys(things, "No such reaction."), state="parked", at=at)
         return 0
     by = f"job:{name}"
-    attempts = {thing: row[4] for row in rows for thing in row[2]}
-    things = list(dict.fromkeys(thing for row in rows for thing in row[2]))
     failed: dict[int, str] = {}
     run = reaction.load()
     suppressed = _run(run, things, failed, at=at, by=by) if carefully else run(things, at=at, by=by)
-    history.forget_pending([row[0] for row in rows])
     if suppressed:
         history.keep_pending(name, suppressed, state="suppressed", at=at)
     if failed:

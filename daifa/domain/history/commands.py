@@ -154,35 +154,29 @@ def wake_worker() -> None:
     import_string(settings.DAIFA_WAKE)()
 
 
-def take_due(*, at: datetime, limit: int) -> list[tuple[int, str, list[int], datetime, int]]:
-    """Lock and return up to `limit` things' worth of pending rows of the reaction that waits longest:
-    (id, reaction, things, at, attempts).
+def take_due(*, at: datetime, limit: int) -> list[tuple[str, list[int], int]]:
+    """Take up to `limit` things' worth of what is owed by the reaction that waits longest: (reaction, things, attempts).
 
-    Runs inside the caller's transaction; rows another worker holds are skipped.
+    The rows go with this transaction: if it fails they are still there. Rows another worker holds are skipped.
     """
-    rows = bulk.fetch(
+    return bulk.fetch(
         """WITH longest AS MATERIALIZED (
                SELECT reaction FROM history_pendingreaction
                WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %(at)s)
-               ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
-           SELECT id, reaction, things, at, attempts FROM history_pendingreaction
-           WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %(at)s)
-             AND reaction = (SELECT reaction FROM longest)
-           ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED""",
-        {"at": at},
+               ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+           ), locked AS MATERIALIZED (
+               SELECT id, things FROM history_pendingreaction
+               WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %(at)s)
+                 AND reaction = (SELECT reaction FROM longest)
+               ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED
+           ), taken AS (
+               SELECT id, sum(cardinality(things)) OVER (ORDER BY id) - cardinality(things) AS before FROM locked
+           )
+           DELETE FROM history_pendingreaction p USING taken
+           WHERE p.id = taken.id AND taken.before < %(limit)s
+           RETURNING p.reaction, p.things, p.attempts""",
+        {"at": at, "limit": limit},
     )
-    taken, size = [], 0
-    for row in rows:
-        if taken and size + len(row[2]) > limit:
-            break
-        taken.append(row)
-        size += len(row[2])
-    return taken
-
-
-def forget_pending(ids: Sequence[int]) -> None:
-    """The reactions are done: their rows go, in the transaction that did them."""
-    bulk.execute("DELETE FROM history_pendingreaction WHERE id = ANY(%s::bigint[])", (list(ids),))
 
 
 def keep_pending(

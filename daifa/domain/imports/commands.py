@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -26,52 +25,50 @@ def receive(
     return found
 
 
-def documents_done(file_id: int) -> int:
-    """How many documents of the file were applied before."""
-    return bulk.fetch("SELECT documents_done FROM imports_importfile WHERE id = %s", (file_id,))[0][0]
-
-
-def begin(file_id: int, *, layout: str, rows_expected: int, by: str, at: datetime) -> None:
+def begin(file_id: int, *, by: str, at: datetime) -> None:
     """Reading begins or goes on. Raises LookupError if it has ended."""
     moved = move(IMPORT, [file_id], to="reading", by=by, at=at)
     if not moved.moved:
         raise LookupError(f"Import {file_id} is {moved.others.get(file_id) or 'gone'}.")
-    bulk.execute(
-        "UPDATE imports_importfile SET layout = %s, rows_expected = %s WHERE id = %s", (layout[:40], rows_expected, file_id)
-    )
 
 
 def add_progress(
-    file_id: int, *, documents: int, counts: dict[str, dict[str, int]], notes: Sequence[Any], at: datetime
-) -> None:
-    """Some documents were applied in this transaction.
+    file: ImportFile, *, documents: int, counts: dict[str, dict[str, int]], notes: Sequence[Any], at: datetime
+) -> dict[str, Any]:
+    """Some documents were applied in this transaction, by the only reader of the file.
 
     `counts`: {"used" | "not_orders" | "refused": {reason: rows}, "documents": {what became of them: documents}}.
-    `notes`: `connectors.contract.RowProblem`; those with rows = 0 are remarks on rows that were used.
+    `notes`: `connectors.contract.RowProblem`; those with rows = 0 are remarks on rows that were used. Returns the
+    fields as they are once this commits: the caller keeps them on `file` then.
     """
-    stored = json.loads(bulk.fetch("SELECT counts::text FROM imports_importfile WHERE id = %s FOR UPDATE", (file_id,))[0][0])
+    stored = {what: dict(reasons) for what, reasons in file.counts.items()}
     for what, reasons in counts.items():
         mine = stored.setdefault(what, {})
         for reason, number in reasons.items():
             mine[reason] = mine.get(reason, 0) + number
     sums = {what: sum(counts.get(what, {}).values()) for what in ("used", "not_orders", "refused")}
+    fields = {
+        "layout": file.layout, "rows_expected": file.rows_expected, "counts": stored,
+        "documents_done": file.documents_done + documents, "rows_in": file.rows_in + sum(sums.values()),
+        "rows_used": file.rows_used + sums["used"], "rows_not_orders": file.rows_not_orders + sums["not_orders"],
+        "rows_refused": file.rows_refused + sums["refused"],
+    }  # fmt: skip
     bulk.execute(
-        """UPDATE imports_importfile SET documents_done = documents_done + %s, counts = %s,
-               rows_in = rows_in + %s, rows_used = rows_used + %s, rows_not_orders = rows_not_orders + %s,
-               rows_refused = rows_refused + %s WHERE id = %s""",
-        (documents, bulk.json(stored), sum(sums.values()), sums["used"], sums["not_orders"], sums["refused"], file_id),
+        f"UPDATE imports_importfile SET {', '.join(f'{name} = %s' for name in fields)} WHERE id = %s",
+        [*(bulk.json(value) if name == "counts" else value for name, value in fields.items()), file.pk],
     )
     bulk.copy_rows(
         "imports_importrow",
         ("file_id", "row", "rows", "document", "code", "message", "params", "raw", "state", "at"),
         [
             (
-                file_id, note.row, note.rows, note.document[:80], note.code[:40], note.message,
+                file.pk, note.row, note.rows, note.document[:80], note.code[:40], note.message,
                 bulk.json(_plain(note.params)), bulk.json(list(note.raw)), "open" if note.rows else "note", at,
             )
             for note in notes
         ],
     )  # fmt: skip
+    return fields
 
 
 def finish(file_id: int, *, by: str, at: datetime) -> None:

@@ -15,7 +15,7 @@ import pghistory
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from daifa.domain.history.commands import Moved, move, open_batch, record_transitions
+from daifa.domain.history.commands import Moved, move, record_births
 from daifa.domain.messages import rules
 from daifa.domain.messages.models import MessageTemplate
 from daifa.domain.messages.process import KINDS, MESSAGE
@@ -102,12 +102,9 @@ def queue_messages(kind: str, rows: Sequence[Telling], *, at: datetime, by: str)
             for id_, (row, state, reason) in zip(ids, new, strict=True)
         ],
     )
-    batch = open_batch(by=by, at=at)
-    record_transitions(
-        [(MESSAGE, id_, "", state) for id_, (_row, state, _reason) in zip(ids, new, strict=True)],
-        batch=batch,
-        at=at,
-    )
+    for born in ("queued", "suppressed"):
+        of_state = [id_ for id_, (_row, state, _reason) in zip(ids, new, strict=True) if state == born]
+        record_births(MESSAGE, of_state, born, by=by, at=at)
     return result
 
 
