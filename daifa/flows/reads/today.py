@@ -150,12 +150,7 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
     todos += _overdue_purchases(scope, at)
     todos += _late_parcels(scope, at)
     if shared:
-        parked = _parked()
-        # The group says it once; its tasks would say it again for every thing.
-        names = {todo.name for todo in parked}
-        todos = [
-            todo for todo in todos if todo.kind != "reaction_parked" or todo.thing_kind not in names
-        ] + parked
+        todos += _parked()
     todos.sort(key=lambda todo: _urgency(todo, at))
     return todos[:limit]
 
