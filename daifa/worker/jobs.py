@@ -42,8 +42,10 @@ def react() -> None:
 
 @job("submit_purchases", queueing_lock="submit_purchases")
 def submit_purchases() -> None:
+    from daifa.domain.stores.commands import hold_lease
     from daifa.flows import place_purchases
 
+    hold_lease(at=clock.now())
     place_purchases.submit_purchases(at=clock.now())
 
 
