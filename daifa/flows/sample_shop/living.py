@@ -50,7 +50,7 @@ def live_until(
     papers = factories.answer_runs(at)
     read_papers(papers, by=by, at=at, counts=counts)
     if papers:
-        counts.update(work_until_idle(at=at, by=by))
+        counts.update(work_until_idle(at=at, by=by, ask=False))  # suppliers with a system were asked a moment ago
     if hand_on:
         take_dispatch_files(by=by, at=at, counts=counts)
 
