@@ -536,6 +536,7 @@ def _bring_files(archive: zipfile.ZipFile, manifest: dict[str, Any], progress: P
 
 
 def _make_folders(top: Path, folder: Path) -> None:
+    top.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)  # as `config.home` makes it
     missing = []
     while folder != top and not folder.is_dir():
         missing.append(folder)
