@@ -183,6 +183,6 @@ def retry_row(request: HttpRequest, row_id: Id, given: RetryIn):
     if row is None:
         raise not_found()
     who.require(row.file.store_id, "books" if row.file.kind == "expenses" else "operate")
-    retry(row_id, given.cells, by=who.by, at=who.at)
+    retry(row_id, cells=given.cells, by=who.by, at=who.at)
     row.refresh_from_db()
     return _row_out(row)
