@@ -59,6 +59,8 @@ REACTIONS: dict[str, list[Reaction]] = {
         record("post_to_books:post_handed_over"),
         act("tell_customers:tell_dispatched"),
     ],
+    # a later answer put further units into a parcel that is already known
+    "parcels_extended": [record("post_to_books:post_handed_over")],
     "parcels_in_transit": [act("tell_customers:tell_in_transit")],
     "parcels_delayed": [act("tell_customers:tell_delayed")],
     "parcels_delivered": [
@@ -67,8 +69,8 @@ REACTIONS: dict[str, list[Reaction]] = {
         act("tell_customers:invite_review"),
     ],
     # what a lost or returned parcel asks for is a person's decision: a task was opened with the fact
-    "parcels_lost": [],
-    "parcels_returned": [],
+    "parcels_lost": [record("post_to_books:post_lost")],
+    "parcels_returned": [record("post_to_books:post_lost")],
     # the supplier replaced a waybill number
     "numbers_replaced": [record("dispatch:queue_notices"), act("tell_customers:tell_number_changed")],
     # money went back to a buyer

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,12 +10,19 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daifa.connectors.contract import IncomingOffer, IncomingProduct
 from daifa.domain.books import queries, rules
 from daifa.domain.books.models import Entry, Posting
+from daifa.domain.catalog.commands import import_products
 from daifa.domain.orders.models import OrderLine
+from daifa.domain.purchasing.models import PurchaseOrder
+from daifa.domain.sourcing.commands import import_offers
 from daifa.domain.stores.models import FeeRule
 from daifa.flows import post_to_books as flow
+from daifa.flows.audit import audit
+from daifa.flows.work import work_until_idle
 from daifa.lib import bulk
+from tests import cast
 from tests.bought_orders import (
     DAY,
     PAID,
@@ -250,6 +257,27 @@ def test_a_refund_that_is_posted_before_the_payment():
     post(flow.post_orders, of.pk)
     assert ledger("refund") == ["refund_confirmed: 2100 +35.00, 1100 -30.00, 4200 -5.00"]
     assert balance(rules.DEFERRED, shop) == 0
+
+
+def test_a_second_answer_puts_its_units_into_the_posted_parcel():
+    shop = cast.open_shop()
+    import_products([IncomingProduct(row=1, handle="bowl", title="Bowl", sku="BOWL")], by=cast.BY, at=cast.MORNING)
+    bowl = IncomingOffer(row=1, supplier_sku="F-BOWL", sku="BOWL", price=Decimal("9.99"), stock=50)
+    import_offers(shop.factory, [bowl], by=cast.BY, at=cast.MORNING)
+    cast.receive_orders(shop, ["1"], skus=("MUG", "BOWL"))
+    work_until_idle(at=cast.MORNING)
+    bought = PurchaseOrder.objects.get()
+    heading = "Our reference,Supplier SKU,Accepted quantity,Tracking number"
+    for hours, sku in ((4, "gifts-factory-MUG"), (30, "F-BOWL")):
+        at = cast.MORNING + timedelta(hours=hours)
+        reply = f"{heading}\n{bought.reference},{sku},2,RM000000001GB\n"
+        file = cast.read_file(shop, "replies", "reply.csv", reply.encode(), at=at, supplier=shop.factory)
+        assert (file.state, file.rows_used, file.rows_refused) == ("done", 1, 0)
+        work_until_idle(at=at)
+    assert bought.order.parcels.get().lines.count() == 2
+    assert Entry.objects.filter(fact="parcel_handed_over").count() == 2
+    assert balance(rules.DEFERRED, shop.store) == balance(rules.GOODS_BOUGHT, shop.store) == 0
+    assert audit() == []
 
 
 # --- Generated histories -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from daifa.domain.history.commands import move, open_batch, record_births
+from daifa.domain.history.commands import move, open_batch, record_births, record_facts
 from daifa.domain.orders.commands import count_lines
 from daifa.domain.shipping.process import PARCEL
 from daifa.lib import bulk
@@ -29,33 +29,41 @@ class NewParcel(NamedTuple):
     transit_days: int
 
 
-def write_parcels(parcels: Sequence[NewParcel], *, source: str, by: str, at: datetime) -> list[int]:
-    """Write new parcels, or add lines to those of the same order and number. Returns the ids of the new ones.
+def write_parcels(
+    parcels: Sequence[NewParcel], *, source: str, by: str, at: datetime
+) -> tuple[list[int], list[int], list[int]]:
+    """Write new parcels, or add lines to those of the same order, supplier and number.
+
+    Returns the ids of the new ones, of those that grew, and of those that grew after they had been delivered.
 
     The order side (`shipped` of lines and orders) is counted here; the purchase side by the caller.
     """
     if not parcels:
-        return []
-    existing: dict[tuple[int, str], int] = {}
+        return [], [], []
+    existing: dict[tuple[int, int, str], int] = {}
+    delivered: set[int] = set()
     shared: set[str] = set()
-    for parcel, order, number in bulk.fetch(
-        "SELECT id, order_id, number FROM shipping_parcel WHERE number = ANY(%s::text[])",
+    for parcel, order, supplier, number, delivered_at in bulk.fetch(
+        """SELECT id, order_id, supplier_id, number, delivered_at FROM shipping_parcel
+           WHERE number = ANY(%s::text[]) AND state <> 'cancelled'""",
         (list({p.number for p in parcels}),),
     ):
-        existing[order, number] = parcel
+        existing[order, supplier, number] = parcel
         shared.add(number)
-    fresh: dict[tuple[int, str], NewParcel] = {}
-    lines: list[tuple[tuple[int, str], tuple[int, int, int, int]]] = []
+        if delivered_at is not None:
+            delivered.add(parcel)
+    fresh: dict[tuple[int, int, str], NewParcel] = {}
+    lines: list[tuple[tuple[int, int, str], tuple[int, int, int, int]]] = []
     for parcel in parcels:
-        key = (parcel.order, parcel.number)
+        key = (parcel.order, parcel.supplier, parcel.number)
         if key not in existing and key not in fresh:
             fresh[key] = parcel
         lines += [(key, line) for line in parcel.lines]
     ids = dict(zip(fresh, bulk.next_ids("shipping_parcel", len(fresh)), strict=True))
     orders_of: dict[str, set[int]] = {}
-    for order, number in fresh:
+    for order, _supplier, number in fresh:
         orders_of.setdefault(number, set()).add(order)
-    units: dict[tuple[int, str], int] = {}
+    units: dict[tuple[int, int, str], int] = {}
     for key, line in lines:
         units[key] = units.get(key, 0) + line[2]
     bulk.copy_rows(
@@ -91,21 +99,23 @@ def write_parcels(parcels: Sequence[NewParcel], *, source: str, by: str, at: dat
                FROM unnest(%s::bigint[], %s::int[]) AS d(id, n) WHERE p.id = d.id""",
             (list(added), list(added.values())),
         )
+        record_facts("parcels_extended", list(added), at=at)
     if shared:
         bulk.execute(
             "UPDATE shipping_parcel SET is_shared_number = true WHERE number = ANY(%s::text[]) AND NOT is_shared_number",
-            ([number for number in shared if any(key[1] == number for key in fresh)],),
+            ([number for number in shared if any(key[2] == number for key in fresh)],),
         )
     shipped: dict[int, dict[str, int]] = {}
-    for _, (_, order_line, _, order_units) in lines:
-        counter = shipped.setdefault(order_line, {"shipped": 0})
+    for key, (_, order_line, _, order_units) in lines:
+        counter = shipped.setdefault(order_line, {"shipped": 0, "delivered": 0})
         counter["shipped"] += order_units
+        counter["delivered"] += order_units if existing.get(key) in delivered else 0
     count_lines(shipped)
     batch = open_batch(by=by, at=at)
     for state in ("announced", "handed_over"):
         born = [ids[key] for key, p in fresh.items() if bool(p.handed_over_at) == (state == "handed_over")]
         record_births(PARCEL, born, state, batch=batch, at=at)
-    return list(ids.values())
+    return list(ids.values()), list(added), [parcel for parcel in added if parcel in delivered]
 
 
 def replace_numbers(rows: Sequence[tuple[int, str, str]], *, source: str, by: str, at: datetime) -> list[int]:
@@ -185,6 +195,15 @@ def record_scans(
     by_parcel: dict[int, list[tuple[datetime, str]]] = {}
     for parcel, when, status in fresh:
         by_parcel.setdefault(parcel, []).append((when, status))
+    newest_move = {
+        parcel: (when, status)
+        for parcel, when, status in bulk.fetch(
+            """SELECT DISTINCT ON (e.parcel_id) e.parcel_id, e.at, e.status FROM unnest(%s::bigint[]) AS x(id)
+               JOIN shipping_trackingevent e ON e.parcel_id = x.id AND e.status = ANY(%s::text[])
+               ORDER BY e.parcel_id, e.at DESC, e.status DESC""",
+            (list(by_parcel), list(_MOVES)),
+        )
+    }
     target: dict[str, list[int]] = {}
     handed: dict[int, datetime] = {}
     last: dict[int, datetime] = {}
@@ -199,10 +218,9 @@ def record_scans(
             handed[parcel] = scans[0][0]
         if last_at is None or scans[-1][0] > last_at:
             last[parcel] = scans[-1][0]
-        for when, status in scans:
-            if status == "delivered":
-                delivered_at[parcel] = when
-        newest = _newest(state, last_at, scans)
+        if arrivals := [when for when, status in scans if status == "delivered"]:
+            delivered_at[parcel] = arrivals[0]
+        newest = _newest(state, newest_move.get(parcel), scans)
         if newest and newest != state:
             target.setdefault(newest, []).append(parcel)
             if state in ("announced", "handed_over") and newest not in ("handed_over",):
@@ -233,13 +251,21 @@ def record_scans(
             result.lost.extend(moved)
         elif state != "handed_over":
             result.moving.extend(set(moved) & set(first_moves))
-    if result.delivered:
-        _deliver({parcel: delivered_at[parcel] for parcel in result.delivered})
+    if delivered_at:
+        # Also where it has been sent back since: what was delivered was delivered, whichever scan was read first.
+        result.delivered[:] = _deliver(delivered_at)
     return len(fresh), result
 
 
-def _newest(state: str, last_at: datetime | None, scans: list[tuple[datetime, str]]) -> str:
-    """The state the scans lead to: the newest decides unless an older scan than the last one is all there is."""
+_MOVES = ("in_transit", "out_for_delivery", "attempt_failed", "pickup_ready", "exception", "lost")
+
+
+def _newest(state: str, newest_move: tuple[datetime, str] | None, scans: list[tuple[datetime, str]]) -> str:
+    """The state that fresh scans lead to; "" = they change nothing.
+
+    Whatever the order in which scans are read, the same state comes out: returned, else delivered, else the newest
+    movement of all that are stored (of two at one moment the later in the alphabet), else handed over.
+    """
     ends = [status for _, status in scans if status in ("delivered", "returned_to_sender")]
     if "returned_to_sender" in ends:
         return "returned_to_sender"
@@ -247,23 +273,30 @@ def _newest(state: str, last_at: datetime | None, scans: list[tuple[datetime, st
         return ""
     if ends or state == "delivered":
         return "delivered"
-    if state != "announced" and last_at is not None and scans[-1][0] < last_at:
-        return ""
-    return scans[-1][1]
+    if newest_move is not None:
+        return newest_move[1] if newest_move in scans else ""  # a late reading of an old scan changes nothing
+    return "handed_over" if state == "announced" else ""
 
 
-def _deliver(delivered: dict[int, datetime]) -> None:
-    bulk.execute(
-        """UPDATE shipping_parcel p SET delivered_at = d.t
-           FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, t) WHERE p.id = d.id""",
-        (list(delivered), list(delivered.values())),
-    )
+def _deliver(delivered: dict[int, datetime]) -> list[int]:
+    """Note when parcels were delivered (the earliest scan that says so) and count their units; those that were not before."""
+    new = [
+        row[0]
+        for row in bulk.fetch(
+            """WITH old AS MATERIALIZED (SELECT id, delivered_at FROM shipping_parcel WHERE id = ANY(%s::bigint[])),
+               now AS (UPDATE shipping_parcel p SET delivered_at = least(p.delivered_at, d.t)
+                       FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, t) WHERE p.id = d.id AND p.state <> 'cancelled')
+               SELECT id FROM old WHERE delivered_at IS NULL ORDER BY id""",
+            (list(delivered), list(delivered), list(delivered.values())),
+        )
+    ]
     rows = bulk.fetch(
         """SELECT order_line_id, sum(order_quantity)::int FROM shipping_parcelline
            WHERE parcel_id = ANY(%s::bigint[]) GROUP BY 1""",
-        (list(delivered),),
+        (new,),
     )
     count_lines({line: {"delivered": units} for line, units in rows})
+    return new
 
 
 def find_late(*, at: datetime, limit: int) -> list[int]:
