@@ -15,6 +15,7 @@ from daifa.api.errors import ERRORS, Problem, not_found
 from daifa.api.shapes import After, Id, Limit, MoneyOut, Number, Page, Words, cursor_of, money, page_of
 from daifa.domain.purchasing import queries
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
+from daifa.domain.stores.queries import why_not_outward
 
 router = Router(tags=["purchases"])
 State = Literal[("open", *PURCHASE_ORDER.table)]
@@ -234,6 +235,8 @@ def download_run(request: HttpRequest, run_id: Id):
         raise not_found()
     # It holds buyers' addresses: for those who work the store.
     _may_work_run(who, run_id)
+    if sentence := why_not_outward(who.at):
+        raise Problem(409, "quarantined", sentence)
     name, content = found
     name = repeat_name(name, queries.run_row(who.scope, run_id)["times_sent"] + 1)
     response = HttpResponse(content, content_type=XLSX)
