@@ -86,6 +86,13 @@ def read_file(import_id: int) -> None:
     intake.read_file(import_id, by=f"import:{import_id}", at=clock.now())
 
 
+@job("sample_factories", queueing_lock="sample_factories")
+def sample_factories() -> None:
+    from daifa.flows.sample_shop.living import answer_sample_runs
+
+    answer_sample_runs(at=clock.now())
+
+
 @job("tidy", queueing_lock="tidy")
 def tidy() -> None:
     from daifa.worker import keeping

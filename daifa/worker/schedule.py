@@ -18,6 +18,7 @@ SCHEDULE = {
     jobs.send_runs: "*/2 * * * *",
     jobs.ask_suppliers: "*/5 * * * *",
     jobs.track_parcels: "*/5 * * * *",
+    jobs.sample_factories: "7,27,47 * * * *",
     jobs.tidy: "17 * * * *",
 }
 

@@ -50,7 +50,9 @@ def live_until(
     papers = factories.answer_runs(at)
     read_papers(papers, by=by, at=at, counts=counts)
     if papers:
-        counts.update(work_until_idle(at=at, by=by, ask=False))  # suppliers with a system were asked a moment ago
+        counts.update(
+            work_until_idle(at=at, by=by, ask=False)
+        )  # suppliers with a system were asked a moment ago
     if hand_on:
         take_dispatch_files(by=by, at=at, counts=counts)
 
@@ -87,3 +89,19 @@ def take_dispatch_files(*, by: str, at: datetime, counts: Counter[str]) -> None:
         if rows[0][0]:
             dispatch.export_dispatches(store, by=by, at=at, form="csv")
             counts["dispatch_files"] += 1
+
+
+def answer_sample_runs(*, at: datetime, by: str = "job:sample_factories") -> dict[str, int]:
+    """In a live shop: what the sample's factories and carriers have to say since they last spoke. Counts of files.
+
+    Nothing where there is no sample shop. Runs that a person hands on are answered some hours later, as real ones are.
+    """
+    rows = bulk.fetch(
+        """SELECT max(f.at) FROM imports_importfile f JOIN stores_store s ON s.id = f.store_id
+           WHERE s.is_sample AND f.kind IN ('replies', 'tracking', 'products')"""
+    )
+    if rows[0][0] is None:
+        return {}
+    counts: Counter[str] = Counter()
+    read_papers(Factories(since=rows[0][0]).answer_runs(at), by=by, at=at, counts=counts)
+    return dict(counts)

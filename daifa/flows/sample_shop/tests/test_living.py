@@ -20,7 +20,7 @@ from daifa.flows.audit import audit
 from daifa.flows.replay import find_files, replay
 from daifa.flows.sample_shop import goods
 from daifa.flows.sample_shop.cut import DATA
-from daifa.flows.sample_shop.living import read_paper
+from daifa.flows.sample_shop.living import answer_sample_runs, read_paper
 from daifa.flows.sample_shop.load import add_suppliers, csv_of, goods_of_rows, open_stores
 from daifa.lib import bulk, clock
 from daifa.lib.refusal import Refused
@@ -146,7 +146,9 @@ def test_a_replayed_period_ends_with_parcels_delivered_and_books_that_balance(op
     assert (done.steps, done.refused) == (24, [])
     orders = Order.objects.filter(units__gt=0)
     assert orders.count() > 15
-    assert orders.filter(status="delivered").count() > 0.3 * orders.count(), "the others have a line that is held"
+    assert orders.filter(status="delivered").count() > 0.3 * orders.count(), (
+        "the others have a line that is held"
+    )
     assert Parcel.objects.filter(state="delivered").count() > 0.85 * Parcel.objects.count() > 30
     assert orders.latest("placed_at").placed_at.date() == date(2010, 11, 2)
     first_run = PurchaseRun.objects.order_by("at").first()
@@ -242,3 +244,16 @@ def test_steps_and_dates_that_make_no_sense_are_refused(opened):
         run(opened, first=date(2010, 11, 5), last=date(2010, 11, 1))
     with pytest.raises(Refused, match="longer than nothing"):
         replay(from_=NOW, to=NOW + timedelta(days=1), step=timedelta(0), by="t")
+
+
+def test_in_a_live_shop_the_factories_answer_what_they_have_not_answered_yet(opened):
+    evening = datetime(2010, 11, 1, 20, tzinfo=UTC)
+    with clock.moved_to(evening):
+        run(opened, last=date(2010, 11, 2))  # placed, and nothing answered yet
+        before = Parcel.objects.count()
+        later = evening + timedelta(days=6)
+        told = answer_sample_runs(at=later)
+        assert told["files"] > 1
+        assert told["rows_refused"] == 0
+        assert Parcel.objects.count() > before
+        assert answer_sample_runs(at=later) == {}, "they do not say it twice"
