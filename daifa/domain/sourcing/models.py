@@ -9,7 +9,10 @@ from django.utils.translation import gettext_lazy as _
 class Supplier(models.Model):
     """Whom we buy from. `kind` decides how purchases reach him."""
 
-    KINDS = [("workbook", _("workbook (XLSX by mail or download)")), ("fake", _("scripted stand-in (for trying out)"))]
+    KINDS = [
+        ("workbook", _("workbook (XLSX by mail or download)")),
+        ("fake", _("scripted stand-in (for trying out)")),
+    ]
     DELIVERY = [("mail", _("by mail")), ("download", _("a person downloads it"))]
     STATES = [
         ("prospect", _("prospect")), ("trial", _("trial")), ("active", _("active")),
@@ -26,7 +29,12 @@ class Supplier(models.Model):
     country = models.CharField(_("country"), max_length=2, blank=True, default="CN")
     parcel_freight = models.DecimalField(_("freight per parcel"), max_digits=12, decimal_places=4, default=0)
     handling_days = models.PositiveSmallIntegerField(_("working days to ship"), default=2)
-    ships_to = ArrayField(models.CharField(max_length=2), verbose_name=_("ships to (empty: everywhere)"), default=list, blank=True)
+    ships_to = ArrayField(
+        models.CharField(max_length=2),
+        verbose_name=_("ships to (empty: everywhere)"),
+        default=list,
+        blank=True,
+    )
     state = models.CharField(_("state"), max_length=10, choices=STATES, default="active")
     script = models.JSONField(default=dict, blank=True)  # of the scripted stand-in
     is_sample = models.BooleanField(default=False, editable=False)
@@ -56,7 +64,9 @@ class SupplierOffer(models.Model):
     supplier_sku = models.CharField(max_length=80)
     title = models.CharField(max_length=255, blank=True, db_default="")
     price = models.DecimalField(max_digits=19, decimal_places=4)  # per supplier unit, supplier's currency
-    freight = models.DecimalField(max_digits=19, decimal_places=4, db_default=0)  # per supplier unit, on top of the parcel's
+    freight = models.DecimalField(
+        max_digits=19, decimal_places=4, db_default=0
+    )  # per supplier unit, on top of the parcel's
     stock = models.IntegerField(null=True)  # supplier units; empty = not told
     stock_at = models.DateTimeField(null=True)
     lead_days = models.SmallIntegerField(null=True)
@@ -66,7 +76,9 @@ class SupplierOffer(models.Model):
     read_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["supplier", "supplier_sku"], name="one_offer_per_supplier_sku")]
+        constraints = [
+            models.UniqueConstraint(fields=["supplier", "supplier_sku"], name="one_offer_per_supplier_sku")
+        ]
 
 
 class SkuMapping(models.Model):
@@ -83,7 +95,9 @@ class SkuMapping(models.Model):
     variant = models.ForeignKey("catalog.Variant", on_delete=models.CASCADE, related_name="mappings")
     offer = models.ForeignKey(SupplierOffer, on_delete=models.PROTECT, related_name="mappings")
     version = models.IntegerField(default=1)
-    supplier_sku = models.CharField(max_length=80)  # frozen here: if the offer's SKU changes, the mapping is broken
+    supplier_sku = models.CharField(
+        max_length=80
+    )  # frozen here: if the offer's SKU changes, the mapping is broken
     factor = models.IntegerField(default=1)
     rank = models.SmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=STATES, default="verified")
@@ -108,7 +122,9 @@ class Agreement(models.Model):
     """The supplier agreed to ship for a store (or for all own stores). Without one, nothing is routed to him."""
 
     supplier = models.ForeignKey(Supplier, on_delete=models.CASCADE, related_name="agreements")
-    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, null=True, blank=True, related_name="agreements")
+    store = models.ForeignKey(
+        "stores.Store", on_delete=models.CASCADE, null=True, blank=True, related_name="agreements"
+    )
     neutral_packing = models.BooleanField(_("neutral packing, no cards"), default=True)
     note = models.TextField(_("note"), blank=True, default="")
     valid_from = models.DateField(_("valid from"))

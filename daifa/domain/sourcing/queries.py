@@ -99,7 +99,9 @@ def agreements_for(store_ids: Sequence[int]) -> list[AgreementRow]:
 # --- Lists --------------------------------------------------------------------------------------------------------
 
 
-def supplier_page(*, state: str | None = None, cursor: Cursor | None = None, limit: int = 50) -> list[Supplier]:
+def supplier_page(
+    *, state: str | None = None, cursor: Cursor | None = None, limit: int = 50
+) -> list[Supplier]:
     """At most `limit` suppliers, by code. Suppliers are shared by all stores."""
     found = Supplier.objects.all()
     return (cursor or Cursor(("code",))).slice(found.filter(state=state) if state else found, limit)
@@ -130,7 +132,9 @@ def offer_page(
     if supplier_id is not None:
         found = found.filter(supplier_id=supplier_id)
     if variant_id is not None:
-        live = SkuMapping.objects.filter(offer=OuterRef("pk"), variant_id=variant_id).exclude(state="superseded")
+        live = SkuMapping.objects.filter(offer=OuterRef("pk"), variant_id=variant_id).exclude(
+            state="superseded"
+        )
         found = found.filter(Exists(live))
     if state:
         found = found.filter(state=state)
