@@ -7,6 +7,7 @@ batch: state before or after, never between. Reading the same file again changes
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections import Counter, defaultdict
@@ -15,12 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.db import Error as DatabaseError
+from django.db import OperationalError, transaction
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
@@ -57,6 +60,10 @@ BATCH_DOCUMENTS = 500
 BATCH_ROWS = 5000
 MAX_BYTES = 512 * 1024 * 1024
 _READING_LOCK = 7302
+# What one bad document may raise. OperationalError is among them by descent and is let through where it means a lost race.
+BAD_ROW = (DatabaseError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError)
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -217,13 +224,15 @@ def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None)
     while batch is not None:
         following = next(batches, None)
 
-        def work(batch: _Batch = batch, first: bool = not begun, last: bool = following is None) -> dict[str, Any]:
+        def work(
+            batch: _Batch = batch, first: bool = not begun, last: bool = following is None, carefully: bool = False
+        ) -> dict[str, Any]:
             # The first batch also begins the import and the last one ends it: a small file is one transaction.
             batch.counts.clear()
             batch.notes.clear()
             if first:
                 imports.begin(file.pk, by=by, at=at)
-            apply(batch)
+            (_apply_carefully if carefully else _apply_whole)(apply, batch)
             fields = imports.add_progress(
                 file, documents=batch.documents, counts=batch.counts, notes=batch.notes, at=at
             )
@@ -234,13 +243,71 @@ def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None)
                 fields |= {"state": "done", "finished_at": at}
             return fields
 
-        for name, value in retried(work).items():
+        try:
+            fields = retried(work)
+        except OperationalError:
+            raise
+        except BAD_ROW:  # rolled back whole: again, by savepoint, so that one bad document does not hold up the rest
+            fields = retried(partial(work, carefully=True))
+        for name, value in fields.items():
             setattr(file, name, value)
         begun = True
         rows_read += batch.rows
         if progress is not None:
             progress(min(rows_read, file.rows_expected), file.rows_expected)
         batch = following
+
+
+def _apply_whole(apply: Callable[[_Batch], None], batch: _Batch) -> None:
+    apply(batch)
+
+
+def _apply_carefully(apply: Callable[[_Batch], None], batch: _Batch) -> None:
+    """Apply in halves, by savepoint, until what cannot be applied is alone; that is refused, the rest is used."""
+    part = _Batch(records=batch.records, documents=len(batch.records))
+    try:
+        with transaction.atomic():
+            apply(part)
+    except OperationalError:
+        raise  # deadlock, serialisation, broken connection: the whole batch is tried again
+    except BAD_ROW as error:
+        middle = next(_cuts(batch.records), 0)
+        if middle:
+            for records in (batch.records[:middle], batch.records[middle:]):
+                half = _Batch(records=records)
+                _apply_carefully(apply, half)
+                _add(batch, half)
+            return
+        log.warning("A document of an import failed: %s", type(error).__name__, exc_info=error)
+        part = _Batch()
+        part.refuse(_not_applied(batch.records, error))
+    _add(batch, part)
+
+
+def _cuts(records: Sequence[Any]) -> Iterator[int]:
+    """Where a batch can be cut in two, the middle first."""
+    middle = len(records) // 2
+    for i in sorted(range(1, len(records)), key=lambda i: abs(i - middle)):
+        if not _same_row(records[i - 1], records[i]):
+            yield i
+
+
+def _add(batch: _Batch, part: _Batch) -> None:
+    for what, reasons in part.counts.items():
+        batch.counts[what].update(reasons)
+    batch.notes += part.notes
+
+
+def _not_applied(records: Sequence[Any], error: Exception) -> RowProblem:
+    record = records[0]
+    rows = tuple(getattr(record, "rows", ()) or ()) or (getattr(record, "row", 0),)
+    names = ("number", "reference", "sku", "supplier_sku")
+    document = next((str(getattr(record, name)) for name in names if getattr(record, name, "")), "")
+    return RowProblem(
+        row=rows[0], rows=len(rows), code="not_applied", document=document, raw=tuple(getattr(record, "raw", ())),
+        message="This could not be used (%(why)s). Correct it in the file and try it again; the other rows were used.",
+        params={"why": f"{error}".splitlines()[0][:200] if f"{error}" else type(error).__name__},
+    )  # fmt: skip
 
 
 def _batches(records: Any, *, skip: int) -> Iterator[_Batch]:
@@ -328,18 +395,19 @@ def receive_orders(
     batch = batch if batch is not None else _Batch()
 
     def is_history(record: IncomingOrder) -> bool:
-        if treat_as in ("open", "history"):
-            return treat_as == "history"
-        return record.dispatched_at is not None or record.cancelled_at is not None
+        if record.cancelled_at is not None:
+            return True  # nobody wants it any more, whatever the file is to be treated as
+        return treat_as == "history" or (treat_as != "open" and record.dispatched_at is not None)
 
     received = orders.receive_orders(store=store, records=records, is_history=is_history, by=by, at=at, source=source)
     record_facts("orders_received", received.live, at=at)
     if received.refunded:
+        goods = _goods_of([order for order, record in received.refunded if _is_refunded(record)])
         aftersales.write_refunds(
             [
                 aftersales.NewRefund(
                     store.pk, order, f"{record.number}/refunded", "channel_refund", "imported_credit", record.refunded,
-                    store.currency, record.paid_at or record.placed_at, (),
+                    store.currency, record.paid_at or record.placed_at, goods.get(order, ()),
                 )
                 for order, record in received.refunded
             ],
@@ -357,6 +425,24 @@ def receive_orders(
     if received.changed:
         _apply_changes(received.changed, store=store, by=by, at=at)
     return received
+
+
+def _is_refunded(record: IncomingOrder) -> bool:
+    """The buyer got everything back: nothing of it is to be bought any more."""
+    total = sum((line.amount for line in record.lines), Decimal(0))
+    return record.refunded >= total > 0
+
+
+def _goods_of(order_ids: Sequence[int]) -> dict[int, tuple[tuple[int, str, int, Decimal], ...]]:
+    """Order → the parts of a refund that give all of its goods back."""
+    parts: dict[int, tuple[tuple[int, str, int, Decimal], ...]] = {}
+    for order, line, sku, units in bulk.fetch(
+        """SELECT order_id, id, sku, quantity - refunded FROM orders_orderline
+           WHERE order_id = ANY(%s::bigint[]) AND kind = 'goods' AND quantity > refunded ORDER BY id""",
+        (list(order_ids),),
+    ):
+        parts[order] = (*parts.get(order, ()), (line, sku, units, Decimal(0)))
+    return parts
 
 
 def _other_currency(record: Any, store: Any) -> RowProblem:
@@ -391,15 +477,17 @@ def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, 
             (ids,),
         )
     }
-    lines: dict[int, list[tuple[int, str, int, str]]] = {}
-    for line, order, sku, quantity, kind in bulk.fetch(
-        """SELECT id, order_id, sku, quantity - cancelled, kind FROM orders_orderline WHERE order_id = ANY(%s::bigint[])
-           ORDER BY order_id, line_no""",
+    lines: dict[int, list[_Line]] = {}
+    for order, *line in bulk.fetch(
+        """SELECT order_id, id, sku, kind, quantity, quantity - greatest(cancelled, refunded), cancelled
+           FROM orders_orderline WHERE order_id = ANY(%s::bigint[]) ORDER BY order_id, line_no""",
         (ids,),
     ):
-        lines.setdefault(order, []).append((line, sku, quantity, kind))
+        lines.setdefault(order, []).append(_Line(*line))
     digests = _newest_addresses(ids)
-    moved, again, refunds, tasks = [], [], [], []
+    moved, again, refunds = [], [], []
+    asked: dict[int, tuple[IncomingOrder, list[str]]] = {}
+    expected: dict[int, int] = {}  # line → cancelled units, if nothing of what was given back is on its way
     for order, record in changed:
         is_history, refunded, _total, placed = state[order]
         if is_history:
@@ -414,33 +502,63 @@ def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, 
         fewer, more = _compare(lines.get(order, []), record)
         if more:
             what.append("lines")
-        if record.cancelled_at is not None:
-            fewer = {line: quantity for line, _, quantity, kind in lines.get(order, []) if kind == "goods"}
+        if record.cancelled_at is not None or _is_refunded(record):
+            fewer = {line.id: line.live for line in lines.get(order, []) if line.kind == "goods" and line.live}
         back = record.refunded - refunded
-        if fewer:
-            parts = tuple((line, "", units, Decimal(0)) for line, units in fewer.items() if units)
-            if back > 0:
-                refunds.append(_refund(store, order, record, back, parts))
-            else:
-                done = aftersales.cancel_units(dict(fewer), by=by, at=at)
-                if any(done.get(line, 0) < units for line, units in fewer.items()):
-                    what.append("cancelled")
-        elif back > 0:
-            refunds.append(_refund(store, order, record, back, ()))
-        if what:
-            tasks.append(
-                NewTask(
-                    kind="order_changed", store_id=store.pk, thing_kind="order", thing=order,
-                    params={"number": record.number, "what": what}, stake=state[order][2], currency=store.currency,
-                )
-            )  # fmt: skip
+        if back > 0:
+            # The units that nobody was asked to ship go with the refund: it remembers which, for the books.
+            by_id = {line.id: line for line in lines.get(order, [])}
+            parts = tuple((line, by_id[line].sku, units, Decimal(0)) for line, units in fewer.items())
+            refunds.append(_refund(store, order, record, back, parts))
+            expected |= {line: by_id[line].cancelled + units for line, units in fewer.items()}
+        elif fewer:
+            done = aftersales.cancel_units(dict(fewer), by=by, at=at)
+            if any(done.get(line, 0) < units for line, units in fewer.items()):
+                what.append("cancelled")
+        asked[order] = (record, what)
     orders.set_addresses(moved, by=by, at=at)
     if moved:
         readdress([order for order, _ in moved])
     aftersales.write_refunds(refunds, by=by, at=at)
-    open_tasks(tasks, at=at)
+    for order in _still_coming(expected):
+        asked[order][1].append("cancelled")
+    open_tasks(
+        [
+            NewTask(
+                kind="order_changed", store_id=store.pk, thing_kind="order", thing=order,
+                params={"number": record.number, "what": what}, stake=state[order][2], currency=store.currency,
+            )
+            for order, (record, what) in asked.items()
+            if what
+        ],
+        at=at,
+    )  # fmt: skip
     orders.remember_content([(order, content_hash(record)) for order, record in changed])
     record_facts("orders_to_route", sorted(set(again)), at=at)
+
+
+def _still_coming(expected: dict[int, int]) -> list[int]:
+    """Orders with lines {line: units expected cancelled} of which more is bought and not yet with the buyer."""
+    if not expected:
+        return []
+    rows = bulk.fetch(
+        """SELECT DISTINCT l.order_id FROM unnest(%s::bigint[], %s::int[]) AS w(id, cancelled)
+           JOIN orders_orderline l ON l.id = w.id
+           WHERE l.cancelled < w.cancelled AND l.allocated > l.delivered ORDER BY 1""",
+        (list(expected), list(expected.values())),
+    )
+    return [row[0] for row in rows]
+
+
+class _Line(NamedTuple):
+    """A stored line: `live` units are neither cancelled nor given back."""
+
+    id: int
+    sku: str
+    kind: str
+    quantity: int
+    live: int
+    cancelled: int
 
 
 def _refund(store: Any, order: int, record: IncomingOrder, amount: Decimal, parts: tuple) -> aftersales.NewRefund:
@@ -450,12 +568,14 @@ def _refund(store: Any, order: int, record: IncomingOrder, amount: Decimal, part
     )  # fmt: skip
 
 
-def _compare(lines: Sequence[tuple[int, str, int, str]], record: IncomingOrder) -> tuple[dict[int, int], bool]:
-    """(line → units fewer than before, whether anything was added or raised), SKU by SKU."""
+def _compare(lines: Sequence[_Line], record: IncomingOrder) -> tuple[dict[int, int], bool]:
+    """(line → units fewer than are live, whether more is wanted than was ever ordered), SKU by SKU."""
     have: dict[str, list[tuple[int, int]]] = {}
-    for line, sku, quantity, kind in lines:
-        if kind == "goods":
-            have.setdefault(sku, []).append((line, quantity))
+    ordered: Counter[str] = Counter()
+    for line in lines:
+        if line.kind == "goods":
+            have.setdefault(line.sku, []).append((line.id, line.live))
+            ordered[line.sku] += line.quantity
     want: Counter[str] = Counter()
     for item in record.lines:
         if item.kind == "goods":
@@ -464,7 +584,7 @@ def _compare(lines: Sequence[tuple[int, str, int, str]], record: IncomingOrder) 
     more = False
     for sku in {*have, *want}:
         left = sum(quantity for _, quantity in have.get(sku, ())) - want[sku]
-        more = more or left < 0
+        more = more or want[sku] > ordered[sku]
         for line, quantity in reversed(have.get(sku, ())):
             if left > 0 and quantity:
                 fewer[line] = min(left, quantity)
@@ -545,9 +665,11 @@ def _remark(row: Any) -> RowProblem:
 def _apply_replies(batch: _Batch, supplier: Any, source: str, *, by: str, at: datetime) -> None:
     (rows,) = _sort(batch, ReplyRow)
     applied = apply_replies(rows, supplier=supplier.pk if supplier else None, source=source, by=by, at=at)
-    refused = {problem.row for problem in applied.problems if problem.rows}
+    refused: set[int] = set()
     for problem in applied.problems:
-        batch.refuse(problem)
+        batch.refuse(replace(problem, rows=0) if problem.row in refused else problem)  # a row is refused once
+        if problem.rows:
+            refused.add(problem.row)
     # One row of the file may have become several records (several waybills in a cell): count rows, not records.
     used = {row.row for row in rows} - refused
     if used:
@@ -574,26 +696,62 @@ def retry_row(row_id: int, *, cells: Sequence[str] | None, by: str, at: datetime
     row = ImportRow.objects.select_related("file", "file__store").get(pk=row_id)
     if row.state != "open":
         raise Refused(_("This row has been settled already."), code="row_settled")
+    file, values = row.file, list(cells) if cells is not None else None
+    header, rows = _rows_of_document(row)
+    rows = {number: values if number == row.row and values is not None else cells_ for number, cells_ in rows.items()}
+    if not any(any(cells_) for cells_ in rows.values()):
+        raise Refused(_("The row as it was read is not kept any more; import a mended file instead."), code="row_gone")
     import csv
     from io import StringIO
 
-    from daifa.lib.sheets import read_sheet
-
-    header = read_sheet(path_of(row.file.sha256), name=row.file.name).header
-    values = list(cells if cells is not None else row.raw)
-    if not any(values):
-        raise Refused(_("The row as it was read is not kept any more; import a mended file instead."), code="row_gone")
     text = StringIO()
     writer = csv.writer(text)
     writer.writerow(header)
-    writer.writerow([*values, *[""] * (len(header) - len(values))][: len(header)])
-    supplier = Supplier.objects.filter(code=row.file.supplier_code).first()
+    for cells_ in rows.values():
+        writer.writerow([*cells_, *[""] * (len(header) - len(cells_))][: len(header)])
+    supplier = Supplier.objects.filter(code=file.supplier_code).first()
     again = receive_file(
-        kind=row.file.kind, name=f"row-{row.row}-{Path(row.file.name).stem}.csv", content=text.getvalue().encode(),
-        store=row.file.store, supplier=supplier, options=row.file.options, by=by, at=at,
+        kind=file.kind, name=f"row-{row.row}-{Path(file.name).stem}.csv", content=text.getvalue().encode(),
+        store=file.store, supplier=supplier, by=by, at=at,
+        # How the first file was written down says nothing about this one.
+        options={k: v for k, v in file.options.items() if k not in ("encoding", "worksheet", "unknown_columns", "full")},
     )  # fmt: skip
     again = read_file(again.pk, by=by, at=at)
-    if again.state == "done" and again.rows_refused == 0:
-        imports.settle_rows([row_id], state="retried")
+    if again.state == "done" and (again.rows_refused == 0 or values is not None):
+        # Rows of the order that are still refused live on in the new import, beside the one mended now.
+        settled = [row_id]
+        if len(rows) > 1:
+            same = ImportRow.objects.filter(file=file, document=row.document, state="open", row__in=list(rows))
+            settled += list(same.values_list("pk", flat=True))
+        if again.rows_refused == 0 or len(rows) > 1:
+            imports.settle_rows(settled, state="retried")
     return again
 
+
+def _rows_of_document(row: ImportRow) -> tuple[list[str], dict[int, list[str]]]:
+    """The heading of a refused row's file and, by number, the rows to read again.
+
+    An order is taken or refused whole, so all of its rows come along; elsewhere a row stands alone.
+    """
+    file, options = row.file, row.file.options
+    from daifa.lib.sheets import read_sheet
+
+    try:
+        sheet = read_sheet(
+            path_of(file.sha256), name=file.name, worksheet=options.get("worksheet", ""),
+            encoding=options.get("encoding", ""),
+        )  # fmt: skip
+    except OSError:
+        raise Refused(
+            _("The row as it was read is not kept any more; import a mended file instead."), code="row_gone"
+        ) from None
+    if file.kind == "orders" and row.document:
+        opened = open_file(
+            "orders", path_of(file.sha256), name=file.name, mapping=options.get("mapping"),
+            layout=options.get("layout", ""), worksheet=options.get("worksheet", ""), encoding=options.get("encoding", ""),
+        )  # fmt: skip
+        rows = {number: list(cells) for number, cells in opened.records.rows_of(row.document)}
+        if row.row in rows:
+            return list(sheet.header), rows
+    found = {number: list(cells) for number, cells in sheet.rows() if number == row.row}
+    return list(sheet.header), found or {row.row: list(row.raw)}

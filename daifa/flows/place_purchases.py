@@ -10,6 +10,8 @@ in `submitting` while we hold the lock was left behind by a crash, and is unknow
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,9 +21,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from daifa.connectors.contract import Address, PurchaseAnswer, PurchaseRequest, PurchaseRequestLine
-from daifa.connectors.errors import AnswerMissing, ConnectorError, NeedsPerson, TryLater
+from daifa.connectors.errors import AnswerMissing, ConnectorError, NeedsPerson, NotSupported, TryLater
+from daifa.connectors.errors import Refused as RefusedThere
 from daifa.connectors.manual import workbook
 from daifa.connectors.registry import ASKABLE_KINDS, supplier_connector
 from daifa.domain.books.queries import rate_on
@@ -39,6 +43,9 @@ CALL_SIZE = 50  # purchases in one call to a supplier's system
 RUN_SIZE = 2000  # purchases in one workbook
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _LOCK_SPACE = 7301  # advisory locks (space, supplier id)
+TRIES_A_CALL = 3  # how often one purchase is sent in one go when it proved absent after each
+
+log = logging.getLogger(__name__)
 
 
 # --- Drafting -----------------------------------------------------------------------------------------------------
@@ -97,10 +104,35 @@ def submit_purchases(*, at: datetime, by: str = "job:submit_purchases") -> dict[
             connector = supplier_connector(kind=kind, code=code, script=script, home=Path(settings.DAIFA_HOME))
             _own_leftovers(supplier, by=by, at=at)
             _ask(connector, supplier, counts, by=by, at=at)
-            while requests := _prepare(supplier, code, by=by, at=at):
-                if not _send(connector, requests, counts, by=by, at=at):
+            tried: Counter[int] = Counter()
+            settled, barren = counts["placed"] + counts["refused"], 0
+            while barren < TRIES_A_CALL and (requests := _prepare(supplier, code, tried, by=by, at=at)):
+                tried.update(purchase for purchase, _, _ in requests)
+                go_on = _send(connector, requests, counts, by=by, at=at)
+                barren = barren + 1 if counts["placed"] + counts["refused"] == settled else 0
+                settled = counts["placed"] + counts["refused"]
+                if not go_on:
                     break
+            _report_waiting(supplier, list(tried), by=by, at=at)
     return counts
+
+
+def _report_waiting(supplier: int, tried: list[int], *, by: str, at: datetime) -> None:
+    """Purchases that were sent and did not arrive are sent again later; until then a person can see that they wait."""
+    if not tried:
+        return
+    with transaction.atomic():
+        waiting = bulk.fetch(
+            """SELECT count(*), min(store_id) FROM purchasing_purchaseorder WHERE id = ANY(%s::bigint[]) AND state = 'ready'""",
+            (tried,),
+        )[0]
+        if waiting[0]:
+            sentence = _("%(count)s purchase orders did not get through; they are tried again.") % {"count": waiting[0]}
+            task = NewTask(kind="supplier_needs_person", store_id=waiting[1], thing_kind="supplier", thing=supplier,
+                           params={"sentence": sentence})  # fmt: skip
+            open_tasks([task], at=at)
+        else:
+            close_tasks(kind="supplier_needs_person", thing_kind="supplier", things=[supplier], by=by, at=at)
 
 
 def ask_unknown(*, at: datetime, by: str = "job:ask_unknown") -> dict[str, int]:
@@ -156,7 +188,18 @@ def _own_leftovers(supplier: int, *, by: str, at: datetime) -> None:
 
 
 def _mark_unknown(purchases: Sequence[int], sentence: str, *, by: str, at: datetime) -> None:
-    move(PURCHASE_ORDER, purchases, to="unknown", by=by, at=at, reason=sentence)
+    """Nobody knows whether the supplier has them: nothing is sent again, and a person hears of it until he was asked."""
+    purchases = move(PURCHASE_ORDER, purchases, to="unknown", by=by, at=at, reason=sentence).moved
+    open_tasks(
+        [
+            NewTask(kind="purchase_unknown", store_id=row[1], thing_kind="purchase_order", thing=row[0],
+                    params={"reference": row[2]}, stake=row[3], currency=row[4])
+            for row in bulk.fetch(
+                """SELECT id, store_id, reference, goods_amount + freight_amount, currency
+                   FROM purchasing_purchaseorder WHERE id = ANY(%s::bigint[])""", (list(purchases),))
+        ],
+        at=at,
+    )  # fmt: skip
     attempts = bulk.fetch(
         """SELECT id FROM purchasing_placementattempt WHERE purchase_order_id = ANY(%s::bigint[]) AND state = 'prepared'""",
         (list(purchases),),
@@ -176,41 +219,60 @@ def _ask(connector: Any, supplier: int, counts: dict[str, int], *, by: str, at: 
     try:
         found = connector.find([ref for _, ref in unknown], at=at)
     except ConnectorError:
-        counts["unknown"] += len(unknown)
         return
-    placed = [purchase for purchase, ref in unknown if found.get(ref) is not None]
+    except Exception as error:  # a bug or a broken answer: as good as none
+        log.warning("Asking supplier %s failed: %s", supplier, type(error).__name__, exc_info=error)
+        return
+    known = {purchase: found[ref] for purchase, ref in unknown if found.get(ref) is not None}
+    placed = [purchase for purchase, answer in known.items() if answer.accepted]
+    refused = {p: answer.sentence or answer.code for p, answer in known.items() if not answer.accepted}
     absent = [purchase for purchase, ref in unknown if ref in found and found[ref] is None]
-    theirs = {purchase: found[ref].their_reference for purchase, ref in unknown if found.get(ref) is not None}
+    theirs = {purchase: known[purchase].their_reference for purchase in placed}
     with transaction.atomic():
-        lock_orders_of("purchasing_purchaseorder", [*placed, *absent])
+        lock_orders_of("purchasing_purchaseorder", [*known, *absent])
         attempts = dict(
             bulk.fetch(
                 """SELECT purchase_order_id, id FROM purchasing_placementattempt
                    WHERE purchase_order_id = ANY(%s::bigint[]) AND state = 'unknown'""",
-                ([*placed, *absent],),
+                ([*known, *absent],),
             )
         )
         purchasing.settle_attempts(
             {attempts[p]: ("accepted", "The supplier knows it by our reference.") for p in placed if p in attempts}
+            | {attempts[p]: ("refused", sentence) for p, sentence in refused.items() if p in attempts}
             | {attempts[p]: ("absent", "The supplier has never heard of it.") for p in absent if p in attempts},
             at=at,
         )
         purchasing.place(purchases=placed, by=by, at=at)
         _keep_theirs(theirs)
         move(PURCHASE_ORDER, absent, to="ready", by=by, at=at, reason="proved absent")
-        close_tasks(kind="purchase_unknown", thing_kind="purchase_order", things=[*placed, *absent], by=by, at=at)
+        _refuse(refused, by=by, at=at)
+        close_tasks(kind="purchase_unknown", thing_kind="purchase_order", things=[*known, *absent], by=by, at=at)
     counts["placed"] += len(placed)
+    counts["refused"] += len(refused)
 
 
-def _prepare(supplier: int, code: str, *, by: str, at: datetime) -> list[tuple[int, int, PurchaseRequest]]:
-    """Claim the next ready purchases and store their attempts: (purchase, attempt, request). Commits."""
+def _refuse(refused: dict[int, str], *, by: str, at: datetime) -> None:
+    if refused:
+        again = purchasing.refuse(purchases=list(refused), reasons=refused, by=by, at=at)
+        record_facts("orders_to_route", again, at=at)
+
+
+def _prepare(
+    supplier: int, code: str, tried: Counter[int], *, by: str, at: datetime
+) -> list[tuple[int, int, PurchaseRequest]]:
+    """Claim the next ready purchases and store their attempts: (purchase, attempt, request). Commits.
+
+    `tried`: how often each was sent in this go; those that failed too often wait for the next one.
+    """
     with transaction.atomic():
+        enough = [purchase for purchase, times in tried.items() if times >= TRIES_A_CALL]
         ids = [
             row[0]
             for row in bulk.fetch(
                 """SELECT id FROM purchasing_purchaseorder WHERE supplier_id = %s AND state = 'ready' AND run_id IS NULL
-                   ORDER BY id LIMIT %s""",
-                (supplier, CALL_SIZE),
+                   AND id <> ALL(%s::bigint[]) ORDER BY id LIMIT %s""",
+                (supplier, enough, CALL_SIZE),
             )
         ]
         if not ids:
@@ -235,8 +297,18 @@ def _send(
     except AnswerMissing as missing:
         return _after_partial(connector, requests, missing.sentence, counts, by=by, at=at, go_on=True)
     except NeedsPerson as need:
-        _give_up(requests, need.sentence, by=by, at=at)
+        _after_partial(connector, requests, need.sentence, counts, by=by, at=at, go_on=False)
+        _call_person(requests, need.sentence, at=at)
         return False
+    except (RefusedThere, NotSupported) as no:
+        if len(requests) > 1:  # one of them is not wanted: each alone shows which
+            outcomes = [_send(connector, [request], counts, by=by, at=at) for request in requests]
+            return all(outcomes)
+        answers = [PurchaseAnswer(requests[0][2].reference, False, code=no.code, sentence=no.sentence)]
+    except Exception as error:  # a bug in the connector is no reason to buy twice, nor to stop the other suppliers
+        log.warning("Placing failed: %s", type(error).__name__, exc_info=error)
+        sentence = f"The program failed in the middle of the call ({type(error).__name__})."
+        return _after_partial(connector, requests, sentence, counts, by=by, at=at, go_on=False)
     _settle_answers(requests, {answer.reference: answer for answer in answers}, counts, by=by, at=at)
     return True
 
@@ -250,21 +322,15 @@ def _after_partial(
         purchases = [purchase for purchase, _, _ in requests]
         lock_orders_of("purchasing_purchaseorder", purchases)
         _mark_unknown(purchases, sentence, by=by, at=at)
-        open_tasks(
-            [
-                NewTask(kind="purchase_unknown", store_id=row[1], thing_kind="purchase_order", thing=row[0],
-                        params={"reference": row[2]}, stake=row[3], currency=row[4])
-                for row in bulk.fetch(
-                    """SELECT id, store_id, reference, goods_amount + freight_amount, currency
-                       FROM purchasing_purchaseorder WHERE id = ANY(%s::bigint[])""", (purchases,))
-            ],
-            at=at,
-        )  # fmt: skip
     supplier = bulk.fetch("SELECT supplier_id FROM purchasing_purchaseorder WHERE id = %s", (purchases[0],))[0][0]
-    before = counts["placed"]
     _ask(connector, supplier, counts, by=by, at=at)
-    left = len(purchases) - (counts["placed"] - before)
-    counts["unknown" if go_on else "later"] += left
+    left = dict(
+        bulk.fetch(
+            "SELECT state, count(*) FROM purchasing_purchaseorder WHERE id = ANY(%s::bigint[]) GROUP BY 1", (purchases,)
+        )
+    )
+    counts["unknown"] += left.get("unknown", 0)
+    counts["later"] += left.get("ready", 0)
     return go_on
 
 
@@ -277,7 +343,6 @@ def _settle_answers(
         answer = answers.get(request.reference)
         if answer is None:  # a 200 that says nothing about one of ours
             silent.append(purchase)
-            results[attempt] = ("unknown", "The supplier's answer did not mention it.")
         elif answer.accepted:
             placed.append(purchase)
             theirs[purchase] = answer.their_reference
@@ -291,23 +356,17 @@ def _settle_answers(
         purchasing.place(purchases=placed, by=by, at=at)
         _keep_theirs(theirs)
         if silent:
-            move(PURCHASE_ORDER, silent, to="unknown", by=by, at=at)
-        if refused:
-            again = purchasing.refuse(purchases=list(refused), reasons=refused, by=by, at=at)
-            record_facts("orders_to_route", again, at=at)
+            _mark_unknown(silent, "The supplier's answer did not mention it.", by=by, at=at)
+        _refuse(refused, by=by, at=at)
     counts["placed"] += len(placed)
     counts["refused"] += len(refused)
     counts["unknown"] += len(silent)
 
 
-def _give_up(requests: list[tuple[int, int, PurchaseRequest]], sentence: str, *, by: str, at: datetime) -> None:
-    """A person must act first (login expired): nothing was sent; back to ready, with a task."""
+def _call_person(requests: list[tuple[int, int, PurchaseRequest]], sentence: str, *, at: datetime) -> None:
+    """A person must act first (login expired); whatever was taken before that has been asked for."""
     with transaction.atomic():
-        purchases = [purchase for purchase, _, _ in requests]
-        lock_orders_of("purchasing_purchaseorder", purchases)
-        purchasing.settle_attempts({attempt: ("refused", sentence) for _, attempt, _ in requests}, at=at)
-        move(PURCHASE_ORDER, purchases, to="ready", by=by, at=at, reason=sentence)
-        row = bulk.fetch("SELECT supplier_id, store_id FROM purchasing_purchaseorder WHERE id = %s", (purchases[0],))[0]
+        row = bulk.fetch("SELECT supplier_id, store_id FROM purchasing_purchaseorder WHERE id = %s", (requests[0][0],))[0]
         open_tasks(
             [NewTask(kind="supplier_needs_person", store_id=row[1], thing_kind="supplier", thing=row[0],
                      params={"sentence": sentence})],
@@ -400,7 +459,10 @@ def fix_runs(
                     break
                 lock_orders_of("purchasing_purchaseorder", ids)
                 rows = _rows_of(ids)
-                ids = sorted({row[0] for row in rows})
+                ids = _still_ready(sorted({row[0] for row in rows}))
+                rows = [row for row in rows if row[0] in ids]
+                if not ids:
+                    break
                 content, sha256 = workbook.write_run(
                     [
                         workbook.RunRow(
@@ -420,6 +482,18 @@ def fix_runs(
             if len(ids) < RUN_SIZE:
                 break
     return runs
+
+
+def _still_ready(ids: Sequence[int]) -> list[int]:
+    """Those that nobody took or cancelled while we waited for the locks of their orders."""
+    return [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT id FROM purchasing_purchaseorder WHERE id = ANY(%s::bigint[]) AND state = 'ready' AND run_id IS NULL
+               ORDER BY id""",
+            (list(ids),),
+        )
+    ]
 
 
 def confirm_run(run_id: int, *, by: str, at: datetime) -> int:
@@ -545,6 +619,7 @@ def _place_run(run: int, *, by: str, at: datetime, proof: str) -> int:
     _settle_run_attempts(run, "accepted", proof, at=at)
     if not moved.moved:
         return 0
+    close_tasks(kind="run_unknown", thing_kind="run", things=[run], by=by, at=at)
     purchases = [
         row[0]
         for row in bulk.fetch(

@@ -28,7 +28,7 @@ from daifa.domain.purchasing.answers import LineState, RowFinding, apply_answer,
 from daifa.domain.purchasing.process import PURCHASE_ORDER
 from daifa.domain.purchasing.rules import find_reference
 from daifa.domain.shipping import commands as shipping
-from daifa.domain.stores.commands import NewTask, open_tasks
+from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.flows.carriers import guess_carrier
 from daifa.lib import bulk
 
@@ -88,7 +88,12 @@ def apply_replies(rows: Sequence[ReplyRow], *, supplier: int | None, source: str
         purchase = purchases.get(reference)
         refusal = _refusal(purchase, reference, supplier)
         if refusal is not None or purchase is None:
-            result.problems += [_problem(row, refusal) for row in of_reference if refusal]
+            for row in of_reference:
+                if purchase is not None and refusal and refusal.code == "purchase_not_placed" and _says_no_again(purchase, row):
+                    result.used += 1
+                    result.repeated += 1
+                elif refusal:
+                    result.problems.append(_problem(row, refusal))
             continue
         for row in of_reference:
             _apply_row(purchase, row, result, at=at)
@@ -116,6 +121,11 @@ def _refusal(purchase: _Purchase | None, reference: str, supplier: int | None) -
             {"reference": reference, "state": purchase.state},
         )
     return None
+
+
+def _says_no_again(purchase: _Purchase, row: ReplyRow) -> bool:
+    """The same refusal once more, from a file read twice."""
+    return purchase.state == "refused" and row.refused and not row.numbers
 
 
 def _apply_row(purchase: _Purchase, row: ReplyRow, result: Applied, *, at: datetime) -> None:
@@ -177,7 +187,7 @@ def _replacement(purchase: _Purchase, line: LineState, row: ReplyRow) -> tuple[s
     fresh = [number for number in row.numbers if number not in line.parcels]
     if len(row.numbers) == 1 and fresh and len(line.parcels) == 1 and line.shipped and line.unanswered == 0:
         old = next(iter(line.parcels))
-        if line.parcels[old] == line.shipped == line.accepted:
+        if line.parcels[old] == line.shipped == line.accepted and row.shipped in (None, line.shipped):
             line.parcels[fresh[0]] = line.parcels.pop(old)
             purchase.parcels.append((fresh[0], row.carrier, None, line, 0))  # no units: a replacement
             purchase.touched = True
@@ -238,6 +248,13 @@ def _write(touched: list[_Purchase], result: Applied, *, source: str, by: str, a
     unplaced = [purchase.id for purchase in touched if purchase.state in ("submitting", "unknown")]
     if unplaced:  # an answer is the best proof that he has it
         purchasing.place(purchases=unplaced, by=by, at=at)
+        attempts = bulk.fetch(
+            """SELECT id FROM purchasing_placementattempt
+               WHERE purchase_order_id = ANY(%s::bigint[]) AND state IN ('prepared', 'unknown')""",
+            (unplaced,),
+        )
+        purchasing.settle_attempts({row[0]: ("accepted", "The supplier answered it.") for row in attempts}, at=at)
+        close_tasks(kind="purchase_unknown", thing_kind="purchase_order", things=unplaced, by=by, at=at)
     if lines:
         _count_purchases(lines)
     # The order side: what was accepted, and what goes back to be routed.
@@ -310,16 +327,17 @@ def _write_answers(touched: list[_Purchase], result: Applied, *, source: str, at
 
 
 def _write_parcels(touched: list[_Purchase], result: Applied, *, source: str, by: str, at: datetime) -> None:
-    grouped: dict[tuple[int, str], list[tuple[_Purchase, str, datetime | None, LineState, int]]] = {}
+    grouped: dict[tuple[int, int, str], list[tuple[_Purchase, str, datetime | None, LineState, int]]] = {}
     swaps: dict[int, tuple[str, str]] = {}
     for purchase in touched:
         for number, carrier, when, line, units in purchase.parcels:
             if when is None:
                 swaps[line.id] = (number, carrier)
             else:
-                grouped.setdefault((purchase.order, number), []).append((purchase, carrier, when, line, units))
+                key = (purchase.order, purchase.supplier, number)
+                grouped.setdefault(key, []).append((purchase, carrier, when, line, units))
     new = []
-    for (order, number), parts in grouped.items():
+    for (order, _, number), parts in grouped.items():
         purchase, carrier, when = parts[0][0], parts[0][1], parts[0][2]
         confidence = 100
         if not carrier:
@@ -331,9 +349,10 @@ def _write_parcels(touched: list[_Purchase], result: Applied, *, source: str, by
                 when, purchase.transit_days,
             )
         )  # fmt: skip
-    parcels = shipping.write_parcels(new, source=source, by=by, at=at)
+    parcels, grown, grown_delivered = shipping.write_parcels(new, source=source, by=by, at=at)
     result.parcels += parcels
-    record_facts("parcels_handed_over", parcels, at=at)
+    record_facts("parcels_handed_over", [*parcels, *grown], at=at)
+    record_facts("parcels_delivered", grown_delivered, at=at)
     if swaps:
         _swap_numbers(swaps, source=source, by=by, at=at)
 

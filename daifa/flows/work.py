@@ -14,6 +14,7 @@ from daifa.flows import place_purchases, read_replies, track_parcels
 from daifa.flows.react import react
 
 MOST_ROUNDS = 50
+BARREN_ROUNDS = 3  # rounds in which a supplier only said later
 
 
 def work_until_idle(
@@ -25,6 +26,7 @@ def work_until_idle(
     """
     counts: Counter[str] = Counter()
     ensure_months(at.date(), at.date())
+    barren = 0
     for _ in range(MOST_ROUNDS):
         before = sum(counts.values())
         _count(counts, progress, "reacted", react(at=at))
@@ -43,7 +45,9 @@ def work_until_idle(
         _count(counts, progress, "messages", _send_messages(at))
         _count(counts, progress, "notices", _confirm_notices(at))
         if sum(counts.values()) == before:
-            break
+            barren += 1
+            if not placed["later"] or barren >= BARREN_ROUNDS:
+                break
     return dict(counts)
 
 

@@ -82,6 +82,15 @@ class Reading:
     def last_row(self) -> int:
         return self._cells.last_row
 
+    def rows_of(self, document: str) -> Iterator[Row]:
+        """The rows of one document: (row number, cells). Files whose rows stand alone have none."""
+        key = self._cells.key
+        if key is not None:
+            names = {raw: _key(raw) for raw in self._cells.last}
+            if self.layout.name == "taobao_suborders":
+                names = {raw: _suborder_number(raw) for raw in names} if key == self._cells.at.get("line_id") else names
+            yield from (row for row in self.sheet.rows() if names[row[1][key]] == document)
+
 
 class _Cells:
     """Reads cells of a file by field, in the style found for each column over the whole file."""

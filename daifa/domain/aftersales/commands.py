@@ -100,6 +100,8 @@ def apply_credits(store: Any, credits: Sequence[Any], *, by: str, at: datetime) 
     Known credit numbers change nothing. What belongs to no line becomes a stand-alone refund, reason `no_original`.
     """
     result = Credited()
+    # One hand at a time gives back in a store: two files must not match their credits to the same units.
+    bulk.execute("SELECT pg_advisory_xact_lock(hashtext('apply_credits'), %s)", (store.pk,))
     known = {
         row[0]
         for row in bulk.fetch(
@@ -210,7 +212,7 @@ def refund_case(*, case_id: int, amount: Decimal, no_claim_reason: str, by: str,
     if not no_claim_reason.strip():
         raise Refused(_("Write down why no claim is made on the supplier."), code="no_reason", field="no_claim_reason")
     lines = bulk.fetch(
-        """SELECT l.order_line_id, o.sku, l.quantity, o.amount * l.quantity / nullif(o.quantity, 0)
+        """SELECT l.order_line_id, o.sku, least(l.quantity, o.quantity - o.refunded), o.amount * l.quantity / nullif(o.quantity, 0)
            FROM aftersales_aftersaleline l JOIN orders_orderline o ON o.id = l.order_line_id
            WHERE l.case_id = %s ORDER BY l.id""",
         (case_id,),

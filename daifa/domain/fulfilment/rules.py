@@ -188,11 +188,12 @@ def _bring_together(
         if not mine or not used:
             continue
         extra, moves = Decimal(0), {}
+        taken = dict(promised)  # with what the lines moved before this one would take
         for line in mine:
             want = by_line[line]
             others = []
             for c in passing[line]:
-                room = room_of(c, stock_buffer, promised)
+                room = room_of(c, stock_buffer, taken)
                 if c.supplier in used and (room is None or room * c.factor >= want.open):
                     others.append(c)
             if not others:
@@ -200,6 +201,7 @@ def _bring_together(
             best = min(others, key=lambda c: (_cost(c, want.open), c.rank, c.offer))
             extra += _cost(best, want.open) - _cost(chosen[line], want.open)
             moves[line] = best
+            _promise(taken, best, want.open)
         else:
             saved = next(c.parcel_freight for c in chosen.values() if c.supplier == supplier)
             if extra < saved:

@@ -59,6 +59,8 @@ def apply_answer(line: LineState, *, accepted: int | None, refused: bool, reason
     if reason:
         line.reason = reason
     if refused and not accepted:
+        if line.accepted and not line.rejected and not line.unanswered:
+            return _taken_back(line, 0)
         line.reject(line.unanswered)
         return None
     if accepted is None:
@@ -72,14 +74,18 @@ def apply_answer(line: LineState, *, accepted: int | None, refused: bool, reason
             {"said": accepted, "sku": line.supplier_sku, "room": room},
         )
     if accepted < line.accepted:
-        return RowFinding(
-            "accepted_taken_back",
-            "The supplier had accepted %(before)s of %(sku)s and now says %(said)s. Ask which is true; nothing was changed.",
-            {"before": line.accepted, "sku": line.supplier_sku, "said": accepted},
-        )
+        return _taken_back(line, accepted)
     line.accept(accepted - line.accepted)
     line.reject(line.unanswered)  # short: what was not accepted goes to somebody else
     return None
+
+
+def _taken_back(line: LineState, said: int) -> RowFinding:
+    return RowFinding(
+        "accepted_taken_back",
+        "The supplier had accepted %(before)s of %(sku)s and now says %(said)s. Ask which is true; nothing was changed.",
+        {"before": line.accepted, "sku": line.supplier_sku, "said": said},
+    )
 
 
 def apply_shipment(
@@ -87,14 +93,16 @@ def apply_shipment(
 ) -> tuple[list[tuple[str, int]], RowFinding | None]:
     """Units per waybill number named in a row: [(number, units)], and a finding where something was not counted.
 
-    Numbers already in this line's parcels are repeats and change nothing. Without a quantity everything accepted (or,
-    if nothing was said, everything asked for) that has not shipped is meant; several numbers share it evenly.
+    Numbers already in this line's parcels are repeats and change nothing, unless the row now says more units under
+    them. Without a quantity everything accepted (or, if nothing was said, everything asked for) that has not shipped is
+    meant; several numbers share it evenly.
     """
     fresh = [number for number in dict.fromkeys(numbers) if number not in line.parcels]
-    if not fresh:
-        return [], None
-    room = line.accepted + line.unanswered - line.shipped
     known = sum(line.parcels.get(number, 0) for number in dict.fromkeys(numbers))
+    if not fresh and (shipped is None or len(numbers) > 1 or shipped <= known or not known):
+        return [], None
+    fresh = fresh or [numbers[0]]
+    room = line.accepted + line.unanswered - line.shipped
     said = room if shipped is None else shipped - known
     finding = None
     if said > room:

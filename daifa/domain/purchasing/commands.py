@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from daifa.domain.fulfilment.commands import give_back
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.history.commands import Moved, move, open_batch, record_births
-from daifa.domain.orders.commands import count_lines
+from daifa.domain.orders.commands import count_lines, release_holds
 from daifa.domain.purchasing import rules
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
 from daifa.lib import bulk
@@ -135,11 +135,13 @@ def prepare_attempts(rows: Sequence[tuple[int, str, str]], *, at: datetime) -> d
 
 
 def prepare_run_attempt(run: int, *, send_number: int, sha256: str, at: datetime) -> int:
-    """Store the attempt to send a run before it is sent."""
+    """Store the attempt to send a run before it is sent. A sending the mail server refused is tried under its number again."""
     return bulk.fetch(
         """INSERT INTO purchasing_placementattempt (run_id, key, request_hash, state, at)
-           VALUES (%s, %s, %s, 'prepared', %s) RETURNING id""",
-        (run, f"run-{run}/{send_number}", digest(sha256), at),
+           SELECT %(run)s, %(key)s || CASE WHEN count(*) = 0 THEN '' ELSE '/' || (count(*) + 1) END, %(hash)s, 'prepared', %(at)s
+           FROM purchasing_placementattempt WHERE run_id = %(run)s AND (key = %(key)s OR key LIKE %(key)s || '/%%')
+           RETURNING id""",
+        {"run": run, "key": f"run-{run}/{send_number}", "hash": digest(sha256), "at": at},
     )[0][0]
 
 
@@ -264,7 +266,21 @@ def cancel_units(wants: dict[int, int], *, by: str, at: datetime) -> dict[int, i
         _cancel_purchase_lines(purchase_lines, by=by, at=at)
     if back:
         _end_empty_fulfilment(list(back), by=by, at=at)
+    _end_holds(list(done), by=by, at=at)
     return done
+
+
+def _end_holds(lines: Sequence[int], *, by: str, at: datetime) -> None:
+    """Lines of which nothing is left to buy hold nothing up any more, nor do orders that are wholly cancelled."""
+    held = bulk.fetch(
+        """SELECT h.id FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
+           JOIN orders_hold h ON h.order_id = o.id AND h.released_at IS NULL AND h.reason <> 'by_hand'
+           WHERE l.id = ANY(%s::bigint[]) AND CASE WHEN h.line_id IS NULL THEN o.cancelled >= o.units
+                                                   ELSE h.line_id = l.id AND l.quantity <= l.cancelled + l.allocated END""",
+        (list(lines),),
+    )
+    if held:
+        release_holds(ids=sorted({row[0] for row in held}), by=by, at=at)
 
 
 def _cancel_purchase_lines(units: dict[int, int], *, by: str, at: datetime) -> None:

@@ -11,7 +11,7 @@ PARCEL = Process(
         "announced": ["handed_over", *_MOVING, *_ENDS, "cancelled"],
         "handed_over": [*_MOVING, *_ENDS],
         **{state: [s for s in _MOVING if s != state] + _ENDS for state in _MOVING},
-        "lost": ["delivered", "returned_to_sender", "in_transit"],  # lost ones do turn up
+        "lost": [*_MOVING, "delivered", "returned_to_sender"],  # lost ones do turn up
         "delivered": ["returned_to_sender"],
         "returned_to_sender": [],
         "cancelled": [],
