@@ -72,6 +72,14 @@ class Caller:
         return stores.scope_of(self.user, need)
 
     @cached_property
+    def _operated(self) -> set[int]:
+        return set(self.scope_for("operate"))
+
+    def knows_buyers(self, store_id: int | None) -> bool:
+        """Whether she may read who the buyers are: owners and operators of the store; others see that there is a name."""
+        return store_id in self._operated if store_id is not None else stores.may(self.user, None, "operate")
+
+    @cached_property
     def sees_all(self) -> bool:
         """Whether she may see what belongs to no single store but comes from all of them."""
         return stores.may(self.user, None, "view")

@@ -216,3 +216,26 @@ def test_sentences_come_in_the_language_of_the_request(shop, as_user):
         client.get("/api/v1/orders/1", headers={"Accept-Language": "zh-hans"}).json()["sentence"]
         == "这里没有内容，或者您无权查看。"
     )
+
+
+@pytest.mark.parametrize(
+    ("who", "reads"), [("owner", True), ("operator", True), ("bookkeeper", False), ("viewer", False)]
+)
+def test_only_who_works_the_orders_reads_who_the_buyers_are(shop, as_user, who, reads):
+    client = as_user(who)
+    order = Order.objects.filter(store_id=shop.first).first()
+    address = order.addresses.get()
+    message = order.messages.first()
+    message.body = f"Dear {address.name}"
+    message.save()
+    said = "".join(
+        json.dumps(client.get(path).json(), ensure_ascii=False)
+        for path in (
+            "/api/v1/orders",
+            f"/api/v1/orders/{order.id}",
+            f"/api/v1/messages/{message.id}",
+            "/api/v1/messages",
+        )
+    )
+    for private in (address.name, address.line1, address.email):
+        assert (private in said) is reads, private

@@ -59,7 +59,7 @@ class RowOut(Schema):
     document: str
     code: str
     sentence: str
-    raw: Any = Field(description="The cells as they were read.")
+    raw: Any = Field(description="The cells as they were read; empty for those who may not see buyers.")
     state: str
 
 
@@ -85,9 +85,13 @@ def import_out(file: ImportFile) -> dict[str, Any]:
     return {**{name: getattr(file, name) for name in names}, "supplier": file.supplier_code}
 
 
-def _row_out(row: ImportRow) -> dict[str, Any]:
+def _row_out(row: ImportRow, knows_buyers: bool) -> dict[str, Any]:
     names = [name for name in RowOut.model_fields if name != "sentence"]
-    return {**{name: getattr(row, name) for name in names}, "sentence": queries.sentence_of(row)}
+    return {
+        **{name: getattr(row, name) for name in names},
+        "sentence": queries.sentence_of(row),
+        "raw": row.raw if knows_buyers else [],
+    }
 
 
 def _content(file: UploadedFile) -> bytes | Path:
@@ -166,10 +170,14 @@ def list_rows(
     request: HttpRequest, import_id: Id, state: RowState | None = None, after: After = None, limit: Limit = 50
 ):
     """Its refused and remarked rows, in the order of the file."""
-    file = _file(caller(request), import_id)
+    who = caller(request)
+    file = _file(who, import_id)
     cursor = cursor_of(queries.BY_ROW, ("id", "id"), after)
     return page_of(
-        queries.row_page(file.id, state=state, cursor=cursor, limit=limit + 1), limit, cursor, _row_out
+        queries.row_page(file.id, state=state, cursor=cursor, limit=limit + 1),
+        limit,
+        cursor,
+        lambda row: _row_out(row, who.knows_buyers(file.store_id)),
     )
 
 
@@ -185,4 +193,4 @@ def retry_row(request: HttpRequest, row_id: Id, given: RetryIn):
     who.require(row.file.store_id, "books" if row.file.kind == "expenses" else "operate")
     retry(row_id, cells=given.cells, by=who.by, at=who.at)
     row.refresh_from_db()
-    return _row_out(row)
+    return _row_out(row, True)

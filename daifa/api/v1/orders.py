@@ -27,6 +27,7 @@ from daifa.api.shapes import (
 )
 from daifa.api.v1.parcels import ParcelOut, parcel_out
 from daifa.api.v1.purchases import PurchaseOut, purchase_out
+from daifa.domain.customers.rules import masked, masked_address
 from daifa.domain.orders import queries
 from daifa.domain.orders.models import STATUSES
 from daifa.domain.orders.process import HOLDS
@@ -184,10 +185,10 @@ def _counters(row: dict[str, Any], ordered: str) -> dict[str, int]:
     return {"ordered": row[ordered], **{name: row[name] for name in names}}
 
 
-def order_out(row: queries.OrderRow) -> dict[str, Any]:
+def order_out(row: queries.OrderRow, knows_buyers: bool) -> dict[str, Any]:
     return {
         "id": row.id, "store_id": row.store_id, "number": row.number, "status": row.status, "holds": row.holds,
-        "placed_at": row.placed_at, "ship_by_at": row.ship_by_at, "country": row.country, "recipient": row.name,
+        "placed_at": row.placed_at, "ship_by_at": row.ship_by_at, "country": row.country, "recipient": row.name if knows_buyers else masked(row.name),
         "customer_ref": row.customer_ref, "total": money(row.total_amount, row.currency),
         "refunded": money(row.refunded_amount, row.currency), "counters": _counters(row._asdict(), "units"),
     }  # fmt: skip
@@ -212,12 +213,13 @@ def list_orders(
     """
     from daifa.flows.reads.orders import order_list
 
+    who = caller(request)
     cursor = cursor_of(queries.NEWEST, ("moment", "id"), after)
     rows = order_list(
-        caller(request).scope, q=q, status=status, store_id=store_id, hold=hold, since=aware(since), until=aware(until),
+        who.scope, q=q, status=status, store_id=store_id, hold=hold, since=aware(since), until=aware(until),
         cursor=cursor, limit=limit + 1,
     )  # fmt: skip
-    return page_of(rows, limit, cursor, order_out)
+    return page_of(rows, limit, cursor, lambda row: order_out(row, who.knows_buyers(row.store_id)))
 
 
 @router.post("/orders/hold", response={200: Done, **ERRORS})
@@ -265,7 +267,9 @@ def get_order(request: HttpRequest, order_id: Id):
             }
             for line in whole.detail.lines
         ],
-        "addresses": whole.detail.addresses,
+        "addresses": [
+            one if who.knows_buyers(order["store_id"]) else masked_address(one) for one in whole.detail.addresses
+        ],
         "holds": whole.detail.holds,
         "purchases": [purchase_out(row) for row in whole.purchases],
         "parcels": [parcel_out(row) for row in whole.parcels],
