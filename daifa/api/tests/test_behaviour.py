@@ -83,7 +83,7 @@ def test_a_search_for_what_half_the_orders_have_still_finds_them_all(shop, as_us
 
 def test_an_order_with_everything_that_hangs_on_it(shop, as_user):
     order = Order.objects.filter(status="delivered", store_id=shop.first).first()
-    told = as_user("viewer").get(f"/api/v1/orders/{order.id}").json()
+    told = as_user("operator").get(f"/api/v1/orders/{order.id}").json()
     assert told["total"] == {"amount": f"{order.total_amount:.2f}", "currency": "GBP"}
     assert told["counters"]["ordered"] == told["counters"]["delivered"] == order.units
     assert len(told["lines"]) == 2
