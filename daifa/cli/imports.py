@@ -152,7 +152,7 @@ def _account(file: Any) -> dict[str, Any]:
 
     return {
         "import": file.pk, "kind": file.kind, "file": file.name, "state": file.state, "sentence": file.sentence,
-        "layout": file.layout, "rows_in": file.rows_in, "rows_used": file.rows_used,
+        "layout": file.layout, "unknown_columns": file.options.get("unknown_columns", []), "rows_in": file.rows_in, "rows_used": file.rows_used,
         "rows_not_orders": file.rows_not_orders, "rows_refused": file.rows_refused, "counts": file.counts,
         "refused": [
             {
@@ -189,6 +189,8 @@ def _print(file: Any, told: dict[str, Any], shown: int) -> None:
     )  # fmt: skip
     if documents and file.kind == "orders":
         typer.echo(f"Documents: {documents}.")
+    if told["unknown_columns"]:
+        typer.echo(f"Columns nobody asked for: {', '.join(told['unknown_columns'])}.")
     refused = told["refused"]
     if refused and shown:
         output.table(

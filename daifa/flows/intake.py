@@ -217,7 +217,8 @@ def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None)
         apply = _applier(file, supplier, options, by=by, at=at)
         if opened.layout.unknown:
             options["unknown_columns"] = list(opened.layout.unknown)
-            ImportFile.objects.filter(pk=file.pk).update(options=options)
+            file.options = options
+            file.save(update_fields=["options"])
     file.layout, file.rows_expected = layout[:40], reading.rows_in
     batches = _batches(reading, skip=file.documents_done)
     batch, begun, rows_read = next(batches, None) or _Batch(), False, 0

@@ -329,8 +329,8 @@ OFFER_FIELDS = (
         "sku",
         "id",
         "我方编码|我方货号|商家编码|我方SKU",
-        "Our SKU|Your SKU|Customer SKU|Merchant SKU",
-        "our SKU, where the list names it",
+        "Our SKU|Your SKU|Customer SKU|Merchant SKU|SKU",
+        "our SKU, where the list names it (plain `SKU` only beside a column of the supplier's own)",
     ),
     _f(
         "title",
@@ -344,7 +344,7 @@ OFFER_FIELDS = (
         "amount",
         "运费|快递费|邮费",
         "Freight|Shipping|Shipping cost|Postage|Versand|Versandkosten",
-        "per parcel",
+        "per supplier unit, on top of the supplier's freight per parcel",
     ),
     _f(
         "stock",
