@@ -80,7 +80,7 @@ def shop_with_odd_rows() -> cast.Shop:
     bulk.execute("UPDATE sourcing_supplier SET ships_to = '{GB,US}' WHERE kind = 'fake'")
     bulk.execute(
         """INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
-           VALUES (1, 1, 987654321, '', 'received', '2019-07-04 10:00:00+00')"""
+           SELECT max(id), 1, 987654321, '', 'received', '2019-07-04 10:00:00+00' FROM history_batch"""
     )
     return shop
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -211,7 +212,7 @@ def ensure_months(first: date, last: date) -> None:
             key = (table, year, month)
             if key not in _MONTHS_SEEN:
                 bulk.execute("SELECT daifa_add_month(%s::text, %s::date)", (table, date(year, month, 1)))
-                _MONTHS_SEEN.add(key)
+                transaction.on_commit(partial(_MONTHS_SEEN.add, key))  # a month rolled back was not added
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)
 
 
