@@ -329,7 +329,8 @@ OFFER_FIELDS = (
         "sku",
         "id",
         "我方编码|我方货号|商家编码|我方SKU",
-        "Our SKU|Your SKU|Customer SKU|Merchant SKU|SKU",
+        "Our SKU|Your SKU|Customer SKU|Merchant SKU|Our item number|Your item number|Our article number|Your article number"
+        "|Our code|Your code|Our product code|SKU",
         "our SKU, where the list names it (plain `SKU` only beside a column of the supplier's own)",
     ),
     _f(
