@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from daifa.connectors.contract import Address
 from daifa.domain.aftersales import commands as aftersales
+from daifa.domain.history import commands as history
 from daifa.domain.history.commands import move, open_batch, record_facts
 from daifa.domain.orders import commands as orders
 from daifa.domain.orders.rules import ADDRESS_FIELDS
@@ -229,3 +230,21 @@ def replace_number(parcel_id: int, number: str, carrier: str, *, by: str, at: da
             field="number",
         )
     record_facts("numbers_replaced", changed, at=at)
+
+
+# --- What is stuck ------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def retry_parked(reaction: str, *, by: str, at: datetime) -> int:
+    """Let the parked steps of one reaction ("" = of all) be tried again; returns how many rows of them."""
+    rows = bulk.fetch(
+        """SELECT id, reaction, things FROM history_pendingreaction
+           WHERE state = 'parked' AND (%s = '' OR reaction = %s) ORDER BY id FOR UPDATE""",
+        (reaction, reaction),
+    )
+    count = history.retry_parked([row[0] for row in rows])
+    for name in {row[1] for row in rows}:
+        things = [thing for row in rows if row[1] == name for thing in row[2]]
+        close_tasks(kind="reaction_parked", thing_kind=name, things=things, by=by, at=at)
+    return count

@@ -70,11 +70,14 @@ def purchase_page(
     supplier_id: int | None = None,
     order_id: int | None = None,
     run_id: int | None = None,
+    overdue_at: datetime | None = None,
     q: str | None = None,
     cursor: Cursor | None = None,
     limit: int = 50,
 ) -> list[PurchaseRow]:
     """At most `limit` purchase orders, newest first. `q`: our reference or the beginning of one.
+
+    `overdue_at`: only those placed of which something should have been shipped before that time.
 
     `state`: one of the process, or "open" for those still to be placed. An unknown state matches nothing.
     """
@@ -91,6 +94,9 @@ def purchase_page(
         if value is not None:
             conditions.append(f"p.{column} = %s")
             params.append(value)
+    if overdue_at is not None:
+        conditions.append("p.state = 'placed' AND p.ship_due_at < %s AND p.units > p.shipped + p.rejected + p.cancelled")
+        params.append(overdue_at)
     if q and (q := q.strip().upper()):
         conditions.append("p.reference ~>=~ %s AND p.reference ~<~ %s")
         params += [q, q + "\U0010ffff"]

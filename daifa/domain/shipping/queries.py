@@ -170,3 +170,27 @@ def parcel_detail(scope: Sequence[int], parcel_id: int) -> ParcelDetail | None:
         ),
         notices=list(DispatchNotice.objects.filter(parcel_id=parcel_id).order_by("-version").values()),
     )
+
+
+# --- What stores take as files ------------------------------------------------------------------------------------
+
+
+def notices_waiting(scope: Sequence[int]) -> dict[int, int]:
+    """Store id → parcels whose number the store has not been told; stores that wait for none are left out."""
+    return dict(
+        bulk.fetch(
+            """SELECT store_id, count(*) FROM shipping_dispatchnotice
+               WHERE state = 'queued' AND store_id = ANY(%s::bigint[]) GROUP BY 1""",
+            (list(scope),),
+        )
+    )
+
+
+def dispatch_files(scope: Sequence[int], limit: int = 50) -> list[dict[str, Any]]:
+    """The newest dispatch files taken by these stores: number, store_id, at, parcels."""
+    rows = bulk.fetch(
+        """SELECT substr(answer, 6)::bigint, store_id, min(sent_at), count(*) FROM shipping_dispatchnotice
+           WHERE store_id = ANY(%s::bigint[]) AND answer ~ '^file:[0-9]+$' GROUP BY 1, 2 ORDER BY 1 DESC LIMIT %s""",
+        (list(scope), limit),
+    )
+    return [dict(zip(("number", "store_id", "at", "parcels"), row, strict=True)) for row in rows]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from daifa.domain.aftersales.models import Refund
+from daifa.domain.fulfilment.models import RoutingDecision
 from daifa.domain.messages.models import Message
+from daifa.domain.orders.models import OrderLine
 from daifa.domain.orders.queries import OrderDetail, OrderRow, order_detail, order_page
 from daifa.domain.purchasing.queries import PurchaseRow, orders_of_references, purchase_page
 from daifa.domain.shipping.queries import ParcelRow, orders_of_numbers, parcel_page
+from daifa.domain.sourcing.models import SupplierOffer
 
 MOST = 200  # purchases and parcels of one order
 
@@ -55,3 +59,72 @@ def whole_order(scope: Sequence[int], order_id: int) -> WholeOrder | None:
             .values("id", "external_ref", "state", "reason", "amount", "currency", "at", "confirmed_at")
         ),
     )
+
+
+# --- Why these suppliers ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An offer of a routing decision: of whom, under which SKU; `units` sales units, or the code why it was not chosen."""
+
+    offer_id: int
+    supplier_id: int
+    supplier: str
+    supplier_sku: str
+    units: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedLine:
+    """What was decided for one line at `at`: who delivers, who does not and why, and the units held with their reason."""
+
+    at: datetime
+    line_id: int
+    sku: str
+    title: str
+    won: list[Choice]
+    lost: list[Choice]
+    held: tuple[str, int] | None
+
+
+def routing_of(order_id: int) -> list[RoutedLine]:
+    """Every routing decision of an order, newest first, line by line. The caller has made sure of the scope."""
+    decisions = list(
+        RoutingDecision.objects.filter(order_id=order_id).order_by("-id").values_list("decision", "at")[:20]
+    )
+    offers = {
+        row[0]: row
+        for row in SupplierOffer.objects.filter(
+            pk__in={
+                entry[0]
+                for decision, _at in decisions
+                for line in decision
+                for entry in [*line.get("won", ()), *line.get("lost", ())]
+            }
+        ).values_list("id", "supplier_id", "supplier__name", "supplier_sku")
+    }
+    lines = {
+        row[0]: row
+        for row in OrderLine.objects.filter(order_id=order_id).values_list("id", "sku", "title", "line_no")
+    }
+
+    def choice(offer: int, *, units: int = 0, reason: str = "") -> Choice:
+        known = offers.get(offer, (offer, 0, "?", "?"))
+        return Choice(*known, units=units, reason=reason)
+
+    found = []
+    for decision, at in decisions:
+        for line in sorted(decision, key=lambda one: lines[one["line"]][3] if one["line"] in lines else 0):
+            if line["line"] in lines:
+                _id, sku, title, _number = lines[line["line"]]
+                found.append(
+                    RoutedLine(
+                        at=at, line_id=line["line"], sku=sku, title=title,
+                        won=[choice(offer, units=units) for offer, units in line.get("won", ())],
+                        lost=[choice(lost[0], reason=lost[1]) for lost in line.get("lost", ())],
+                        held=tuple(line["held"]) if line.get("held") else None,
+                    )
+                )  # fmt: skip
+    return found

@@ -151,7 +151,7 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
     todos += _late_parcels(scope, at)
     if shared:
         todos += _parked()
-    todos.sort(key=lambda todo: _urgency(todo, at))
+    todos.sort(key=lambda todo: urgency(todo, at))
     return todos[:limit]
 
 
@@ -166,8 +166,8 @@ _FIRST = (
 )
 
 
-def _urgency(todo: Todo, at: datetime) -> tuple[int, float, Decimal, datetime]:
-    """In doubt; then overdue, the most money first; then due within a day; then the rest by money."""
+def urgency(todo: Todo, at: datetime) -> tuple[int, float, Decimal, datetime]:
+    """What todos are sorted by; its first part: 0 in doubt, 1 overdue, 2 due within a day, 3 the rest."""
     stake = -(todo.stake or Decimal(0))
     if todo.kind in _FIRST:
         return 0, 0, stake, todo.opened_at
@@ -400,15 +400,6 @@ def last_days(
            FROM day LEFT JOIN placed USING (d) LEFT JOIN sent USING (d) ORDER BY 1""",
         {"scope": list(scope), "at": at, "zone": zone, "days": days},
     )
-
-
-def parked_ids(reaction: str = "") -> list[int]:
-    """Ids of the parked steps, of one reaction or of all."""
-    rows = bulk.fetch(
-        "SELECT id FROM history_pendingreaction WHERE state = 'parked' AND (%s = '' OR reaction = %s) ORDER BY id",
-        (reaction, reaction),
-    )
-    return [row[0] for row in rows]
 
 
 def open_holds(scope: Sequence[int], reason: str, limit: int = 1_000) -> list[int]:

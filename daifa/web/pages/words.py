@@ -1,0 +1,127 @@
+"""Stored codes in the reader's language: holds, why an offer was not chosen, kinds of messages, entries, cases."""
+
+from __future__ import annotations
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
+
+from daifa.domain.messages.process import KINDS
+from daifa.domain.messages.rules import reason_words
+from daifa.domain.orders.process import HOLDS
+
+
+def _side() -> int:
+    return int((get_language() or "").lower().startswith("zh"))
+
+
+def hold(reason: str) -> str:
+    return HOLDS.get(reason, (reason, reason))[_side()]
+
+
+def hold_choices(*_scope: object) -> list[tuple[str, str]]:
+    return [(reason, words[_side()]) for reason, words in HOLDS.items()]
+
+
+# What puts an end to a hold, and where.
+_ADVICE = {
+    "buyer_data_missing": N_("Enter the address; the order goes on by itself."),
+    "address_invalid": N_("Correct the address; the order goes on by itself."),
+    "mapping_missing": N_("Link the SKU to a supplier's SKU in the catalogue; the order goes on by itself."),
+    "mapping_broken": N_("Link the SKU to the supplier's present SKU; the order goes on by itself."),
+    "agreement_missing": N_("Record the agreement with the supplier, then look for suppliers again."),
+    "platform_restricted": N_(
+        "Ship it yourself or cancel it: this channel does not allow suppliers to ship for you yet."
+    ),
+    "destination_refused": N_("Find a supplier who ships there, or cancel and refund."),
+    "out_of_stock": N_("Wait for the next price list, link another supplier, or cancel and refund."),
+    "price_above_limit": N_("Lower the store's margin floor, find a cheaper offer, or accept the loss elsewhere."),
+    "exchange_rate_missing": N_("Enter the exchange rate in the books, then look for suppliers again."),
+    "part_of_pack": N_("Link an offer sold by the piece, or cancel what does not fill a pack."),
+    "supplier_rejected": N_("Link another supplier, then look for suppliers again; or cancel and refund."),
+    "order_changed": N_("Compare with the channel, tell the supplier, then release."),
+    "placing_failed": N_("Look at the purchase order, put right what it names, then release."),
+    "by_hand": N_("Release it when it may go on."),
+}
+
+
+def hold_advice(reason: str) -> str:
+    return _(_ADVICE[reason]) if reason in _ADVICE else ""
+
+
+_NOT_CHOSEN = {
+    "not_first": N_("another offer is ranked before it"),
+    "mapping_broken": N_("its SKU has changed or gone"),
+    "agreement_missing": N_("no agreement with this supplier for this store"),
+    "platform_restricted": N_("the channel is closed to drop shipping"),
+    "destination_refused": N_("does not ship there"),
+    "exchange_rate_missing": N_("no exchange rate for its currency"),
+    "part_of_pack": N_("the quantity does not fill its packs"),
+    "out_of_stock": N_("not enough in stock"),
+    "price_above_limit": N_("too dear for the margin floor"),
+    "supplier_rejected": N_("refused it before"),
+}
+
+
+def not_chosen(reason: str) -> str:
+    return _(_NOT_CHOSEN[reason]) if reason in _NOT_CHOSEN else hold(reason)
+
+
+def message_kind(kind: str) -> str:
+    return KINDS.get(kind, (kind, kind))[_side()]
+
+
+def message_kinds(*_scope: object) -> list[tuple[str, str]]:
+    return [(kind, words[_side()]) for kind, words in KINDS.items()]
+
+
+def message_reason(reason: str) -> str:
+    return reason_words(reason, get_language() or "en") if reason else ""
+
+
+_ENTRIES = {
+    "order_paid": N_("Order paid"),
+    "purchase_accepted": N_("Accepted by the supplier"),
+    "parcel_handed_over": N_("Handed over"),
+    "parcel_delivered": N_("Delivered"),
+    "refund_confirmed": N_("Refund"),
+    "supplier_paid": N_("Supplier paid"),
+    "expense": N_("Expense"),
+    "reversal": N_("Reversal"),
+}
+
+
+def entry(fact: str) -> str:
+    return _(_ENTRIES[fact]) if fact in _ENTRIES else fact.replace("_", " ")
+
+
+def account(name: str, name_zh: str) -> str:
+    return (name_zh or name) if _side() else name
+
+
+_REASONS = {
+    "changed_mind": N_("changed their mind"),
+    "not_arrived": N_("did not arrive"),
+    "damaged": N_("damaged"),
+    "wrong_item": N_("wrong article"),
+    "not_as_described": N_("not as described"),
+    "cannot_deliver": N_("cannot be delivered"),
+    "other": N_("another reason"),
+    # Of refunds.
+    "credit_note": N_("credit note of the channel"),
+    "channel_refund": N_("refunded by the channel"),
+    "no_original": N_("matches no order"),
+    "case": N_("aftersale case"),
+    "imported_credit": N_("came with a file"),
+}
+CASE_REASONS = (
+    "changed_mind", "not_arrived", "damaged", "wrong_item", "not_as_described", "cannot_deliver", "other",
+)  # fmt: skip
+
+
+def case_reason(reason: str) -> str:
+    return _(_REASONS[reason]) if reason in _REASONS else reason.replace("_", " ")
+
+
+def case_reasons() -> list[tuple[str, str]]:
+    return [(reason, case_reason(reason)) for reason in CASE_REASONS]
