@@ -4,9 +4,10 @@ from collections import Counter
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
+from threading import Barrier, Thread
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -261,7 +262,9 @@ def test_a_refund_that_is_posted_before_the_payment():
 
 def test_a_second_answer_puts_its_units_into_the_posted_parcel():
     shop = cast.open_shop()
-    import_products([IncomingProduct(row=1, handle="bowl", title="Bowl", sku="BOWL")], by=cast.BY, at=cast.MORNING)
+    import_products(
+        [IncomingProduct(row=1, handle="bowl", title="Bowl", sku="BOWL")], by=cast.BY, at=cast.MORNING
+    )
     bowl = IncomingOffer(row=1, supplier_sku="F-BOWL", sku="BOWL", price=Decimal("9.99"), stock=50)
     import_offers(shop.factory, [bowl], by=cast.BY, at=cast.MORNING)
     cast.receive_orders(shop, ["1"], skus=("MUG", "BOWL"))
@@ -357,6 +360,45 @@ def test_whatever_is_shipped_cancelled_and_refunded_the_books_close(history, rat
         if not refunded and not any(fate == "cancel" for _, fate in steps):
             assert profit.sales == total
         transaction.set_rollback(True)
+
+
+# --- Races ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_hands_posting_the_same_parcels_at_once_post_them_once():
+    shop = store()
+    orders = [order(shop, [("goods", 3, "10.00")]) for _ in range(6)]
+    boxes = []
+    for of in orders:
+        bought = purchase(of, [(1, 3, "1.11", "0")])
+        boxes += [parcel(bought, {1: 1}).pk for _ in range(3)]
+    post(flow.post_orders, *[of.pk for of in orders])
+    start, failures = Barrier(2), []
+
+    def hand(reaction, things):
+        try:
+            start.wait(timeout=20)
+            for first in range(0, len(things), 6):
+                with transaction.atomic():
+                    reaction(things[first : first + 6], at=NOW, by="job:test")
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    hands = [
+        Thread(target=hand, args=args)
+        for args in ((flow.post_handed_over, boxes), (flow.post_delivered, boxes[::-1]))
+    ]
+    for each in hands:
+        each.start()
+    for each in hands:
+        each.join(timeout=60)
+    assert failures == []
+    assert Entry.objects.filter(fact="parcel_handed_over").count() == len(boxes)
+    assert balance(rules.DEFERRED, shop) == 0
+    assert balance(rules.SALES, shop) == Decimal("-60.00")
 
 
 # --- Cost ----------------------------------------------------------------------------------------------------------
