@@ -146,6 +146,7 @@ def prepare_run_attempt(run: int, *, send_number: int, sha256: str, at: datetime
 
 
 def digest(text: str) -> bytes:
+    """16 bytes that say whether two requests were the same."""
     return blake2b(text.encode(), digest_size=16).digest()
 
 
