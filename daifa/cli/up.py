@@ -156,29 +156,25 @@ def _wait_for_port(host: str, port: int) -> None:
 
 def _load_sample(*, wanted: bool, at: datetime) -> None:
     from daifa.flows.sample_shop import (
-        has_sample_shop,
         is_empty_database,
+        is_half_loaded,
         load_sample_shop,
         remove_sample_shop,
     )
 
     # A load that was interrupted left a part of the shop; it is taken out and loaded anew.
-    unfinished = home.home() / "sample.unfinished"
-    if unfinished.exists() and has_sample_shop():
+    if is_half_loaded():
         typer.echo("Taking out the half-loaded sample shop …")
         remove_sample_shop(by="cli:up", at=at)
     if not wanted or not is_empty_database():
-        unfinished.unlink(missing_ok=True)
         return
     from rich.console import Console
     from rich.progress import Progress
 
     typer.echo("Loading the sample shop …")
-    unfinished.touch()
     with Progress(transient=True, disable=not sys.stdout.isatty(), console=Console(stderr=True)) as bar:
         task = bar.add_task("sample shop", total=None)
         load_sample_shop(by="cli:up", at=at, progress=lambda done, of: bar.update(task, completed=done, total=of))
-    unfinished.unlink()
 
 
 def _database_time() -> datetime:

@@ -24,7 +24,7 @@ from daifa.connectors.manual.columns import recognise
 from daifa.connectors.manual.translate import read_orders
 from daifa.domain.books.commands import NewPayment, pay_suppliers
 from daifa.domain.books.queries import balances_of_suppliers
-from daifa.domain.history.commands import ensure_months, move
+from daifa.domain.history.commands import ensure_months, move, open_batch
 from daifa.domain.people.commands import invite_user
 from daifa.domain.people.models import User
 from daifa.domain.purchasing import commands as purchasing
@@ -37,7 +37,7 @@ from daifa.flows import place_purchases
 from daifa.flows.one_clock import moved_clock
 from daifa.flows.react import react
 from daifa.flows.release_holds import hold_orders
-from daifa.flows.sample_shop import goods, is_empty_database
+from daifa.flows.sample_shop import LOADED, LOADING, goods, is_empty_database
 from daifa.flows.sample_shop.cut import DATA
 from daifa.flows.sample_shop.factory import Factories
 from daifa.flows.sample_shop.living import live_until, read_paper
@@ -93,6 +93,7 @@ def load(*, by: str, at: datetime, progress: Callable[[int, int], None] | None =
     began = datetime.combine(first - timedelta(days=1), time(9), ZONE)
     with moved_clock():
         ensure_installation(clock.now())
+        open_batch(by=by, at=at, reason=LOADING)
         with clock.moved_to(began):
             ensure_months(began.date(), at.date())
             shop = _Shop.open(rows, by=by, at=began, counts=counts)
@@ -105,6 +106,7 @@ def load(*, by: str, at: datetime, progress: Callable[[int, int], None] | None =
                 shop.live_day(number, day, moment, factories, is_last=day == last)
             if progress is not None:
                 progress(number + 1, total)
+        open_batch(by=by, at=at, reason=LOADED)
     bulk.execute("ANALYZE")
     return dict(counts)
 

@@ -25,6 +25,7 @@ from daifa.domain.orders.process import ORDER
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
 from daifa.flows.intake import path_of
+from daifa.flows.sample_shop import REMOVED, is_half_loaded
 from daifa.flows.sample_shop.load import USERS
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
@@ -41,6 +42,8 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
     stores = _ids("SELECT id FROM stores_store WHERE is_sample ORDER BY id FOR UPDATE")
     suppliers = _ids("SELECT id FROM sourcing_supplier WHERE is_sample ORDER BY id FOR UPDATE")
     if not stores and not suppliers:
+        if is_half_loaded():
+            open_batch(by=by, at=at, reason=REMOVED)
         return {}
     # Whoever is about to hang something on an order waits here, and then finds it gone.
     bulk.fetch(
@@ -87,7 +90,7 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
     apps.get_model("people.User").objects.filter(username__in=[name for name, _ in USERS]).delete()
     if not bulk.fetch("SELECT EXISTS (SELECT FROM stores_store)")[0][0]:
         bulk.execute("DELETE FROM history_pendingreaction")
-    open_batch(by=by, at=at, reason="remove_sample_shop")
+    open_batch(by=by, at=at, reason=REMOVED)
     transaction.on_commit(lambda: _unlink(files))
     return deleted
 

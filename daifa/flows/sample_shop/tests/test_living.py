@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from daifa.domain.books.queries import trial_balance
+from daifa.domain.history.commands import open_batch
 from daifa.domain.orders.models import Hold, Order
 from daifa.domain.people.models import User
 from daifa.domain.purchasing.models import PurchaseOrder, PurchaseRun
@@ -257,3 +258,15 @@ def test_in_a_live_shop_the_factories_answer_what_they_have_not_answered_yet(ope
         assert told["rows_refused"] == 0
         assert Parcel.objects.count() > before
         assert answer_sample_runs(at=later) == {}, "they do not say it twice"
+
+
+def test_a_loading_that_was_killed_is_taken_out_before_the_next(opened):
+    assert not sample_shop.is_half_loaded()
+    open_batch(by="t", at=NOW, reason=sample_shop.LOADING)  # the last that a killed loading wrote of this kind
+    assert sample_shop.is_half_loaded()
+    sample_shop.remove_sample_shop(by="t", at=NOW)
+    assert not sample_shop.is_half_loaded()
+    assert sample_shop.is_empty_database()
+    open_batch(by="t", at=NOW, reason=sample_shop.LOADING)  # killed before it made a store
+    sample_shop.remove_sample_shop(by="t", at=NOW)
+    assert not sample_shop.is_half_loaded()
