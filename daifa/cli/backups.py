@@ -81,7 +81,9 @@ def restore(
     )
 
 
-quarantine = typer.Typer(no_args_is_help=True, add_completion=False, help="A restored copy: what it must know before it may act.")
+quarantine = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="A restored copy: what it must know before it may act."
+)
 
 
 @quarantine.command()

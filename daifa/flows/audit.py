@@ -52,7 +52,9 @@ class Check(NamedTuple):
     thing: str
     rule: str  # an English msgid: what should hold, said as what does not
     sql: str
-    whole: bool = False  # says something about the whole installation: left out when only some stores are asked for
+    whole: bool = (
+        False  # says something about the whole installation: left out when only some stores are asked for
+    )
 
 
 def audit(*, stores: Sequence[int] | None = None) -> list[Breach]:
@@ -138,8 +140,12 @@ MINOR = """(SELECT c.code, CASE WHEN c.code IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK
 
 CHECKS: list[Check] = [
     Check(
-        "line_counters", "1", "order_line",
-        N_("Order lines whose counters cannot be: ordered = cancelled + allocated + open, and no more is purchased, accepted or shipped than allocated"),
+        "line_counters",
+        "1",
+        "order_line",
+        N_(
+            "Order lines whose counters cannot be: ordered = cancelled + allocated + open, and no more is purchased, accepted or shipped than allocated"
+        ),
         """SELECT l.id, format('line %s of order %s: %s ordered, %s cancelled, %s allocated, %s purchased, %s accepted, %s shipped',
                                l.line_no, o.number, l.quantity, l.cancelled, l.allocated, l.purchased, l.accepted, l.shipped)
            FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
@@ -148,7 +154,9 @@ CHECKS: list[Check] = [
                  OR l.purchased > l.allocated OR l.accepted > l.purchased OR l.shipped > l.accepted)""",
     ),
     Check(
-        "order_counters", "1", "order",
+        "order_counters",
+        "1",
+        "order",
         N_("Orders whose counters are not the sums of their lines"),
         """SELECT o.id, format('order %s: %s units, lines %s; allocated %s, lines %s; shipped %s, lines %s; delivered %s, lines %s',
                                o.number, o.units, s.units, o.allocated, s.allocated, o.shipped, s.shipped, o.delivered, s.delivered)
@@ -161,7 +169,9 @@ CHECKS: list[Check] = [
                  IS DISTINCT FROM (s.units, s.cancelled, s.allocated, s.purchased, s.accepted, s.shipped, s.delivered, s.returned)""",
     ),
     Check(
-        "order_amounts", "1", "order",
+        "order_amounts",
+        "1",
+        "order",
         N_("Orders whose amounts are not the sums of their lines"),
         """SELECT o.id, format('order %s: total %s, lines %s', o.number, o.total_amount, s.total)
            FROM orders_order o
@@ -173,7 +183,9 @@ CHECKS: list[Check] = [
                  OR o.total_amount <> o.goods_amount + o.shipping_amount + o.other_amount)""",
     ),
     Check(
-        "allocated", "2", "order_line",
+        "allocated",
+        "2",
+        "order_line",
         N_("Order lines whose allocated units are not those that were routed"),
         """SELECT l.id, format('line %s of order %s: %s allocated, %s routed', l.line_no, o.number, l.allocated, coalesce(f.live, 0))
            FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
@@ -182,7 +194,9 @@ CHECKS: list[Check] = [
            WHERE [[o.store_id]] AND l.allocated <> coalesce(f.live, 0)""",
     ),
     Check(
-        "open_holds", "1", "order",
+        "open_holds",
+        "1",
+        "order",
         N_("Orders whose count of holds is not that of their open holds"),
         """SELECT o.id, format('order %s: counts %s, has %s', o.number, o.open_holds, coalesce(h.n, 0))
            FROM orders_order o
@@ -190,7 +204,9 @@ CHECKS: list[Check] = [
            WHERE [[o.store_id]] AND o.open_holds <> coalesce(h.n, 0)""",
     ),
     Check(
-        "status", "1", "order",
+        "status",
+        "1",
+        "order",
         N_("Orders whose status does not follow from their counters"),
         """SELECT o.id, format('order %s: %s', o.number, o.status) FROM orders_order o
            WHERE [[o.store_id]] AND o.status IS DISTINCT FROM CASE
@@ -208,8 +224,12 @@ CHECKS: list[Check] = [
     ),
     # --- Purchases ------------------------------------------------------------------------------------------------
     Check(
-        "purchase_line_counters", "3", "purchase_line",
-        N_("Purchase lines whose counters cannot be: ordered = accepted + rejected + cancelled + backordered + unanswered, and shipped no more than accepted"),
+        "purchase_line_counters",
+        "3",
+        "purchase_line",
+        N_(
+            "Purchase lines whose counters cannot be: ordered = accepted + rejected + cancelled + backordered + unanswered, and shipped no more than accepted"
+        ),
         """SELECT l.id, format('line %s of %s: %s ordered, %s accepted, %s rejected, %s cancelled, %s backordered, %s shipped',
                                l.line_no, p.reference, l.quantity, l.accepted, l.rejected, l.cancelled, l.backordered, l.shipped)
            FROM purchasing_purchaseline l JOIN purchasing_purchaseorder p ON p.id = l.purchase_order_id
@@ -217,7 +237,9 @@ CHECKS: list[Check] = [
                  OR l.quantity < l.accepted + l.rejected + l.cancelled + l.backordered OR l.shipped > l.accepted)""",
     ),
     Check(
-        "purchase_counters", "3", "purchase_order",
+        "purchase_counters",
+        "3",
+        "purchase_order",
         N_("Purchase orders whose counters or amount are not the sums of their lines"),
         """SELECT p.id, format('%s: %s units, lines %s; accepted %s, lines %s; shipped %s, lines %s; goods %s, lines %s', p.reference,
                                p.units, s.units, p.accepted, s.accepted, p.shipped, s.shipped, p.goods_amount, s.goods)
@@ -230,7 +252,9 @@ CHECKS: list[Check] = [
                  IS DISTINCT FROM (s.units, s.accepted, s.rejected, s.cancelled, s.backordered, s.shipped, s.goods)""",
     ),
     Check(
-        "purchased", "3", "order_line",
+        "purchased",
+        "3",
+        "order_line",
         N_("Order lines whose purchased or accepted units are not those of their purchases"),
         """SELECT l.id, format('line %s of order %s: %s purchased, purchases %s; %s accepted, purchases %s', l.line_no, o.number,
                                l.purchased, coalesce(s.purchased, 0), l.accepted, coalesce(s.accepted, 0))
@@ -244,7 +268,9 @@ CHECKS: list[Check] = [
            WHERE [[o.store_id]] AND (l.purchased <> coalesce(s.purchased, 0) OR l.accepted <> coalesce(s.accepted, 0))""",
     ),
     Check(
-        "purchased_twice", "6", "order_line",
+        "purchased_twice",
+        "6",
+        "order_line",
         N_("Order lines of which more is being bought than was ordered"),
         """SELECT l.id, format('line %s of order %s: %s ordered, %s being bought', l.line_no, o.number, l.quantity, s.live)
            FROM (SELECT pl.order_line_id, sum((pl.quantity - pl.rejected - pl.cancelled) * pl.factor) AS live
@@ -255,8 +281,12 @@ CHECKS: list[Check] = [
            WHERE [[o.store_id]] AND s.live > l.quantity""",
     ),
     Check(
-        "fulfilled_twice", "6", "fulfilment_line",
-        N_("Fulfilment lines with more than one live purchase line, or with a purchase for other units than theirs"),
+        "fulfilled_twice",
+        "6",
+        "fulfilment_line",
+        N_(
+            "Fulfilment lines with more than one live purchase line, or with a purchase for other units than theirs"
+        ),
         """SELECT f.id, format('fulfilment line %s: %s units, purchases %s over %s lines', f.id, f.quantity, s.units, s.lines)
            FROM (SELECT pl.fulfilment_line_id AS id, count(*) AS lines, sum(pl.quantity * pl.factor) AS units
                  FROM purchasing_purchaseline pl JOIN purchasing_purchaseorder p ON p.id = pl.purchase_order_id
@@ -265,7 +295,9 @@ CHECKS: list[Check] = [
            WHERE [[fo.store_id]] AND (s.lines > 1 OR s.units > f.quantity)""",
     ),
     Check(
-        "attempts", "6", "purchase_order",
+        "attempts",
+        "6",
+        "purchase_order",
         N_("Purchase orders accepted in more than one attempt, or with more than one attempt open"),
         """SELECT p.id, format('%s: %s accepted, %s open', p.reference, s.accepted, s.open)
            FROM (SELECT purchase_order_id AS id, count(*) FILTER (WHERE state = 'accepted') AS accepted,
@@ -275,8 +307,12 @@ CHECKS: list[Check] = [
            WHERE [[p.store_id]] AND (s.accepted > 1 OR s.open > 1 OR (s.open > 0 AND s.accepted > 0))""",
     ),
     Check(
-        "placed_without_proof", "6", "purchase_order",
-        N_("Purchase orders that are placed although no attempt was accepted, no run was sent and no supplier answered"),
+        "placed_without_proof",
+        "6",
+        "purchase_order",
+        N_(
+            "Purchase orders that are placed although no attempt was accepted, no run was sent and no supplier answered"
+        ),
         """SELECT p.id, format('%s: %s', p.reference, p.state) FROM purchasing_purchaseorder p
            LEFT JOIN purchasing_purchaserun r ON r.id = p.run_id
            WHERE [[p.store_id]] AND p.state IN ('placed', 'closed') AND r.state IS DISTINCT FROM 'placed'
@@ -284,7 +320,9 @@ CHECKS: list[Check] = [
              AND NOT EXISTS (SELECT FROM purchasing_purchaseanswer a WHERE a.purchase_order_id = p.id)""",
     ),
     Check(
-        "accepted_not_placed", "6", "purchase_order",
+        "accepted_not_placed",
+        "6",
+        "purchase_order",
         N_("Purchase orders that would be sent again although the supplier has accepted them"),
         """SELECT p.id, format('%s: %s', p.reference, p.state) FROM purchasing_purchaseorder p
            WHERE [[p.store_id]] AND p.state IN ('draft', 'ready')
@@ -293,16 +331,24 @@ CHECKS: list[Check] = [
                   OR p.placed_at IS NOT NULL OR p.accepted > 0 OR p.shipped > 0)""",
     ),
     Check(
-        "lost_on_the_way", "6", "purchase_order",
-        N_("Purchase orders being placed that belong to no run and no attempt, so that nobody would ever look at them"),
+        "lost_on_the_way",
+        "6",
+        "purchase_order",
+        N_(
+            "Purchase orders being placed that belong to no run and no attempt, so that nobody would ever look at them"
+        ),
         """SELECT p.id, format('%s: %s since %s', p.reference, p.state, p.at::date) FROM purchasing_purchaseorder p
            WHERE [[p.store_id]] AND p.state IN ('submitting', 'unknown') AND p.run_id IS NULL
              AND NOT EXISTS (SELECT FROM purchasing_placementattempt a WHERE a.purchase_order_id = p.id
                              AND a.state IN ('prepared', 'unknown'))""",
     ),
     Check(
-        "mapping", "7", "purchase_line",
-        N_("Purchase lines that do not name the offer, mapping version and SKU their fulfilment line was frozen with"),
+        "mapping",
+        "7",
+        "purchase_line",
+        N_(
+            "Purchase lines that do not name the offer, mapping version and SKU their fulfilment line was frozen with"
+        ),
         """SELECT l.id, format('line %s of %s: %s, frozen %s', l.line_no, p.reference, l.supplier_sku, f.supplier_sku)
            FROM purchasing_purchaseline l JOIN purchasing_purchaseorder p ON p.id = l.purchase_order_id
            JOIN fulfilment_fulfilmentline f ON f.id = l.fulfilment_line_id
@@ -312,14 +358,18 @@ CHECKS: list[Check] = [
                  OR m.offer_id <> l.offer_id OR m.version <> l.mapping_version OR m.supplier_sku <> l.supplier_sku)""",
     ),
     Check(
-        "ship_to", "8", "purchase_order",
+        "ship_to",
+        "8",
+        "purchase_order",
         N_("Purchase orders whose ship-to is not a stored address of their order"),
         """SELECT p.id, format('%s ships to address %s, which belongs to order %s', p.reference, p.address_id, a.order_id)
            FROM purchasing_purchaseorder p LEFT JOIN orders_addressversion a ON a.id = p.address_id
            WHERE [[p.store_id]] AND (a.order_id IS DISTINCT FROM p.order_id OR length(a.digest) <> 32)""",
     ),
     Check(
-        "purchase_of_order", "8", "purchase_order",
+        "purchase_of_order",
+        "8",
+        "purchase_order",
         N_("Purchase orders that do not belong to the order, supplier and store they were routed for"),
         """SELECT p.id, p.reference FROM purchasing_purchaseorder p
            JOIN fulfilment_fulfilmentorder f ON f.id = p.fulfilment_order_id JOIN orders_order o ON o.id = p.order_id
@@ -332,14 +382,18 @@ CHECKS: list[Check] = [
            WHERE [[p.store_id]] AND (l.order_id <> p.order_id OR s.supplier_id <> p.supplier_id)""",
     ),
     Check(
-        "references", "6", "purchase_order",
+        "references",
+        "6",
+        "purchase_order",
         N_("Purchase references that stand on more than one purchase order"),
         """SELECT min(p.id), format('%s stands on %s purchase orders', p.reference, count(*)) FROM purchasing_purchaseorder p
            WHERE [[p.store_id]] GROUP BY p.reference HAVING count(*) > 1""",
     ),
     # --- Parcels --------------------------------------------------------------------------------------------------
     Check(
-        "shipped", "5", "order_line",
+        "shipped",
+        "5",
+        "order_line",
         N_("Order lines whose shipped units are not those in their parcels"),
         """SELECT l.id, format('line %s of order %s: %s shipped, parcels hold %s', l.line_no, o.number, l.shipped, coalesce(s.units, 0))
            FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
@@ -351,7 +405,9 @@ CHECKS: list[Check] = [
            WHERE [[o.store_id]] AND l.shipped <> coalesce(s.units, 0)""",
     ),
     Check(
-        "purchase_shipped", "5", "purchase_line",
+        "purchase_shipped",
+        "5",
+        "purchase_line",
         N_("Purchase lines whose shipped units are not those in their parcels"),
         """SELECT l.id, format('line %s of %s: %s shipped, parcels hold %s', l.line_no, p.reference, l.shipped, coalesce(s.units, 0))
            FROM purchasing_purchaseline l JOIN purchasing_purchaseorder p ON p.id = l.purchase_order_id
@@ -361,8 +417,12 @@ CHECKS: list[Check] = [
            WHERE [[p.store_id]] AND l.shipped <> coalesce(s.units, 0)""",
     ),
     Check(
-        "delivered", "4", "order_line",
-        N_("Order lines whose delivered units are not those of delivered parcels, or that were returned or refunded beyond what there was"),
+        "delivered",
+        "4",
+        "order_line",
+        N_(
+            "Order lines whose delivered units are not those of delivered parcels, or that were returned or refunded beyond what there was"
+        ),
         """SELECT l.id, format('line %s of order %s: %s delivered, parcels %s; %s returned, %s refunded of %s', l.line_no, o.number,
                                l.delivered, coalesce(s.delivered, 0), l.returned, l.refunded, l.quantity)
            FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
@@ -377,8 +437,12 @@ CHECKS: list[Check] = [
                  OR least(l.delivered, l.returned, l.refunded) < 0)""",
     ),
     Check(
-        "parcel_lines", "5", "parcel",
-        N_("Parcels that hold goods of another order, store or supplier, or whose units are not those of their lines"),
+        "parcel_lines",
+        "5",
+        "parcel",
+        N_(
+            "Parcels that hold goods of another order, store or supplier, or whose units are not those of their lines"
+        ),
         """SELECT p.id, format('parcel %s: %s units, lines %s', p.number, p.units, coalesce(s.units, 0)) FROM shipping_parcel p
            JOIN orders_order o ON o.id = p.order_id
            LEFT JOIN (SELECT pl.parcel_id, sum(pl.quantity) AS units,
@@ -393,7 +457,9 @@ CHECKS: list[Check] = [
            WHERE [[p.store_id]] AND (p.units <> coalesce(s.units, 0) OR s.wrong OR o.store_id <> p.store_id)""",
     ),
     Check(
-        "parcel_times", "4", "parcel",
+        "parcel_times",
+        "4",
+        "parcel",
         N_("Parcels whose state and times contradict each other"),
         """SELECT p.id, format('parcel %s: %s, handed over %s, delivered %s', p.number, p.state, p.handed_over_at, p.delivered_at)
            FROM shipping_parcel p
@@ -402,7 +468,9 @@ CHECKS: list[Check] = [
                  OR (p.state NOT IN ('announced', 'cancelled', 'lost', 'returned_to_sender', 'delivered') AND p.handed_over_at IS NULL))""",
     ),
     Check(
-        "active_number", "14", "parcel",
+        "active_number",
+        "14",
+        "parcel",
         N_("Parcels whose number is not their newest active waybill number, or that have none or several"),
         """SELECT p.id, format('parcel %s: %s active numbers, newest %s', p.number, coalesce(n.active, 0), n.newest)
            FROM shipping_parcel p
@@ -415,7 +483,9 @@ CHECKS: list[Check] = [
              AND (coalesce(n.active, 0) <> 1 OR n.old_active OR n.newest IS DISTINCT FROM p.number)""",
     ),
     Check(
-        "number_shown", "14", "parcel",
+        "number_shown",
+        "14",
+        "parcel",
         N_("Parcels whose buyer holds a number that was replaced, and no correction is queued"),
         f"""SELECT p.id, format('parcel %s, version %s', p.number, w.version) FROM shipping_parcel p
             JOIN (SELECT parcel_id, max(version) AS version FROM shipping_waybillnumber WHERE is_active GROUP BY 1
@@ -430,7 +500,9 @@ CHECKS: list[Check] = [
               AND p.id NOT IN ({_owed("tell_number_changed")})""",
     ),
     Check(
-        "channel_told", "14", "parcel",
+        "channel_told",
+        "14",
+        "parcel",
         N_("Parcels handed over of whose newest number the channel was not told, nor is it queued"),
         f"""SELECT p.id, format('parcel %s', p.number) FROM shipping_parcel p
             LEFT JOIN (SELECT parcel_id, max(version) AS version FROM shipping_waybillnumber WHERE is_active GROUP BY 1) w
@@ -441,7 +513,9 @@ CHECKS: list[Check] = [
     ),
     # --- Messages -------------------------------------------------------------------------------------------------
     Check(
-        "told_once", "14", "message",
+        "told_once",
+        "14",
+        "message",
         N_("Messages that went out more than once, or that buyers were told twice"),
         f"""SELECT m.id, format('%s about %s: sent %s times', m.kind, m.thing, s.n) FROM
             (SELECT thing AS id, count(*) AS n FROM history_transition WHERE kind = {MESSAGE.kind} AND state_to = 'sent'
@@ -452,15 +526,21 @@ CHECKS: list[Check] = [
             WHERE [[m.store_id]] GROUP BY m.kind, m.thing, m.version HAVING count(*) > 1""",
     ),
     Check(
-        "messages_sent", "14", "message",
-        N_("Messages whose state and time of sending contradict each other, or that belong to another store than their order"),
+        "messages_sent",
+        "14",
+        "message",
+        N_(
+            "Messages whose state and time of sending contradict each other, or that belong to another store than their order"
+        ),
         """SELECT m.id, format('%s about %s: %s at %s', m.kind, m.thing, m.state, m.sent_at) FROM buyer_messages_message m
            JOIN orders_order o ON o.id = m.order_id
            WHERE [[m.store_id]] AND ((m.state = 'sent') <> (m.sent_at IS NOT NULL) OR o.store_id <> m.store_id)""",
     ),
     # --- Books ----------------------------------------------------------------------------------------------------
     Check(
-        "entry_balance", "9", "entry",
+        "entry_balance",
+        "9",
+        "entry",
         N_("Entries that do not balance in each currency, or whose legs are not numbered from 1"),
         """SELECT e.id, format('%s %s: off by %s %s', e.fact, e.fact_id, s.off, s.currency) FROM
            (SELECT entry_id, currency, sum(amount) AS off FROM books_posting GROUP BY 1, 2 HAVING sum(amount) <> 0
@@ -469,19 +549,25 @@ CHECKS: list[Check] = [
            JOIN books_entry e ON e.id = s.entry_id WHERE [[e.store_id]]""",
     ),
     Check(
-        "trial_balance", "9", "account",
+        "trial_balance",
+        "9",
+        "account",
         N_("Currencies in which the sum over all accounts is not zero"),
         """SELECT min(p.account_id), format('%s: %s', p.currency, sum(p.amount)) FROM books_posting p
            JOIN books_entry e ON e.id = p.entry_id WHERE [[e.store_id]] GROUP BY p.currency HAVING sum(p.amount) <> 0""",
     ),
     Check(
-        "posted_once", "9", "entry",
+        "posted_once",
+        "9",
+        "entry",
         N_("Facts that were posted more than once"),
         """SELECT min(e.id), format('%s %s: %s entries', e.fact, e.fact_id, count(*)) FROM books_entry e
            WHERE [[e.store_id]] GROUP BY e.fact, e.fact_id HAVING count(*) > 1""",
     ),
     Check(
-        "orders_posted", "9", "order",
+        "orders_posted",
+        "9",
+        "order",
         N_("Orders received and paid that stand in no books, and no posting is owed"),
         f"""SELECT o.id, format('order %s: %s %s', o.number, o.total_amount, o.currency) FROM orders_order o
             JOIN {MINOR} m ON m.code = o.currency
@@ -490,7 +576,9 @@ CHECKS: list[Check] = [
               AND o.id NOT IN ({_owed("post_orders")})""",
     ),
     Check(
-        "orders_posted_right", "9", "order",
+        "orders_posted_right",
+        "9",
+        "order",
         N_("Orders that stand in the books with another total than their own"),
         f"""SELECT o.id, format('order %s: total %s, posted %s', o.number, o.total_amount, -s.amount) FROM
             (SELECT e.fact_id AS id, sum(p.amount) AS amount FROM books_entry e JOIN books_posting p ON p.entry_id = e.id
@@ -500,7 +588,9 @@ CHECKS: list[Check] = [
             WHERE [[o.store_id]] AND round(o.total_amount, m.digits) <> -s.amount""",
     ),
     Check(
-        "answers_posted", "9", "purchase_answer",
+        "answers_posted",
+        "9",
+        "purchase_answer",
         N_("Acceptances of suppliers that stand in no books, and no posting is owed"),
         f"""SELECT a.id, format('%s: %s %s', p.reference, a.goods_amount + a.freight_amount, p.currency)
             FROM purchasing_purchaseanswer a JOIN purchasing_purchaseorder p ON p.id = a.purchase_order_id
@@ -510,7 +600,9 @@ CHECKS: list[Check] = [
               AND a.id NOT IN ({_owed("post_purchases")})""",
     ),
     Check(
-        "parcels_posted", "9", "parcel",
+        "parcels_posted",
+        "9",
+        "parcel",
         N_("Parcels that left and stand in no books, and no posting is owed"),
         f"""SELECT p.id, format('parcel %s: %s', p.number, p.state) FROM shipping_parcel p
             JOIN stores_store s ON s.id = p.store_id
@@ -521,7 +613,9 @@ CHECKS: list[Check] = [
               AND p.id NOT IN ({OWED_PARCELS})""",
     ),
     Check(
-        "refunds_posted", "9", "refund",
+        "refunds_posted",
+        "9",
+        "refund",
         N_("Confirmed refunds that stand in no books, and no posting is owed"),
         f"""SELECT r.id, format('refund %s: %s %s', r.external_ref, r.amount, r.currency) FROM aftersales_refund r
             LEFT JOIN {MINOR} m ON m.code = r.currency
@@ -530,7 +624,9 @@ CHECKS: list[Check] = [
               AND r.id NOT IN ({_owed("post_refunds")})""",
     ),
     Check(
-        "money_out_posted", "9", "expense",
+        "money_out_posted",
+        "9",
+        "expense",
         N_("Expenses or payments to suppliers that stand in no books"),
         """SELECT x.id, format('expense %s: %s %s', x.key, x.amount, x.currency) FROM books_expense x
            WHERE [[x.store_id]] AND NOT EXISTS (SELECT FROM books_entry e WHERE e.fact = 'expense' AND e.fact_id = x.id)
@@ -539,7 +635,9 @@ CHECKS: list[Check] = [
            WHERE [[x.store_id]] AND NOT EXISTS (SELECT FROM books_entry e WHERE e.fact = 'supplier_paid' AND e.fact_id = x.id)""",
     ),
     Check(
-        "posted_for_nothing", "9", "entry",
+        "posted_for_nothing",
+        "9",
+        "entry",
         N_("Entries whose fact does not exist"),
         """SELECT e.id, format('%s %s', e.fact, e.fact_id) FROM books_entry e
            WHERE [[e.store_id]] AND CASE e.fact
@@ -555,13 +653,17 @@ CHECKS: list[Check] = [
                ELSE false END""",
     ),
     Check(
-        "entry_of_order", "9", "entry",
+        "entry_of_order",
+        "9",
+        "entry",
         N_("Entries in the books of another store than their order's"),
         """SELECT e.id, format('%s %s', e.fact, e.fact_id) FROM books_entry e JOIN orders_order o ON o.id = e.order_id
            WHERE [[e.store_id]] AND o.store_id <> e.store_id""",
     ),
     Check(
-        "deferred_income", "9", "order",
+        "deferred_income",
+        "9",
+        "order",
         N_("Orders wholly handed over on which income is still deferred"),
         f"""SELECT o.id, format('order %s: %s %s', o.number, s.amount, s.currency) FROM
             (SELECT e.order_id, p.currency, -sum(p.amount) AS amount FROM books_entry e JOIN books_posting p ON p.entry_id = e.id
@@ -576,7 +678,9 @@ CHECKS: list[Check] = [
               AND o.id NOT IN ({OWED_ORDERS})""",
     ),
     Check(
-        "goods_cost", "10", "order",
+        "goods_cost",
+        "10",
+        "order",
         N_("Orders of which everything accepted has left, and whose cost of goods is not what was bought"),
         f"""SELECT o.id, format('order %s: %s %s left over', o.number, s.amount, s.currency) FROM
             (SELECT e.order_id, p.currency, sum(p.amount) AS amount FROM books_entry e JOIN books_posting p ON p.entry_id = e.id
@@ -593,13 +697,17 @@ CHECKS: list[Check] = [
     ),
     # --- Refunds --------------------------------------------------------------------------------------------------
     Check(
-        "refund_claim", "11", "refund",
+        "refund_claim",
+        "11",
+        "refund",
         N_("Refunds to buyers without a claim on the supplier and without a recorded reason why not"),
         """SELECT r.id, format('refund %s: %s %s', r.external_ref, r.amount, r.currency) FROM aftersales_refund r
            WHERE [[r.store_id]] AND r.state = 'confirmed' AND r.no_claim_reason = ''""",
     ),
     Check(
-        "refunded", "4", "order",
+        "refunded",
+        "4",
+        "order",
         N_("Orders or lines whose refunded units or money are not those of their refunds"),
         """SELECT o.id, format('order %s: refunded %s, refunds %s', o.number, o.refunded_amount, coalesce(s.amount, 0))
            FROM orders_order o
@@ -617,7 +725,9 @@ CHECKS: list[Check] = [
              AND (l.refunded <> coalesce(s.units, 0) OR l.refunded_amount <> coalesce(s.amount, 0))""",
     ),
     Check(
-        "refund_of_order", "11", "refund",
+        "refund_of_order",
+        "11",
+        "refund",
         N_("Refunds in another store than their order's, or on lines of another order"),
         """SELECT r.id, format('refund %s', r.external_ref) FROM aftersales_refund r JOIN orders_order o ON o.id = r.order_id
            WHERE [[r.store_id]] AND o.store_id <> r.store_id
@@ -628,7 +738,9 @@ CHECKS: list[Check] = [
     ),
     # --- Imports and history --------------------------------------------------------------------------------------
     Check(
-        "import_rows", "13", "import",
+        "import_rows",
+        "13",
+        "import",
         N_("Imports whose rows do not add up: rows in = used + not orders + refused"),
         """SELECT f.id, format('%s: %s in, %s used, %s not orders, %s refused', f.name, f.rows_in, f.rows_used, f.rows_not_orders,
                                f.rows_refused)
@@ -661,7 +773,15 @@ _OF_STORE = "[[t.store_id]]"
 CHECKS += [
     *(
         _history(process, _OF_STORE)
-        for process in (FULFILMENT_ORDER, PURCHASE_ORDER, PARCEL, MESSAGE, DISPATCH_NOTICE, REFUND, AFTERSALE_CASE)
+        for process in (
+            FULFILMENT_ORDER,
+            PURCHASE_ORDER,
+            PARCEL,
+            MESSAGE,
+            DISPATCH_NOTICE,
+            REFUND,
+            AFTERSALE_CASE,
+        )
     ),
     *(_history(process, f"(t.store_id IS NULL OR {_OF_STORE})") for process in (PURCHASE_RUN, IMPORT)),
     _history(
@@ -670,7 +790,6 @@ CHECKS += [
         "WHERE p.id = t.purchase_order_id AND [[p.store_id]]))",
     ),
 ]
-
 
 
 def _dangling() -> Check:
@@ -688,7 +807,12 @@ def _dangling() -> Check:
                         WHERE t."{name}" IS NOT NULL AND x.id IS NULL GROUP BY 1, t."{name}" """
                 )
     return Check(
-        "dangling", "13", "row", N_("Rows that refer to something that does not exist"), " UNION ALL ".join(parts), whole=True
+        "dangling",
+        "13",
+        "row",
+        N_("Rows that refer to something that does not exist"),
+        " UNION ALL ".join(parts),
+        whole=True,
     )
 
 
@@ -707,7 +831,9 @@ TRIGGERS = ("postings_balance", "postings_are_final", "entries_are_final")
 
 CHECKS.append(
     Check(
-        "guards", "13", "constraint",
+        "guards",
+        "13",
+        "constraint",
         N_("Constraints or triggers that guard the tables and are missing or switched off"),
         f"""SELECT row_number() OVER (ORDER BY g.name), g.name FROM unnest(ARRAY[{", ".join(f"'{name}'" for name in GUARDS)}]) AS g (name)
             WHERE NOT EXISTS (SELECT FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid AND i.indisunique AND i.indisvalid

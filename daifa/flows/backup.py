@@ -105,22 +105,28 @@ def write_backup(
     target = target.absolute()
     if target.exists():
         raise Refused(
-            _("%(file)s is there already; a backup never overwrites one. Choose another name.") % {"file": target.name},
+            _("%(file)s is there already; a backup never overwrites one. Choose another name.")
+            % {"file": target.name},
             code="file_exists",
         )
     if not target.parent.is_dir():
         raise Refused(_("There is no folder %(folder)s.") % {"folder": target.parent}, code="no_folder")
-    handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # readable by its owner only
+    handle, aside = tempfile.mkstemp(
+        prefix=f".{target.name}.", dir=target.parent
+    )  # readable by its owner only
     try:
         with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True, compresslevel=3) as archive:
+            with zipfile.ZipFile(
+                file, "w", zipfile.ZIP_DEFLATED, allowZip64=True, compresslevel=3
+            ) as archive:
                 manifest = _write(archive, by=by, at=at, passphrase=passphrase, progress=progress or _silent)
             file.flush()
             os.fsync(file.fileno())
         os.link(aside, target)  # refuses where somebody was quicker
     except FileExistsError:
         raise Refused(
-            _("%(file)s is there already; a backup never overwrites one. Choose another name.") % {"file": target.name},
+            _("%(file)s is there already; a backup never overwrites one. Choose another name.")
+            % {"file": target.name},
             code="file_exists",
         ) from None
     except OSError as error:
@@ -288,7 +294,9 @@ def _manifest(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
         ) from None
     if manifest["format"] != FORMAT:
         raise Refused(
-            _("This backup is written in format %(theirs)s, and this version reads %(ours)s. Use daifa %(version)s.")
+            _(
+                "This backup is written in format %(theirs)s, and this version reads %(ours)s. Use daifa %(version)s."
+            )
             % {"theirs": manifest["format"], "ours": FORMAT, "version": manifest.get("version", "?")},
             code="other_format",
         )
@@ -313,7 +321,9 @@ def _refuse_other_tables(cursor: Any, manifest: dict[str, Any]) -> None:
     here = {table.name: set(table.columns) for table in _tables(cursor)}
     if {table["table"]: set(table["columns"]) for table in manifest["tables"]} != here:
         raise Refused(
-            _("The tables of this database are not those of the backup, although the same steps were applied."),
+            _(
+                "The tables of this database are not those of the backup, although the same steps were applied."
+            ),
             code="other_tables",
         )
 
@@ -402,7 +412,10 @@ def _load(
                 cursor.execute(_alter(table.name, sql.SQL("ENABLE TRIGGER USER")))
             for table, name, definition in references:
                 cursor.execute(
-                    _alter(table, sql.SQL("ADD CONSTRAINT {} ").format(sql.Identifier(name)) + sql.SQL(definition))
+                    _alter(
+                        table,
+                        sql.SQL("ADD CONSTRAINT {} ").format(sql.Identifier(name)) + sql.SQL(definition),
+                    )
                 )
             _check_balance(cursor)
             _move_sequences(cursor)
@@ -410,16 +423,18 @@ def _load(
     except DatabaseError as error:
         raise Refused(_not_loaded(error), code="not_loaded") from error
     former = (manifest["installation"] or {}).get("code", "")
-    open_tasks([NewTask(kind="quarantined", params={"since": manifest["taken_at"], "former_code": former})], at=at)
-    waiting = bulk.fetch("SELECT count(*) FROM buyer_messages_message WHERE state IN ('queued', 'sending')")[0][0]
+    open_tasks(
+        [NewTask(kind="quarantined", params={"since": manifest["taken_at"], "former_code": former})], at=at
+    )
+    waiting = bulk.fetch("SELECT count(*) FROM buyer_messages_message WHERE state IN ('queued', 'sending')")[
+        0
+    ][0]
     return code, waiting
 
 
 def _load_table(archive: zipfile.ZipFile, cursor: Any, table: _Table, entry: dict[str, Any]) -> None:
     names = sql.SQL(", ").join(map(sql.Identifier, table.columns))
-    with cursor.copy(
-        sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
-    ) as copy:
+    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)) as copy:
         for piece in _pieces(archive, entry["name"], most=entry["bytes"]):
             copy.write(piece)
     if cursor.rowcount != entry["rows"]:
@@ -458,7 +473,10 @@ def _move_sequences(cursor: Any) -> None:
     for table, column, sequence, is_large in cursor.fetchall():
         cursor.execute(
             sql.SQL("SELECT setval({}::regclass, greatest(coalesce(max({}), 0) + {}, 1)) FROM {}").format(
-                sql.Literal(sequence), sql.Identifier(column), sql.Literal(GAP if is_large else 0), sql.Identifier(table)
+                sql.Literal(sequence),
+                sql.Identifier(column),
+                sql.Literal(GAP if is_large else 0),
+                sql.Identifier(table),
             )
         )
 
@@ -509,7 +527,8 @@ def _bring_files(archive: zipfile.ZipFile, manifest: dict[str, Any], progress: P
         parts = PurePosixPath(entry["name"]).parts
         if parts[0] not in FOLDERS or len(parts) < 2 or ".." in parts or "\\" in entry["name"]:
             raise Refused(
-                _("The backup names a file outside its folders: %(file)s; nothing was restored.") % {"file": entry["name"]},
+                _("The backup names a file outside its folders: %(file)s; nothing was restored.")
+                % {"file": entry["name"]},
                 code="damaged",
             )
         target = top.joinpath(*parts)
@@ -536,7 +555,9 @@ def _bring_files(archive: zipfile.ZipFile, manifest: dict[str, Any], progress: P
 
 
 def _make_folders(top: Path, folder: Path) -> None:
-    top.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)  # as `config.home` makes it
+    top.mkdir(
+        mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True
+    )  # as `config.home` makes it
     missing = []
     while folder != top and not folder.is_dir():
         missing.append(folder)
@@ -647,7 +668,8 @@ def unwrap_key(wrapped: dict[str, Any], passphrase: str) -> str:
         return Fernet(derived).decrypt(wrapped["token"].encode()).decode()
     except (InvalidToken, KeyError, ValueError, TypeError):
         raise Refused(
-            _("The passphrase does not open the key in this backup; nothing was restored."), code="wrong_passphrase"
+            _("The passphrase does not open the key in this backup; nothing was restored."),
+            code="wrong_passphrase",
         ) from None
 
 
@@ -668,7 +690,9 @@ def _key_of(archive: zipfile.ZipFile, manifest: dict[str, Any], passphrase: str)
         return ""
     if not manifest["key"]["wrapped"]:
         raise Refused(
-            _("There is no key in this backup: it was written without a passphrase. Leave the passphrase out."),
+            _(
+                "There is no key in this backup: it was written without a passphrase. Leave the passphrase out."
+            ),
             code="no_key",
         )
     return unwrap_key(json.loads(archive.read("key.json")), passphrase)
@@ -678,7 +702,10 @@ def _settle_key(key: str, manifest: dict[str, Any]) -> list[str]:
     """Put the backup's key in place, or say what has to be done about it. Returns sentences."""
     if key and key != settings.SECRET_KEY:
         path = Path(settings.DAIFA_HOME) / "secret.key"
-        if os.environ.get("DAIFA_SECRET_KEY", "").strip() or os.environ.get("DAIFA_SECRET_KEY_FILE", "").strip():
+        if (
+            os.environ.get("DAIFA_SECRET_KEY", "").strip()
+            or os.environ.get("DAIFA_SECRET_KEY_FILE", "").strip()
+        ):
             return [
                 _(
                     "The key of this installation is given by DAIFA_SECRET_KEY or DAIFA_SECRET_KEY_FILE and differs from "

@@ -246,5 +246,9 @@ def test_an_empty_shop_is_clean():
 
 def test_the_rules_are_documented():
     table = (Path(__file__).resolve().parents[2] / "docs/rules/invariants.md").read_text()
-    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines() if line.startswith("| `")]
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in table.splitlines()
+        if line.startswith("| `")
+    ]
     assert rows == [(f"`{check.code}`", check.invariant, check.rule) for check in CHECKS]

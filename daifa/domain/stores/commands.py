@@ -325,7 +325,9 @@ def dismiss_tasks(ids: Sequence[int], *, scope: Sequence[int], by: str, at: date
 
 # --- This copy --------------------------------------------------------------------------------------------------
 
-ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # without I and O, which are read as digits; letters only, as references need
+ALPHABET = (
+    "ABCDEFGHJKLMNPQRSTUVWXYZ"  # without I and O, which are read as digits; letters only, as references need
+)
 LEASE = timedelta(minutes=5)
 
 
@@ -373,7 +375,15 @@ def hold_lease(*, at: datetime) -> str:
                    WHERE id = 1""",
                 (at, (until or at) - LEASE, place, at + LEASE, new_code()),
             )
-            open_tasks([NewTask(kind="quarantined", params={"since": ((until or at) - LEASE).isoformat(), "former_code": former})], at=at)
+            open_tasks(
+                [
+                    NewTask(
+                        kind="quarantined",
+                        params={"since": ((until or at) - LEASE).isoformat(), "former_code": former},
+                    )
+                ],
+                at=at,
+            )
             return _(
                 "These data were copied here from another place. Ask the suppliers what was placed since, then release this copy."
             )
