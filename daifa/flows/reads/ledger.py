@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -14,7 +14,8 @@ from daifa.lib.paging import Cursor
 NEWEST = ("-at", "-id")
 
 FACTS = (
-    "order_paid", "parcel_handed_over", "parcel_delivered", "purchase_accepted", "refund", "expense", "supplier_paid", "reversal",
+    "order_paid", "purchase_accepted", "parcel_handed_over", "parcel_delivered", "parcel_lost", "refund_confirmed",
+    "expense", "supplier_paid", "reversal",
 )  # fmt: skip
 
 
@@ -54,11 +55,11 @@ _ENTRY = """SELECT e.id, e.store_id, e.at, e.fact, e.fact_id, e.order_id, o.numb
 
 
 def entry_list(
-    scope: Sequence[int], *, since: date | None = None, until: date | None = None, fact: str | None = None,
+    scope: Sequence[int], *, since: datetime | None = None, until: datetime | None = None, fact: str | None = None,
     order_id: int | None = None, supplier_id: int | None = None, q: str | None = None, cursor: Cursor | None = None,
     limit: int = 50,
 ) -> list[EntryRow]:  # fmt: skip
-    """At most `limit` entries, newest first. Days are those of each store's own zone, both included.
+    """At most `limit` entries, newest first, dated from `since` on and before `until`.
 
     `q`: an order's number.
     """
@@ -66,12 +67,11 @@ def entry_list(
     beyond, params, order_by = cursor.sql({"at": "e.at", "id": "e.id"})
     where = [beyond, "e.store_id = ANY(%s::bigint[])"]
     params.append(list(scope))
-    zone = "(SELECT x.timezone FROM stores_store x WHERE x.id = e.store_id)"
     if since:
-        where.append(f"e.at >= %s::timestamp AT TIME ZONE {zone}")
+        where.append("e.at >= %s")
         params.append(since)
     if until:
-        where.append(f"e.at < (%s::timestamp + interval '1 day') AT TIME ZONE {zone}")
+        where.append("e.at < %s")
         params.append(until)
     if fact:
         where.append("e.fact = %s")

@@ -22,6 +22,7 @@ class Section:
     icon: str
     needs: str = "view"
     inside: tuple[Section, ...] = ()
+    installation: bool = False  # only for the owner of the installation
 
 
 SECTIONS: tuple[Section, ...] = (
@@ -40,8 +41,9 @@ SECTIONS: tuple[Section, ...] = (
         "settings", _("Settings"), "settings",
         inside=(
             Section("stores", _("Stores"), "building-store"),
-            Section("people", _("People"), "users"),
+            Section("people", _("People"), "users", "own"),
             Section("templates", _("Templates"), "template"),
+            Section("installation", _("This installation"), "adjustments", "own", installation=True),
         ),
     ),
 )  # fmt: skip
@@ -83,7 +85,7 @@ def items(request: HttpRequest, scope: Scope) -> list[Item]:
     def item(section: Section) -> Item | None:
         inside = tuple(found for one in section.inside if (found := item(one)))
         url = known.get(section.name) or (inside[0].url if inside else None)
-        if url is None or not scope.may(section.needs):
+        if url is None or not scope.may(section.needs) or (section.installation and not scope.is_superuser):
             return None
         counter = _COUNTS.get(section.name)
         return Item(

@@ -96,6 +96,11 @@ class Scope:
             return None
         return _("This belongs to all stores: only somebody who may do it in every one of them can change it.")
 
+    def require_shared(self, needs: Need) -> None:
+        """403 with the sentence unless the person may change what belongs to no single store."""
+        if sentence := self.why_not_shared(needs):
+            raise PermissionDenied(sentence)
+
     def why_not(self, needs: Need, store_id: int | None = None) -> str | None:
         """None when allowed, else the sentence to show: what an `ActionButton` takes as its `reason`."""
         return None if self.may(needs, store_id) else refusal(needs)

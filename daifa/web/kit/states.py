@@ -124,6 +124,34 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "store": {"open": ("success", "open", "营业中"), "closed": ("muted", "closed", "已闭店")},
     "period": {"open": ("success", "open", "未结账"), "closed": ("muted", "closed", "已结账")},
+    "product": {
+        "draft": ("neutral", "draft", "草稿"),
+        "active": ("success", "active", "在售"),
+        "retired": ("muted", "retired", "已停用"),
+    },
+    "listing": {
+        "draft": ("neutral", "draft", "草稿"),
+        "live": ("success", "live", "在售"),
+        "paused": ("warning", "paused", "已暂停"),
+        "delisted": ("muted", "taken down", "已下架"),
+        "closed": ("muted", "closed", "已关闭"),
+    },
+    "mapping": {
+        "proposed": ("info", "to confirm", "待确认"),
+        "verified": ("success", "confirmed", "已确认"),
+        "broken": ("danger", "broken", "已失效"),
+        "superseded": ("muted", "superseded", "已被替代"),
+    },
+    "import_row": {
+        "open": ("warning", "open", "待处理"),
+        "retried": ("success", "retried", "已重试"),
+        "dismissed": ("muted", "dismissed", "已忽略"),
+        "note": ("info", "remark", "备注"),
+    },
+    "reaction": {
+        "pending": ("info", "waiting", "等待中"),
+        "parked": ("danger", "needs you", "待人工处理"),
+    },
     # Roles are shown as badges too, so they live in the same table.
     "role": {
         "owner": ("progress", "owner", "店主"),

@@ -1,0 +1,100 @@
+"""A person puts right what orders are held for: a source is named, a listing linked, an agreement recorded, a rate entered.
+
+Each of these also lets the orders that were held for it be routed again, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django.db import transaction
+
+from daifa.domain.books import commands as books
+from daifa.domain.catalog import commands as catalog
+from daifa.domain.history.commands import record_facts
+from daifa.domain.sourcing import commands as sourcing
+from daifa.domain.sourcing.models import Agreement, Supplier
+from daifa.flows.intake import route_held_variants
+from daifa.lib import bulk
+
+
+@transaction.atomic
+def map_sku(
+    *, variant_id: int, offer_id: int, factor: int = 1, rank: int = 1, note: str = "", by: str, at: datetime
+) -> int:
+    """A person names the offer by which a variant is bought. Returns how many held orders are routed again."""
+    sourcing.map_sku(variant_id=variant_id, offer_id=offer_id, factor=factor, rank=rank, note=note, by=by, at=at)
+    return len(route_held_variants([variant_id], at=at))
+
+
+@transaction.atomic
+def verify_mappings(mapping_ids: Sequence[int], *, by: str, at: datetime) -> tuple[list[int], int]:
+    """A person confirms proposals; returns (those confirmed, how many held orders are routed again)."""
+    verified = sourcing.verify_mappings(mapping_ids, by=by, at=at)
+    variants = bulk.fetch("SELECT DISTINCT variant_id FROM sourcing_skumapping WHERE id = ANY(%s::bigint[])", (verified,))
+    return verified, len(route_held_variants([row[0] for row in variants], at=at))
+
+
+@transaction.atomic
+def link_listings(links: Mapping[int, int | None], *, by: str, at: datetime) -> tuple[list[int], int]:
+    """Say which variant each listing is; returns (listings changed, how many held orders are routed again)."""
+    changed = catalog.link_listings(links, by=by, at=at)
+    held = [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT DISTINCT h.order_id FROM catalog_listingvariant g
+               JOIN orders_order o ON o.store_id = g.store_id
+               JOIN orders_hold h ON h.order_id = o.id AND h.released_at IS NULL AND h.reason = 'mapping_missing'
+               JOIN orders_orderline l ON l.id = h.line_id AND l.sku = g.sku
+               WHERE g.id = ANY(%s::bigint[]) AND g.variant_id IS NOT NULL ORDER BY 1""",
+            (changed,),
+        )
+    ]
+    record_facts("orders_to_route", held, at=at)
+    return changed, len(held)
+
+
+@transaction.atomic
+def record_agreement(
+    *, supplier_id: int, store_id: int | None, valid_from: date, valid_until: date | None = None,
+    neutral_packing: bool = True, note: str = "", by: str, at: datetime,
+) -> tuple[Agreement, int]:  # fmt: skip
+    """`sourcing.commands.record_agreement`; returns it and how many held orders are routed again."""
+    agreement = sourcing.record_agreement(
+        supplier_id=supplier_id, store_id=store_id, valid_from=valid_from, valid_until=valid_until,
+        neutral_packing=neutral_packing, note=note, by=by, at=at,
+    )  # fmt: skip
+    return agreement, _route_held("agreement_missing", [store_id] if store_id else None, at=at)
+
+
+@transaction.atomic
+def edit_supplier(*, supplier_id: int, by: str, at: datetime, **facts: Any) -> tuple[Supplier, int]:
+    """`sourcing.commands.edit_supplier`; a supplier who is active again, or ships to more countries, may serve what was held."""
+    before = Supplier.objects.filter(pk=supplier_id).values_list("state", "ships_to").first()
+    supplier = sourcing.edit_supplier(supplier_id=supplier_id, by=by, at=at, **facts)
+    routed = 0
+    if before != (supplier.state, supplier.ships_to):
+        routed = _route_held("agreement_missing", None, at=at) + _route_held("destination_refused", None, at=at)
+    return supplier, routed
+
+
+@transaction.atomic
+def set_fx_rates(rates: Sequence[books.NewRate], *, by: str, at: datetime) -> tuple[books.Written, int]:
+    """`books.commands.set_fx_rates`; returns its answer and how many held orders are routed again."""
+    written = books.set_fx_rates(rates, by=by, at=at)
+    return written, _route_held("exchange_rate_missing", None, at=at) if written.added else 0
+
+
+def _route_held(reason: str, stores: Sequence[int] | None, *, at: datetime) -> int:
+    held = [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT DISTINCT h.order_id FROM orders_hold h JOIN orders_order o ON o.id = h.order_id
+               WHERE h.released_at IS NULL AND h.reason = %s AND (%s OR o.store_id = ANY(%s::bigint[])) ORDER BY 1""",
+            (reason, stores is None, list(stores or ())),
+        )
+    ]
+    record_facts("orders_to_route", held, at=at)
+    return len(held)
