@@ -42,10 +42,17 @@ def apply_tracking(
     result = Tracked()
     parcels: dict[str, list[int]] = {}
     for number, parcel in bulk.fetch(
-        """SELECT n.number, n.parcel_id FROM shipping_waybillnumber n JOIN shipping_parcel p ON p.id = n.parcel_id
-           WHERE n.number = ANY(%s::text[]) AND p.state <> 'cancelled'
-             AND (%s::bigint[] IS NULL OR p.store_id = ANY(%s::bigint[]))""",
-        (list({row.number for row in rows}), stores and list(stores), stores and list(stores)),
+        # Each half has its index: a parcel carries its newest number, the replaced ones lie among the waybills.
+        """WITH wanted AS (SELECT unnest(%(numbers)s::text[]) AS number)
+           SELECT p.number, p.id FROM wanted JOIN shipping_parcel p USING (number)
+           WHERE p.state <> 'cancelled' AND (%(stores)s::bigint[] IS NULL OR p.store_id = ANY(%(stores)s::bigint[]))
+           UNION
+           SELECT n.number, p.id FROM wanted
+           JOIN shipping_waybillnumber n ON n.number = wanted.number AND NOT n.is_active
+           JOIN shipping_parcel p ON p.id = n.parcel_id
+           WHERE p.state <> 'cancelled' AND (%(stores)s::bigint[] IS NULL OR p.store_id = ANY(%(stores)s::bigint[]))
+           ORDER BY 2""",
+        {"numbers": list({row.number for row in rows}), "stores": stores and list(stores)},
     ):
         parcels.setdefault(number, []).append(parcel)
     scans = []
