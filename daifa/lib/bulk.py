@@ -70,6 +70,14 @@ def fetch(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple
         return c.fetchall()
 
 
+def fetch_dicts(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
+    """As `fetch`, rows as {column: value}."""
+    with cursor() as c:
+        c.execute(query, params, prepare=True)
+        names = [column.name for column in c.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in c.fetchall()]
+
+
 def execute(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     """Run a prepared raw statement; returns the row count."""
     with connection.wrap_database_errors, cursor() as c:

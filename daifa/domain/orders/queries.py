@@ -6,11 +6,14 @@ there is more. No list counts its rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
+
+from django.db import connection
 
 from daifa.domain.orders.models import STATUSES
 from daifa.domain.orders.process import HOLDS
@@ -20,7 +23,10 @@ from daifa.lib.paging import Cursor
 NEWEST = ("-placed_at", "-id")
 ENDED = ("delivered", "closed", "cancelled")
 # Beyond this many matches a condition is no shortcut: the list is walked from its newest end and tested row by row.
-MOST_MATCHES = 3_000
+MOST_MATCHES = 1_500
+# So many customers whose name begins alike are looked at; who has more of them types another letter.
+MOST_CUSTOMERS = 20_000
+MANY_CUSTOMERS = 500
 _STATUSES = {code for code, _words in STATUSES}
 _AFTER_ALL = "\U0010ffff"  # greater than any further character, so that [q, q + this) is "begins with q"
 
@@ -139,8 +145,8 @@ def order_page(
                        ORDER BY {order_by} LIMIT %s) o
                    ORDER BY {order_by} LIMIT %s"""
         arguments = [stores, *params, *key, limit, limit]
-    with bulk.cursor() as c:
-        # Not prepared: which index serves best depends on the values.
+    # Bound by the client: which index serves best depends on the values, so the planner must see them.
+    with connection.cursor() as c:
         c.execute(
             f"SELECT {_COLUMNS} FROM ({page}) page JOIN orders_order o ON o.id = page.id {_BESIDE} ORDER BY {outer}",
             arguments,
@@ -171,11 +177,6 @@ _SKU = (
     "(SELECT TRUE FROM orders_orderline l WHERE l.order_id = o.id AND l.sku >= %s AND l.sku < %s LIMIT 1)",
     "SELECT order_id FROM orders_orderline WHERE sku >= %s AND sku < %s LIMIT %s",
 )
-_REF = (
-    "(SELECT TRUE FROM customers_customer c WHERE c.id = o.customer_id AND c.ref >= %s AND c.ref < %s)",
-    """SELECT o.id FROM customers_customer c JOIN orders_order o ON o.customer_id = c.id
-       WHERE c.store_id = ANY(%s::bigint[]) AND c.ref >= %s AND c.ref < %s LIMIT %s""",
-)
 _NAMES = [
     (
         f"""(SELECT TRUE FROM orders_addressversion a WHERE a.order_id = o.id AND {also}
@@ -188,12 +189,11 @@ _NAMES = [
         ("lower(substring(a.name from '[^ ]+$'))", "a.name LIKE '%% %%'"),
     )
 ]
-_CUSTOMER_NAME = (
-    """(SELECT TRUE FROM customers_customer c
-        WHERE c.id = o.customer_id AND c.name <> '' AND lower(c.name) ~>=~ %s AND lower(c.name) ~<~ %s)""",
-    """SELECT o.id FROM customers_customer c JOIN orders_order o ON o.customer_id = c.id
-       WHERE c.name <> '' AND lower(c.name) ~>=~ %s AND lower(c.name) ~<~ %s LIMIT %s""",
-)
+_CUSTOMERS = [
+    "SELECT id FROM customers_customer WHERE store_id = ANY(%s::bigint[]) AND ref >= %s AND ref < %s LIMIT %s",
+    """SELECT id FROM customers_customer
+       WHERE store_id = ANY(%s::bigint[]) AND name <> '' AND lower(name) ~>=~ %s AND lower(name) ~<~ %s LIMIT %s""",
+]
 
 
 def spellings(q: str) -> list[str]:
@@ -206,30 +206,47 @@ def begins_with(q: str) -> tuple[str, str]:
     return q, q + _AFTER_ALL
 
 
-def _matching(stores: list[int], q: str) -> tuple[set[int], list[tuple[str, tuple[str, str]]]]:
+def _matching(stores: list[int], q: str) -> tuple[set[int], list[tuple[str, tuple[Any, ...]]]]:
     """Ids of the orders that match `q` (some perhaps of other stores), and the conditions with too many matches."""
     asked: list[tuple[tuple[str, str], str, bool]] = []
+    customers = []
     for word in spellings(q):
-        asked += [(_NUMBER, word, True), (_SKU, word, False), (_REF, word, True)]
+        asked += [(_NUMBER, word, True), (_SKU, word, False)]
+        customers.append((_CUSTOMERS[0], word))
     if not q.startswith("#"):
         asked.append((_NUMBER, "#" + q, True))
     if len(q) > 1 and not q.isdigit():
-        asked += [(meaning, q.lower(), False) for meaning in (*_NAMES, _CUSTOMER_NAME)]
+        asked += [(meaning, q.lower(), False) for meaning in _NAMES]
+        customers.append((_CUSTOMERS[1], q.lower()))
     parts, given = [], []
     for (_condition, query), word, of_store in asked:
         parts.append(f"ARRAY({query})")
         given += [*([stores] if of_store else []), *begins_with(word), MOST_MATCHES + 1]
+    for query, word in customers:
+        parts.append(f"ARRAY({query})")
+        given += [stores, *begins_with(word), MOST_CUSTOMERS]
     # All meanings in one statement, and arrays rather than rows: thousands of ids cost little that way.
-    with bulk.cursor() as c:
-        c.execute(f"SELECT {', '.join(parts)}", given)
-        matches = c.fetchone()
+    matches = bulk.fetch(f"SELECT {', '.join(parts)}", given)[0]
     found: set[int] = set()
-    frequent = []
-    for ((condition, _query), word, _of_store), ids in zip(asked, matches, strict=True):
+    frequent: list[tuple[str, tuple[Any, ...]]] = []
+    for ((condition, _query), word, _of_store), ids in zip(asked, matches[: len(asked)], strict=True):
         if len(ids) > MOST_MATCHES:
             frequent.append((condition, begins_with(word)))
         else:
             found.update(ids)
+    buyers = list({customer for ids in matches[len(asked) :] for customer in ids})
+    if len(buyers) > MANY_CUSTOMERS:
+        # Most of them have an order, so the walk meets one soon; and it looks a buyer up in a hash.
+        frequent.append(("o.customer_id = ANY(%s::bigint[])", (buyers,)))
+    elif buyers:
+        orders = bulk.fetch(
+            "SELECT ARRAY(SELECT id FROM orders_order WHERE customer_id = ANY(%s::bigint[]) LIMIT %s)",
+            (buyers, MOST_MATCHES + 1),
+        )[0][0]
+        if len(orders) > MOST_MATCHES:
+            frequent.append(("o.customer_id = ANY(%s::bigint[])", (buyers,)))
+        else:
+            found.update(orders)
     return found, frequent
 
 
@@ -249,22 +266,29 @@ class OrderDetail:
 
 def order_detail(scope: Sequence[int], order_id: int) -> OrderDetail | None:
     """Everything orders themselves know about one; None when it is not there or not in scope."""
-    from daifa.domain.customers.models import Customer
-    from daifa.domain.orders.models import AddressVersion, Hold, Order, OrderLine
-
-    order = Order.objects.filter(id=order_id, store_id__in=list(scope)).values().first()
-    if order is None:
+    orders = bulk.fetch_dicts(
+        "SELECT * FROM orders_order WHERE id = %s AND store_id = ANY(%s::bigint[])", (order_id, list(scope))
+    )
+    if not orders:
         return None
+    [order] = orders
+    holds = bulk.fetch_dicts("SELECT * FROM orders_hold WHERE order_id = %s ORDER BY opened_at, id", (order_id,))
+    for hold in holds:
+        if isinstance(hold["params"], str):
+            hold["params"] = json.loads(hold["params"])
+    customers = (
+        bulk.fetch_dicts("SELECT * FROM customers_customer WHERE id = %s", (order["customer_id"],))
+        if order["customer_id"]
+        else []
+    )
     return OrderDetail(
         order=order,
-        lines=list(OrderLine.objects.filter(order_id=order_id).order_by("line_no").values()),
-        addresses=list(AddressVersion.objects.filter(order_id=order_id).order_by("-version").values()),
-        holds=list(Hold.objects.filter(order_id=order_id).order_by("opened_at", "id").values()),
-        customer=(
-            Customer.objects.filter(id=order["customer_id"]).values().first()
-            if order["customer_id"]
-            else None
+        lines=bulk.fetch_dicts("SELECT * FROM orders_orderline WHERE order_id = %s ORDER BY line_no", (order_id,)),
+        addresses=bulk.fetch_dicts(
+            "SELECT * FROM orders_addressversion WHERE order_id = %s ORDER BY version DESC", (order_id,)
         ),
+        holds=holds,
+        customer=customers[0] if customers else None,
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from daifa.domain.purchasing.models import (
@@ -102,7 +103,8 @@ def purchase_page(
         params += [q, q + "\U0010ffff"]
     cursor = cursor or Cursor(NEWEST)
     beyond, key, order_by = cursor.sql({"id": "p.id"})
-    with bulk.cursor() as c:
+    # Bound by the client: which index serves best depends on the values, so the planner must see them.
+    with connection.cursor() as c:
         c.execute(
             f"""SELECT {_COLUMNS} FROM purchasing_purchaseorder p
                 JOIN orders_order o ON o.id = p.order_id JOIN sourcing_supplier s ON s.id = p.supplier_id

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db import connection
+
 from daifa.domain.shipping.process import PARCEL
 from daifa.lib import bulk
 from daifa.lib.paging import Cursor
@@ -75,7 +77,8 @@ def parcel_page(
     cursor = cursor or Cursor(NEWEST)
     beyond, key, order_by = cursor.sql({"announced_at": "p.announced_at", "id": "p.id"})
     conditions.append(beyond)
-    with bulk.cursor() as c:
+    # Bound by the client: which index serves best depends on the values, so the planner must see them.
+    with connection.cursor() as c:
         c.execute(
             f"""
             SELECT p.id, p.store_id, p.order_id, o.number, p.supplier_id, s.code, p.carrier, p.number, p.state, p.units,

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from daifa.domain.aftersales.models import Refund
 from daifa.domain.fulfilment.models import RoutingDecision
-from daifa.domain.messages.models import Message
 from daifa.domain.orders.models import OrderLine
 from daifa.domain.orders.queries import OrderDetail, OrderRow, order_detail, order_page
 from daifa.domain.purchasing.queries import PurchaseRow, orders_of_references, purchase_page
 from daifa.domain.shipping.queries import ParcelRow, orders_of_numbers, parcel_page
 from daifa.domain.sourcing.models import SupplierOffer
+from daifa.lib import bulk
 
 MOST = 200  # purchases and parcels of one order
 
@@ -48,15 +47,15 @@ def whole_order(scope: Sequence[int], order_id: int) -> WholeOrder | None:
         detail=detail,
         purchases=purchase_page(store, order_id=order_id, limit=MOST),
         parcels=parcel_page(store, order_id=order_id, limit=MOST),
-        messages=list(
-            Message.objects.filter(order_id=order_id)
-            .order_by("id")
-            .values("id", "kind", "state", "reason", "subject", "at", "sent_at")
+        messages=bulk.fetch_dicts(
+            """SELECT id, kind, state, reason, subject, at, sent_at FROM buyer_messages_message
+               WHERE order_id = %s ORDER BY id""",
+            (order_id,),
         ),
-        refunds=list(
-            Refund.objects.filter(order_id=order_id)
-            .order_by("id")
-            .values("id", "external_ref", "state", "reason", "amount", "currency", "at", "confirmed_at")
+        refunds=bulk.fetch_dicts(
+            """SELECT id, external_ref, state, reason, amount, currency, at, confirmed_at FROM aftersales_refund
+               WHERE order_id = %s ORDER BY id""",
+            (order_id,),
         ),
     )
 
