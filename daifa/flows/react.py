@@ -11,8 +11,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import Error as DatabaseError
-from django.db import OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from daifa.domain.history import commands as history
 from daifa.domain.stores.commands import NewTask, open_tasks
@@ -22,8 +21,9 @@ from daifa.lib import bulk
 GATHER = 1000
 TRIES = 3
 PAUSE = timedelta(minutes=2)
-# What one bad row may raise. OperationalError is among them by descent and is let through where it means a lost race.
-BAD_ROW = (DatabaseError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError)
+# A lost race or a broken connection says nothing about the things: the whole round is tried again. Whatever else is
+# raised is the fault of a thing, until it stands alone and proves otherwise.
+LOST = (OperationalError, InterfaceError)
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ def react(*, at: datetime, most: int | None = None) -> int:
     while most is None or rounds < most:
         try:
             count = history.retried(lambda: _round(at, carefully=False))
-        except OperationalError:
+        except LOST:
             raise
-        except BAD_ROW:  # everything was rolled back: again, by savepoint, to find the bad row
+        except Exception:  # everything was rolled back: again, by savepoint, to find the bad row
             count = history.retried(lambda: _round(at, carefully=True))
         if count < 0:
             break
@@ -76,9 +76,9 @@ def _run(run: Run, things: Sequence[int], failed: dict[int, str], *, at: datetim
     try:
         with transaction.atomic():
             return run(list(things), at=at, by=by)
-    except OperationalError:
+    except LOST:
         raise  # deadlock, serialisation, broken connection: the whole round is tried again
-    except BAD_ROW as error:
+    except Exception as error:
         if len(things) == 1:
             log.warning("%s failed for %s: %s", by, things[0], type(error).__name__, exc_info=error)
             failed[things[0]] = f"{type(error).__name__}: {error}".splitlines()[0][:300]

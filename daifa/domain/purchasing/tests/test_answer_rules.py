@@ -1,5 +1,7 @@
 """Runs docs/rules/replies.md, and what must hold for whatever a supplier writes."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,7 +73,7 @@ def test_a_truthful_answer_in_any_order_and_repeated_ends_the_same(quantity, dat
     bounds = [0, *[cut for cut in cuts if cut < accepted], accepted]
     told = [(accepted, False, (), None)]
     told += [
-        (accepted, False, (f"YT{n}",), right - left) for n, (left, right) in enumerate(zip(bounds, bounds[1:], strict=False))
+        (accepted, False, (f"YT{n}",), right - left) for n, (left, right) in enumerate(pairwise(bounds))
     ]
     rows = [row for row in told for _ in range(data.draw(st.integers(1, 3)))]
     line = line_of(quantity)
