@@ -126,6 +126,19 @@ def offers_side_by_side(variant_id: int, *, currency: str, on: date) -> list[Off
     return result
 
 
+def offers_alike(variant_id: int, *, limit: int = 10) -> list[OfferRow]:
+    """Offers not mapped to a variant that have its SKU or its product's very title: for a person to look at, never a guess."""
+    rows = bulk.fetch(
+        f"""{_OFFER_ROW}, (SELECT v.sku, p.title FROM catalog_variant v JOIN catalog_product p ON p.id = v.product_id WHERE v.id = %s) w
+            WHERE o.supplier_id = s.id AND (o.supplier_sku = w.sku OR lower(o.title) = lower(w.title)) AND o.state <> 'removed'
+              AND NOT EXISTS (SELECT FROM sourcing_skumapping m WHERE m.offer_id = o.id AND m.variant_id = %s
+                              AND m.state IN ('verified', 'superseded'))
+            ORDER BY s.code, o.supplier_sku LIMIT %s""",
+        (variant_id, variant_id, limit),
+    )
+    return _with_variants(rows)
+
+
 # --- Listings -----------------------------------------------------------------------------------------------------
 
 
@@ -199,20 +212,25 @@ def offer_list(
             "NOT EXISTS (SELECT FROM sourcing_skumapping m WHERE m.offer_id = o.id AND m.state IN ('verified', 'proposed'))"
         )
     rows = bulk.fetch(
-        f"""SELECT o.id, s.id, s.code, s.name, o.supplier_sku, o.title, o.price, o.freight, s.currency, o.stock,
-                   o.stock_at, o.lead_days, o.state, o.read_at
-            FROM sourcing_supplieroffer o JOIN sourcing_supplier s ON s.id = o.supplier_id
-            WHERE {" AND ".join(where)} ORDER BY {order_by} LIMIT %s""",
-        [*params, limit],
+        f"""{_OFFER_ROW} WHERE o.supplier_id = s.id AND {" AND ".join(where)} ORDER BY {order_by} LIMIT %s""", [*params, limit]
     )
+    return cursor.forwards(_with_variants(rows))
+
+
+_OFFER_ROW = """SELECT o.id, s.id, s.code, s.name, o.supplier_sku, o.title, o.price, o.freight, s.currency, o.stock, o.stock_at,
+                       o.lead_days, o.state, o.read_at
+                FROM sourcing_supplieroffer o, sourcing_supplier s"""
+
+
+def _with_variants(rows: Sequence[tuple[Any, ...]]) -> list[OfferRow]:
     mapped: dict[int, list[tuple[int, str, str]]] = {}
-    for offer, variant, sku, state_ in bulk.fetch(
+    for offer, variant, sku, state in bulk.fetch(
         """SELECT m.offer_id, v.id, v.sku, m.state FROM sourcing_skumapping m JOIN catalog_variant v ON v.id = m.variant_id
            WHERE m.offer_id = ANY(%s::bigint[]) AND m.state <> 'superseded' ORDER BY m.offer_id, v.sku""",
         ([row[0] for row in rows],),
     ):
-        mapped.setdefault(offer, []).append((variant, sku, state_))
-    return cursor.forwards([OfferRow(*row, mapped.get(row[0], [])) for row in rows])
+        mapped.setdefault(offer, []).append((variant, sku, state))
+    return [OfferRow(*row, mapped.get(row[0], [])) for row in rows]
 
 
 # --- Suppliers ----------------------------------------------------------------------------------------------------

@@ -45,6 +45,13 @@ def _call(value: Any, *arguments: Any) -> Any:
     return value(*arguments) if callable(value) else value
 
 
+def _way_back(back: Any, thing: Any) -> tuple[Any, str] | None:
+    """(label, address): `back` is (label, function → address), or a function of the thing that gives (label, address)."""
+    if back is None:
+        return None
+    return back(thing) if callable(back) else (back[0], back[1]())
+
+
 # --- Lists --------------------------------------------------------------------------------------------------------
 
 
@@ -227,7 +234,7 @@ class DetailPage:
     store_id: str | None = "store_id"
     needs: str = "view"
     pretitle: Any = ""
-    back: tuple[Any, Callable[[], str]] | None = None
+    back: tuple[Any, Callable[[], str]] | Callable[[Any], tuple[Any, str]] | None = None
     badges: Callable[[Any, Scope], Sequence[Any]] | None = None
     actions: Callable[[Any, Scope], Sequence[Button]] | None = None
     facts: Callable[[Any, Scope], Sequence[Fact]] | None = None
@@ -260,7 +267,7 @@ class DetailPage:
             {
                 "page": self, "thing": thing, "scope": scope, "store": store, "title": self.title(thing, scope),
                 "pretitle": _call(self.pretitle, thing, scope),
-                "back": (self.back[0], self.back[1]()) if self.back else None,
+                "back": _way_back(self.back, thing),
                 "badges": self.badges(thing, scope) if self.badges else (),
                 "actions": self.actions(thing, scope) if self.actions else (),
                 "panels": panels, "aside": self.aside(thing, scope) if self.aside else (),
@@ -303,7 +310,7 @@ class FormPage:
     needs: str = "operate"
     submit: Any = None
     intro: Any = ""
-    back: tuple[Any, Callable[[], str]] | None = None
+    back: tuple[Any, Callable[[], str]] | Callable[[Any], tuple[Any, str]] | None = None
     panels: Callable[[Scope, Any], Sequence[Panel]] | None = None
     actions: Callable[[Scope, Any], Sequence[Button]] | None = None
     template: str = "web/form.html"
@@ -332,7 +339,7 @@ class FormPage:
             form = form_class(initial=initial)
         context = {
             "page": self, "form": form, "thing": thing, "scope": scope, "title": _call(self.title, thing, scope),
-            "submit": self.submit or _("Save"), "back": (self.back[0], self.back[1]()) if self.back else None,
+            "submit": self.submit or _("Save"), "back": _way_back(self.back, thing),
             "panels": self.panels(scope, thing) if self.panels else (), "pretitle": _call(self.pretitle, thing, scope),
             "actions": self.actions(scope, thing) if self.actions else (), "intro": _call(self.intro, thing, scope),
         }  # fmt: skip

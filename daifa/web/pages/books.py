@@ -47,7 +47,7 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 
-MONTHS = 12
+MONTHS, FEWEST_MONTHS = 12, 6
 STORES_SHOWN = 20
 
 FACTS: dict[str, Any] = {
@@ -60,12 +60,13 @@ FACTS: dict[str, Any] = {
 BY_HAND = ("expense", "supplier_paid")
 
 
-def _tabs(active: str) -> HtmlPanel:
+def _tabs(active: str, *, above_list: bool = False) -> HtmlPanel:
     pages = [
         ("books", _("Profit and loss")), ("books_trial", _("Trial balance")), ("books_entries", _("Entries")),
         ("books_expenses", _("Expenses")), ("books_payments", _("Payments to suppliers")), ("books_rates", _("Exchange rates")),
     ]  # fmt: skip
-    return HtmlPanel("web/pages/books_tabs.html", {"tabs": [(reverse(f"web:{name}"), label, name == active) for name, label in pages]})
+    return HtmlPanel("web/pages/books_tabs.html", {"tabs": [(reverse(f"web:{name}"), label, name == active) for name, label in pages],
+                                                    "above_list": above_list})  # fmt: skip
 
 
 def _today(scope) -> date:
@@ -108,11 +109,18 @@ class _Line:
 
 def _statement(now, before) -> list[_Line]:
     lines = [
-        (_("Sales"), "sales", 1, False), (_("− Refunds"), "refunds", -1, False), (_("− Goods and freight"), "goods_and_freight", -1, False),
-        (_("Gross profit"), "gross", 1, True), (_("− Advertising"), "advertising", -1, False),
-        (_("− Platform and tools"), "platform_and_tools", -1, False), (_("− Other"), "other", -1, False), (_("Net profit"), "net", 1, True),
+        (_("Sales"), "sales", False), (_("− Refunds"), "refunds", False), (_("− Goods and freight"), "goods_and_freight", False),
+        (_("Gross profit"), "gross", True), (_("− Advertising"), "advertising", False),
+        (_("− Platform and tools"), "platform_and_tools", False), (_("− Other"), "other", False), (_("Net profit"), "net", True),
     ]  # fmt: skip
-    return [_Line(name, sign * getattr(now, key), sign * getattr(before, key), now, total=total) for name, key, sign, total in lines]
+    return [_Line(name, getattr(now, key), getattr(before, key), now, total=total) for name, key, total in lines]
+
+
+def _months_shown(stores: list[int], month: date) -> int:
+    """A year back at most; of a young shop the months since it began, half a year at least."""
+    known = queries.months_with_entries(stores)
+    age = (month.year - known[0].year) * 12 + month.month - known[0].month + 1 if known else 0
+    return max(FEWEST_MONTHS, min(MONTHS, age))
 
 
 def _pnl_panels(request, scope):
@@ -121,7 +129,7 @@ def _pnl_panels(request, scope):
     if not currency:
         return [_tabs("books"), EmptyPanel(_("No store yet"), _("The books begin with the first order of a store."), icon="book-2")]
     month = _month(request, scope)
-    months = queries.pnl_by_month(stores, currency, last=month, months=MONTHS)
+    months = queries.pnl_by_month(stores, currency, last=month, months=_months_shown(stores, month))
     now, before = months[-1], months[-2]
     margin = now.net / now.sales if now.sales > 0 else None
 
@@ -179,6 +187,7 @@ def _pnl_panels(request, scope):
     )
     if scope.current is None and len(scope.stores) > 1:
         panels.append(_by_store(scope, month))
+    panels.append(_owed(scope))
     return panels
 
 
@@ -199,28 +208,26 @@ def _by_store(scope, month: date) -> TablePanel:
     )  # fmt: skip
 
 
-def _owed(request, scope):
-    """What suppliers are owed, and the last expenses."""
+def _owed(scope) -> TablePanel:
+    """What suppliers are owed, in their currencies."""
     balances = queries.balances_of_suppliers(scope.store_ids)
     names = dict(Supplier.objects.filter(pk__in=[supplier for supplier, _c, _a in balances]).values_list("id", "name"))
     sums: dict[str, Decimal] = {}
     for _supplier, currency, amount in balances:
         sums[currency] = sums.get(currency, Decimal(0)) + amount
-    return [
-        TablePanel(
-            _("What we owe suppliers"),
-            [
-                Column("name", _("Supplier"), value=lambda row: names.get(row[0], f"#{row[0]}"), link=True),
-                Column("amount", _("Amount"), "signed_money", value=lambda row: Money(row[2], row[1])),
-            ],
-            balances,
-            row_url=lambda row: reverse("web:supplier", args=[row[0]]),
-            footer=[[currency, fmt.money(amount, currency)] for currency, amount in sorted(sums.items())] if len(balances) > 1 else [],
-            empty=_("Nothing is owed."),
-            actions=[LinkButton(_("Pay"), reverse("web:books_pay"), "wallet", reason=scope.why_not("books"))],
-            note=_("Negative: paid ahead."),
-        )
-    ]
+    return TablePanel(
+        _("What we owe suppliers"),
+        [
+            Column("name", _("Supplier"), value=lambda row: names.get(row[0], f"#{row[0]}"), link=True),
+            Column("amount", _("Amount"), "signed_money", value=lambda row: Money(row[2], row[1])),
+        ],
+        balances,
+        row_url=lambda row: reverse("web:supplier", args=[row[0]]),
+        footer=[[currency, fmt.money(amount, currency)] for currency, amount in sorted(sums.items())] if len(balances) > 1 else [],
+        empty=_("Nothing is owed."),
+        actions=[LinkButton(_("Pay"), reverse("web:books_pay"), "wallet", reason=scope.why_not("books"))],
+        note=_("Negative: paid ahead."),
+    )
 
 
 def _book_actions(scope):
@@ -232,7 +239,7 @@ def _book_actions(scope):
     ]
 
 
-BOOKS = PanelPage(title=_("Books"), panels=_pnl_panels, aside=_owed, actions=_book_actions)
+BOOKS = PanelPage(title=_("Books"), panels=_pnl_panels, actions=_book_actions)
 
 # --- Trial balance ----------------------------------------------------------------------------------------------
 
@@ -303,7 +310,7 @@ def _legs(row) -> Any:
     return format_html_join(
         "",
         '<div class="d-flex justify-content-between gap-3 small"><span class="text-truncate"><span class="text-secondary code">{}</span> {}</span>{}</div>',
-        ((leg.code, _account(leg), fmt.money(leg.amount, leg.currency, signed=True)) for leg in row.legs),
+        ((leg.code, _account(leg), fmt.money(leg.amount, leg.currency)) for leg in row.legs),
     )
 
 
@@ -333,7 +340,7 @@ ENTRIES = ListPage(
     search=_("Order number"),
     order=ledger.NEWEST,
     rows=_entries,
-    panels=lambda scope, filters: [_tabs("books_entries")],
+    panels=lambda scope, filters: [_tabs("books_entries", above_list=True)],
     columns=[
         Column("at", _("Time"), "datetime"),
         Column("fact", _("What"), value=_fact, link=True, hint=lambda row: row.memo[:60] if row.order_number or row.supplier_name else ""),
@@ -419,7 +426,7 @@ EXPENSES = ListPage(
     rows=lambda scope, filters, cursor, limit: cursor.slice(
         queries.expenses_of(scope.store_ids).filter(**({"kind": filters["kind"]} if "kind" in filters else {})), limit
     ),
-    panels=lambda scope, filters: [_tabs("books_expenses")],
+    panels=lambda scope, filters: [_tabs("books_expenses", above_list=True)],
     columns=[
         Column("date", _("Day"), "date", link=True),
         Column("kind", _("Kind"), value=lambda row: row.get_kind_display()),
@@ -450,7 +457,7 @@ PAYMENTS = ListPage(
     title=_("Payments to suppliers"),
     order=("-date", "-id"),
     rows=_payments,
-    panels=lambda scope, filters: [_tabs("books_payments")],
+    panels=lambda scope, filters: [_tabs("books_payments", above_list=True)],
     columns=[
         Column("date", _("Day"), "date"),
         Column("supplier_name", _("Supplier"), url=lambda row: reverse("web:supplier", args=[row.supplier_id])),
@@ -602,7 +609,7 @@ def _rate_panels(scope, filters):
         (base, home, queries.rate_on(base, home, on)) for home in homes for base in sorted({*theirs, *homes}) if base != home
     ][:40]  # fmt: skip
     return [
-        _tabs("books_rates"),
+        _tabs("books_rates", above_list=True),
         TablePanel(
             _("What counts today"),
             [

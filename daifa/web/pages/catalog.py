@@ -304,9 +304,10 @@ class MappingForm(forms.Form):
         self.fields["supplier"].label_from_instance = lambda supplier: f"{supplier.name} ({supplier.code})"
 
 
-def _mappable(scope, pk: int):
+def _mappable(scope, pk: int, offer: int | None = None) -> dict[str, Any] | None:
     scope.require_shared("operate")
-    return catalog.variant_detail(pk)
+    variant = catalog.variant_detail(pk)
+    return variant and {**variant, "offer": SupplierOffer.objects.filter(pk=offer).first() if offer else None}
 
 
 def _map(scope, variant, data, *, by, at):
@@ -325,7 +326,31 @@ def _map(scope, variant, data, *, by, at):
 
 def _wish(scope, variant) -> dict[str, Any]:
     used = [row["rank"] for row in mappings_of(variant["id"]) if row["state"] in ("verified", "proposed")]
-    return {"rank": max(used, default=0) + 1, "factor": 1, "supplier_sku": variant["sku"] if not used else ""}
+    found: dict[str, Any] = {"rank": max(used, default=0) + 1, "factor": 1}
+    if variant["offer"] is not None:
+        mapped = [row for row in mappings_of(variant["id"]) if row["offer_id"] == variant["offer"].pk]
+        found |= {"supplier": variant["offer"].supplier_id, "supplier_sku": variant["offer"].supplier_sku}
+        if mapped:
+            found |= {"rank": mapped[0]["rank"], "factor": mapped[0]["factor"]}
+    return found
+
+
+def _map_panels(scope, variant):
+    return [
+        _offers_panel(variant, scope),
+        TablePanel(
+            _("Same SKU or same title"),
+            [
+                Column("supplier_sku", _("Supplier's SKU"), "code", link=True, hint="title"),
+                Column("supplier_name", _("Supplier")),
+                Column("price", _("Price"), "money", currency="currency"),
+            ],
+            goods.offers_alike(variant["id"]),
+            row_url=lambda row: reverse("web:variant_map_offer", args=[variant["id"], row.id]),
+            empty=_("No other offer has the same SKU or title."),
+            note=_("Choose one to fill the form; compare the goods before you map it."),
+        ),
+    ]
 
 
 MAP = FormPage(
@@ -338,7 +363,8 @@ MAP = FormPage(
     success=_("Mapped. Orders that were held for want of a source are routed again."),
     submit=_("Map"),
     intro=_("From now on the variant may be bought by this offer. What was routed before keeps its mapping."),
-    panels=lambda scope, variant: [_offers_panel(variant, scope)],
+    back=lambda variant: (variant["sku"], reverse("web:variant", args=[variant["id"]])),
+    panels=_map_panels,
 )
 
 
@@ -360,7 +386,7 @@ def _mapping_actions(mapping, scope):
             reason=denied or settled or (_("It is broken already.") if mapping.state == "broken" else None),
             ask=_("Why does it no longer hold?"),
         ),
-        LinkButton(_("New version"), reverse("web:variant_map", args=[mapping.variant_id]), "pencil", reason=denied),
+        LinkButton(_("New version"), reverse("web:variant_map_offer", args=[mapping.variant_id, mapping.offer_id]), "pencil", reason=denied),
     ]  # fmt: skip
 
 
@@ -368,7 +394,7 @@ MAPPING = DetailPage(
     load=_mapping,
     store_id=None,
     title=lambda mapping, scope: f"{mapping.variant.sku} → {mapping.supplier_sku}",
-    back=(_("Catalogue"), lambda: reverse("web:catalogue")),
+    back=lambda mapping: (mapping.variant.sku, reverse("web:variant", args=[mapping.variant_id])),
     badges=lambda mapping, scope: [fmt.state_badge("mapping", mapping.state)],
     actions=_mapping_actions,
     facts=lambda mapping, scope: [
@@ -519,7 +545,7 @@ LINK = FormPage(
     success=_("Saved. Orders that were held for this listing are routed again."),
     submit=_("Link"),
     intro=_("Which of our variants does the store sell under this SKU? Order lines already taken keep theirs."),
-    back=(_("Listings of the stores"), lambda: reverse("web:listings")),
+    back=lambda listing: (listing.sku, reverse("web:listing", args=[listing.pk])),
     panels=lambda scope, listing: _same_sku(listing, scope),
 )
 
@@ -534,4 +560,5 @@ urlpatterns = [
     path("catalogue/products/<int:pk>/retire/", retire, name="product_retire"),
     path("catalogue/<int:pk>/", VARIANT.view, name="variant"),
     path("catalogue/<int:pk>/map/", MAP.view, name="variant_map"),
+    path("catalogue/<int:pk>/map/<int:offer>/", MAP.view, name="variant_map_offer"),
 ]

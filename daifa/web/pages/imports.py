@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import FileResponse, Http404
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -70,7 +71,7 @@ REASONS = {
     "reply_row": _("reply rows applied"), "scan": _("scans"), "expense": _("expenses booked"), "expense_known": _("expenses known already"),
     "bad_debt": _("bad debts"), "test_product": _("test articles"), "stock_adjustment_out": _("stock taken out"),
     "stock_adjustment_in": _("stock put in"), "total_row": _("rows of totals"), "repeated_row": _("rows repeated word for word"),
-    "picture_row": _("rows that only hold a picture"), "not_an_order": _("no orders"),
+    "picture_row": _("rows that only hold a picture"), "not_an_order": _("not orders"),
 }  # fmt: skip
 
 
@@ -148,7 +149,7 @@ IMPORTS = ListPage(
         Column("state", _("State"), "state", states=IMPORT),
         Column("rows_in", _("Rows"), "quantity"),
         Column("rows_used", _("Used"), "quantity", phone=False),
-        Column("rows_not_orders", _("No orders"), "quantity", phone=False),
+        Column("rows_not_orders", _("Not orders"), "quantity", phone=False),
         Column("rows_refused", _("Refused"), "html", value=lambda file: _refused_cell(file), export=False),
         Column("at", _("Handed in"), "datetime"),
     ],
@@ -320,8 +321,7 @@ def _first_choice(scope, what: _What) -> dict[str, Any]:
 
 
 UPLOAD = FormPage(
-    title=lambda what, scope: KINDS[what.kind][0],
-    pretitle=_("Import a file"),
+    title=lambda what, scope: _("Import · %(kind)s") % {"kind": KINDS[what.kind][0]},
     form=_upload_form,
     load=_what,
     initial=_first_choice,
@@ -344,35 +344,32 @@ def _reason_word(code: str) -> str:
 
 
 class _Part:
-    """A line of the account: where how many rows went."""
+    """A line of the account: where how many rows went. `why` "" for the sum of a kind."""
 
-    def __init__(self, what: Any, rows: int, why: Any = "", *, is_sum: bool = False) -> None:
-        self.what, self.rows, self.why, self.is_sum = what, rows, why, is_sum
+    def __init__(self, what: Any, rows: int, why: str = "") -> None:
+        self.what, self.rows, self.why = what, rows, why
+
+    @property
+    def shown(self) -> Any:
+        return format_html('<span class="ps-3 text-secondary">{}</span>', self.why) if self.why else self.what
 
 
 def _account(file: ImportFile, examples: dict[str, str]) -> TablePanel:
     counts = file.counts or {}
     parts: list[_Part] = []
     for key, title, total in (
-        ("used", _("Used"), file.rows_used), ("not_orders", _("No orders"), file.rows_not_orders), ("refused", _("Refused"), file.rows_refused),
+        ("used", _("Used"), file.rows_used), ("not_orders", _("Not orders"), file.rows_not_orders), ("refused", _("Refused"), file.rows_refused),
     ):  # fmt: skip
-        parts.append(_Part(title, total, is_sum=True))
+        parts.append(_Part(title, total))
         for code, rows in sorted((counts.get(key) or {}).items(), key=lambda item: -item[1]):
-            if key == "refused":
-                parts.append(_Part("", rows, examples.get(code) or _reason_word(code)))
-            else:
-                parts.append(_Part("", rows, _reason_word(code)))
+            parts.append(_Part(title, rows, (examples.get(code) if key == "refused" else "") or _reason_word(code)))
     return TablePanel(
         _("Where the rows went"),
-        [
-            Column("what", "", value=lambda part: part.what),
-            Column("why", _("Reason"), wrap=True),
-            Column("rows", _("Rows"), "quantity"),
-        ],
+        [Column("shown", _("What became of them"), "html", wrap=True), Column("rows", _("Rows"), "quantity")],
         parts,
-        row_class=lambda part: "fw-medium" if part.is_sum else "",
-        footer=[[_("Rows in"), "", fmt.quantity_text(file.rows_in)]],
-        note=_("Rows in = used + no orders + refused; no row is lost."),
+        row_class=lambda part: "" if part.why else "fw-medium",
+        footer=[[_("Rows in"), fmt.quantity_text(file.rows_in)]],
+        note=_("Rows in = used + not orders + refused; no row is lost."),
     )  # fmt: skip
 
 
@@ -585,12 +582,11 @@ ROW = FormPage(
     submit=_("Try again"),
     intro=lambda row, scope: _("Mend what is wrong and try again: only this row is read.") if row.raw
     else _("The row as it was read is not kept any more. Import a mended file instead."),
-    back=(_("Imports"), lambda: reverse("web:imports")),
+    back=lambda row: (row.file.name, reverse("web:import", args=[row.file_id])),
     panels=lambda scope, row: [
         NotePanel(queries.sentence_of(row), tone="warning", title=_("Why it was refused")),
     ],
     actions=lambda scope, row: [
-        LinkButton(_("The import"), reverse("web:import", args=[row.file_id]), "arrow-left"),
         ActionButton(_("Dismiss"), reverse("web:import_row_dismiss", args=[row.pk]), "x",
                      reason=None if row.state == "open" else _("This row has been settled already."),
                      confirm=_("Leave this row out for good?")),

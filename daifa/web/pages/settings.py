@@ -167,8 +167,8 @@ def _money(amount, currency):
 
 
 STORE = DetailPage(
-    load=_store,
-    store_id="id",
+    load=lambda scope, pk: scope.whole.store(pk),
+    store_id=None,  # the scope knows only stores one may see
     title=lambda store, scope: store.name,
     pretitle=lambda store, scope: store.code,
     back=(_("Stores"), lambda: reverse("web:stores")),
@@ -271,7 +271,7 @@ STORE_EDIT = FormPage(
     initial=lambda scope, store: {name: getattr(store, name) for name in StoreForm.Meta.fields},
     save=_edit_store,
     success=_("Saved."),
-    back=(_("Stores"), lambda: reverse("web:stores")),
+    back=lambda store: (store.name, reverse("web:store", args=[store.pk])),
 )
 
 # --- Fees -------------------------------------------------------------------------------------------------------
@@ -300,13 +300,13 @@ FEE_ADD = FormPage(
     save=_add_fee,
     success=_("Added. Orders booked from now on count with it."),
     submit=_("Add"),
-    back=(_("Stores"), lambda: reverse("web:stores")),
+    back=lambda store: (store.name, reverse("web:store", args=[store.pk])),
 )
 
 FEE = DetailPage(
     load=lambda scope, pk: FeeRule.objects.select_related("store").filter(pk=pk).first(),
     title=lambda fee, scope: fee.name,
-    back=(_("Stores"), lambda: reverse("web:stores")),
+    back=lambda fee: (fee.store.name, reverse("web:store", args=[fee.store_id])),
     actions=lambda fee, scope: [
         ActionButton(
             _("Remove"), reverse("web:fee_remove", args=[fee.pk]), "trash", "danger", reason=scope.why_not("books", fee.store_id),
@@ -478,7 +478,7 @@ ROLES_PAGE = FormPage(
     initial=lambda scope, user: {f"store{one.store_id}": one.role for one in StoreAccess.objects.filter(user=user, store__in=scope.all_store_ids)},
     save=_save_roles,
     success=_("Saved."),
-    back=(_("People"), lambda: reverse("web:people")),
+    back=lambda user: (user.username, reverse("web:person", args=[user.pk])),
     panels=lambda scope, user: [HtmlPanel("web/pages/roles.html", title=_("What each role may do"))],
 )
 
@@ -742,7 +742,7 @@ TEMPLATE = FormPage(
     initial=lambda scope, template: {"subject": template.found.subject, "body": template.found.body},
     save=_save_template,
     success=_("Saved. Messages still waiting are written with these words."),
-    back=(_("Message templates"), lambda: reverse("web:templates")),
+    back=lambda template: (_("Message templates"), f"{reverse('web:templates')}?store={template.where}"),
     panels=_template_panels_of,
     actions=lambda scope, template: [
         ActionButton(

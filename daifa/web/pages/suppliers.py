@@ -344,7 +344,7 @@ EDIT = FormPage(
     },
     save=_edit,
     success=_("Saved."),
-    back=(_("Suppliers"), lambda: reverse("web:suppliers")),
+    back=lambda supplier: (supplier.name, reverse("web:supplier", args=[supplier.pk])),
 )
 
 # --- Agreements -------------------------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ AGREE = FormPage(
     submit=_("Record"),
     intro=_("Buyers' addresses go to a supplier only with a recorded agreement that he ships for the store. "
             "Marketplaces stay closed whatever was agreed."),
-    back=(_("Suppliers"), lambda: reverse("web:suppliers")),
+    back=lambda supplier: (supplier.name, reverse("web:supplier", args=[supplier.pk])),
 )  # fmt: skip
 
 
@@ -408,7 +408,7 @@ AGREEMENT = DetailPage(
     load=_agreement,
     store_id=None,
     title=lambda one, scope: _("Agreement with %(name)s") % {"name": one.supplier.name},
-    back=(_("Suppliers"), lambda: reverse("web:suppliers")),
+    back=lambda one: (one.supplier.name, reverse("web:supplier", args=[one.supplier_id])),
     badges=lambda one, scope: [_agreement_state(one, scope.at.astimezone(scope.zone(one.store_id)).date())],
     actions=lambda one, scope: [
         LinkButton(_("End it"), reverse("web:agreement_end", args=[one.pk]), "ban", "danger", reason=_why_not_end(one, scope)),
@@ -453,7 +453,7 @@ END = FormPage(
     success=_("The agreement ends on that day. What is placed already goes on."),
     submit=_("End it"),
     intro=_("After its last day nothing is routed here any more; a day before it began means never."),
-    back=(_("Suppliers"), lambda: reverse("web:suppliers")),
+    back=lambda one: (one.supplier.name, reverse("web:supplier", args=[one.supplier_id])),
 )
 
 # --- Offers -----------------------------------------------------------------------------------------------------
