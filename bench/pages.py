@@ -14,8 +14,9 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from bench.own_database import own_database
+from bench.own_database import own_cpu, own_database, server_cpu
 
 ROUNDS = 60
 
@@ -51,7 +52,7 @@ def pages(orders: list[int], skus: list[str]) -> dict[str, Callable[[int], str]]
     }
 
 
-def measured(count: int, rounds: int, only: str) -> Iterator[dict]:
+def measured(server: Any, count: int, rounds: int, only: str) -> Iterator[dict]:
     from django.test import Client
     from django.utils import timezone
 
@@ -72,7 +73,7 @@ def measured(count: int, rounds: int, only: str) -> Iterator[dict]:
         for door, client, beginning in (("api", api, "/api/v1/"), ("console", console, "/")):
             if only and door != only:
                 continue
-            times = []
+            times, app, database = [], own_cpu(), server_cpu(server)
             for n in range(-2, rounds):
                 path = beginning + address(abs(n)).replace("{store}", str(made["stores"][0]))
                 if door == "console":
@@ -91,6 +92,9 @@ def measured(count: int, rounds: int, only: str) -> Iterator[dict]:
                     "page": name, "door": door, "stored_orders": count, "requests": len(times),
                     "p50_ms": round(statistics.median(times), 1),
                     "p95_ms": round(statistics.quantiles(times, n=20)[18], 1),
+                    # What it costs whoever else is at work on the machine: CPU of this process and of the server.
+                    "app_cpu_ms": round((own_cpu() - app) * 1000 / (rounds + 2), 1),
+                    "db_cpu_ms": round((server_cpu(server) - database) * 1000 / (rounds + 2), 1),
                 }  # fmt: skip
 
 
@@ -109,11 +113,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--door", choices=["api", "console"], default="")
     given = parser.parse_args()
-    with own_database():
+    with own_database() as server:
         from django.conf import settings
 
         settings.ALLOWED_HOSTS.append("testserver")
-        for line in measured(given.stored, given.rounds, given.door):
+        for line in measured(server, given.stored, given.rounds, given.door):
             print(json.dumps(line))
             sys.stdout.flush()
 
