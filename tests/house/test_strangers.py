@@ -1,0 +1,160 @@
+"""A stranger to a store gets nothing of it from any page or file. The pages are enumerated, not listed: a new one is in."""
+
+import re
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from daifa.domain.aftersales.commands import open_case, refund_case
+from daifa.domain.books.commands import NewExpense, add_expenses
+from daifa.domain.books.models import Entry
+from daifa.domain.catalog.models import ListingVariant
+from daifa.domain.imports.models import ImportFile, ImportRow
+from daifa.domain.messages.models import Message
+from daifa.domain.orders.models import Hold, Order
+from daifa.domain.people.models import User
+from daifa.domain.purchasing.models import PurchaseOrder, PurchaseRun
+from daifa.domain.shipping.models import Parcel
+from daifa.domain.stores.commands import NewTask, add_store, open_tasks
+from daifa.domain.stores.models import FeeRule, StoreAccess, Task
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+
+# Open to everybody, or about the caller alone.
+OPEN = {"health", "login_once", "set_language", "switch_language", "switch_store"}
+FOREIGN = ("anna77001@example.invalid", "Anna Wood", "77001", "77002", "77003", "Kiln of the others")
+
+
+def pages() -> list[tuple[str, str]]:
+    """(path with its parameters, name) of every page of the console."""
+    found = []
+
+    def walk(resolver: URLResolver, path: str) -> None:
+        for one in resolver.url_patterns:
+            if isinstance(one, URLResolver):
+                if one.namespace != "api-1" and not str(one.pattern).startswith(("account/", "api/")):
+                    walk(one, path + str(one.pattern))
+            elif isinstance(one, URLPattern):
+                found.append((path + str(one.pattern), one.name or ""))
+
+    walk(get_resolver(), "/")
+    return [(path, name) for path, name in found if "^" not in path]
+
+
+PAGES = pages()
+
+
+@pytest.fixture
+def foreign():
+    """Everything a store can have, in a store the stranger may not see; his own store is empty."""
+    shop = cast.open_shop()
+    at = cast.whole_loop(shop, ["77001", "77002"])
+    cast.receive_orders(shop, ["77003"], skus=("VASE",), at=at)
+    from daifa.flows.work import work_until_idle
+
+    work_until_idle(at=at)
+    order = Order.objects.get(number="77001")
+    line = order.lines.first()
+    case = open_case(order_id=order.pk, kind="refund", reason="damaged", lines=[(line.pk, 1)], note="", by=cast.BY, at=at)
+    refund = refund_case(case_id=case, amount=line.amount / 2, no_claim_reason="goodwill", by=cast.BY, at=at)
+    from datetime import date
+    from decimal import Decimal
+
+    add_expenses(
+        [NewExpense(shop.store.pk, "tools", Decimal("5"), "GBP", date(2026, 3, 3), "Kiln of the others", "k1", 1)],
+        by=cast.BY, at=at,
+    )  # fmt: skip
+    file = ImportFile.objects.filter(store=shop.store).first()
+    row = ImportRow.objects.create(file=file, row=3, document="77001", code="x", message="77001", at=at)
+    open_tasks([NewTask(kind="order_changed", store_id=shop.store.pk, thing_kind="order", thing=order.pk,
+                        params={"number": "77001", "what": ["lines"]})], at=at)  # fmt: skip
+    own = add_store(code="own", name="Own", currency="GBP", kind="own_site", by=cast.BY, at=at)
+    stranger = User.objects.create_user("stranger", password="x")
+    StoreAccess.objects.create(user=stranger, store=own, role="owner")
+    PurchaseRun.objects.all().update(store=shop.store)
+    things = {
+        "order": order.pk, "purchase": PurchaseOrder.objects.first().pk, "run": PurchaseRun.objects.first().pk,
+        "parcel": Parcel.objects.first().pk, "message": Message.objects.first().pk, "case": case, "refund": refund,
+        "import": file.pk, "row": row.pk, "hold": Hold.objects.first().pk, "store": shop.store.pk,
+        "entry": Entry.objects.first().pk, "fee": FeeRule.objects.first().pk, "task": Task.objects.first().pk,
+        "listing": (ListingVariant.objects.filter(store=shop.store).first() or ListingVariant(pk=10**9)).pk,
+        "dispatch": shop.store.pk,
+    }  # fmt: skip
+    return stranger, things
+
+
+def thing_of(path: str, name: str, things: dict[str, int]) -> int:
+    """The id of what a page is about, by its name or its place."""
+    for word, place in (
+        ("row", "/rows/"), ("refund", "/refunds/"), ("case", "/cases/"), ("hold", "/holds/"), ("fee", "/fees/"),
+        ("entry", "/entries/"), ("listing", "/listings/"), ("dispatch", "/dispatch/"),
+    ):  # fmt: skip
+        if place in path:
+            return things[word]
+    head = path.strip("/").split("/")[0].rstrip("s")
+    return things.get({"import": "import"}.get(head, head), 1)
+
+
+def address(path: str, name: str, things: dict[str, int]) -> str:
+    path = re.sub(r"<int:\w+>", lambda _: str(thing_of(path, name, things)), path)
+    path = path.replace("<slug:where>", str(things["store"])).replace("<slug:kind>", "dispatched")
+    return re.sub(r"<slug:\w+>", "en", re.sub(r"<str:\w+>", "x", path))
+
+
+def body(response) -> str:
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return content.decode("utf-8", "ignore")
+
+
+def test_a_stranger_sees_nothing_and_does_nothing(client, foreign):
+    stranger, things = foreign
+    client.force_login(stranger, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.raise_request_exception = False
+    counts = (Order.objects.count(), PurchaseOrder.objects.count(), Hold.objects.filter(released_at=None).count(),
+              Message.objects.filter(state="sent").count(), Entry.objects.count(), Task.objects.filter(closed_at=None).count())  # fmt: skip
+    leaks = []
+    for path, name in PAGES:
+        if name in OPEN:
+            continue
+        url = address(path, name, things)
+        for method in ("get", "post"):
+            data = {"ids": [things["order"]], "reason": "x"} if method == "post" else {}
+            response = getattr(client, method)(url, data)
+            if response.status_code >= 500:
+                leaks.append(f"{method} {url}: answered {response.status_code}")
+                continue
+            text = body(response)
+            for secret in FOREIGN:
+                if secret in text:
+                    leaks.append(f"{method} {url} ({name}) shows {secret}")
+                    break
+            about_store = "<" in path and not path.startswith(("/suppliers", "/catalogue", "/people", "/profile", "/books/payments"))
+            if about_store and response.status_code not in (403, 404, 405):
+                leaks.append(f"{method} {url} ({name}) answered {response.status_code}")
+    for url in ("/search/", "/orders/", "/parcels/", "/purchases/", "/imports/", "/messages/"):
+        for asked in ("77001", "Anna Wood"):
+            text = body(client.get(url, {"q": asked}, follow=True))
+            if f"/orders/{things['order']}/" in text or f"/parcels/{things['parcel']}/" in text:
+                leaks.append(f"{url} finds {asked}")
+    assert leaks == []
+    assert counts == (
+        Order.objects.count(), PurchaseOrder.objects.count(), Hold.objects.filter(released_at=None).count(),
+        Message.objects.filter(state="sent").count(), Entry.objects.count(), Task.objects.filter(closed_at=None).count(),
+    )  # fmt: skip
+
+
+def test_nobody_gets_in_without_a_login(client, foreign):
+    _, things = foreign
+    for path, name in PAGES:
+        if name in OPEN:
+            continue
+        response = client.get(address(path, name, things))
+        assert response.status_code in (302, 403, 404, 405), (path, response.status_code)
+        if response.status_code == 302:
+            assert "/account/login/" in response["Location"], path
+
+
+def test_uploaded_files_have_no_address():
+    """Files lie in the home; nothing below it is served by its path."""
+    assert not any("media" in path for path, _ in PAGES)
