@@ -619,7 +619,8 @@ def _place_run(run: int, *, by: str, at: datetime, proof: str) -> int:
     _settle_run_attempts(run, "accepted", proof, at=at)
     if not moved.moved:
         return 0
-    close_tasks(kind="run_unknown", thing_kind="run", things=[run], by=by, at=at)
+    for kind in ("run_unknown", "run_refused", "run_without_address"):
+        close_tasks(kind=kind, thing_kind="run", things=[run], by=by, at=at)
     purchases = [
         row[0]
         for row in bulk.fetch(
