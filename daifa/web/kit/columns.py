@@ -33,6 +33,8 @@ class Badge:
     def __html__(self) -> str:
         return fmt.badge(self.label, self.tone, self.title)
 
+    __str__ = __html__  # templates ask for the text of what is no string
+
 
 @dataclass(frozen=True)
 class Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -57,6 +58,7 @@ from daifa.web.kit import format as fmt
 from daifa.web.pages import places, private, words
 
 ENDED = ("delivered", "closed", "cancelled")
+SHOWN = 8  # of the messages, and of entries a few more; the rest is one click away
 
 
 def orders_url() -> str:
@@ -110,7 +112,8 @@ ORDERS = ListPage(
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("status", gettext_lazy("State"), "state", states="order"),
         Column("holds", gettext_lazy("Held for"), "badges", wrap=True,
-               value=lambda row: [Badge(words.hold(reason), "warning") for reason in row.holds]),
+               value=lambda row: [Badge(words.hold_short(reason), "warning", words.hold(reason))
+                              for reason in row.holds]),
         Column("placed_at", gettext_lazy("Placed"), "datetime"),
         Column("ship_by_at", gettext_lazy("Ship by"), "due",
                value=lambda row: row.ship_by_at
@@ -235,11 +238,11 @@ def _amounts(order: dict[str, Any]) -> str:
 LINE_KINDS = dict(OrderLine.KINDS)
 
 
-def _line_columns(currency: str) -> list[Column]:
+def _line_columns(lines: list[dict[str, Any]], currency: str) -> list[Column]:
     def units(name: str, label: Any) -> Column:
         return Column(name, label, "quantity", value=lambda line: line[name] or None)
 
-    return [
+    columns = [
         Column("sku", gettext_lazy("SKU"), "code", link=True, hint=lambda line: line["title"]
                or (LINE_KINDS.get(line["kind"], line["kind"]) if line["kind"] != "goods" else "")),
         Column("quantity", gettext_lazy("Ordered"), "quantity"),
@@ -249,26 +252,34 @@ def _line_columns(currency: str) -> list[Column]:
         units("shipped", gettext_lazy("Shipped")),
         units("delivered", gettext_lazy("Delivered")),
         units("refunded", gettext_lazy("Refunded")),
-        Column("unit_price", gettext_lazy("Price"), "money", value=lambda line: Money(line["unit_price"], currency),
-               phone=False),
-        Column("amount", gettext_lazy("Amount"), "money", value=lambda line: Money(line["amount"], currency)),
+        Column("amount", gettext_lazy("Amount"), "money", value=lambda line: Money(line["amount"], currency),
+               hint=lambda line: _("%(price)s each") % {"price": fmt.money_text(line["unit_price"], currency)}
+               if line["quantity"] > 1 else ""),
     ]  # fmt: skip
+    seldom = ("cancelled", "refunded")
+    return [column for column in columns if column.name not in seldom or any(line[column.name] for line in lines)]
 
 
 def _lines_panel(whole: reads.WholeOrder) -> TablePanel:
-    order = _order(whole)
+    order, lines = _order(whole), whole.detail.lines
+    columns = _line_columns(lines, order["currency"])
+    sums: dict[str, Any] = {
+        "sku": _("Total"), "quantity": fmt.quantity_text(order["units"]),
+        "amount": fmt.money(order["total_amount"], order["currency"]),
+    }  # fmt: skip
     return TablePanel(
         _("Lines"),
-        _line_columns(order["currency"]),
-        whole.detail.lines,
+        columns,
+        lines,
         row_url=lambda line: places.place("variant", line["variant_id"]) if line["variant_id"] else None,
         empty=_("This order has no lines."),
-        footer=[[
-            _("Total"), fmt.quantity_text(order["units"]), order["cancelled"] or "", order["allocated"] or "",
-            order["purchased"] or "", order["shipped"] or "", order["delivered"] or "", "", "",
-            fmt.money(order["total_amount"], order["currency"]),
-        ]],
-    )  # fmt: skip
+        footer=[
+            [
+                sums[c.name] if c.name in sums else fmt.quantity_text(order[c.name]) if order.get(c.name) else ""
+                for c in columns
+            ]
+        ],
+    )
 
 
 def _settle_links(hold: dict[str, Any], order: dict[str, Any], scope: Scope, sku: str) -> list[Any]:
@@ -328,6 +339,7 @@ def _routing_panel(whole: reads.WholeOrder) -> HtmlPanel | None:
         return None
     decisions = []
     for at, group in groupby(found, key=lambda line: line.at):
+        routed = sorted(group, key=lambda line: line.held is None)  # what is held is what one came to see
         decisions.append({
             "at": at,
             "lines": [
@@ -339,7 +351,7 @@ def _routing_panel(whole: reads.WholeOrder) -> HtmlPanel | None:
                     "lost": [{"supplier": one.supplier, "sku": one.supplier_sku, "why": words.not_chosen(one.reason)}
                              for one in line.lost],
                 }
-                for line in group
+                for line in routed
             ],
         })  # fmt: skip
     return HtmlPanel(
@@ -433,7 +445,10 @@ def _books_panel(whole: reads.WholeOrder, scope: Scope) -> TablePanel | None:
     if not legs:
         return None
     rows, last = [], None
-    for leg in legs:
+    shown = legs[-2 * SHOWN :]
+    while shown and shown[0].entry_id == legs[max(0, len(legs) - len(shown) - 1)].entry_id and len(shown) < len(legs):
+        shown = shown[1:]  # whole entries only
+    for leg in shown:
         first = leg.entry_id != last
         last = leg.entry_id
         amount = Money(abs(leg.amount), leg.currency)
@@ -443,7 +458,10 @@ def _books_panel(whole: reads.WholeOrder, scope: Scope) -> TablePanel | None:
             "account": words.account(leg.name, leg.name_zh),
             "debit": amount if leg.amount > 0 else None, "credit": amount if leg.amount < 0 else None,
         })  # fmt: skip
-    return TablePanel(_("In the books"), entry_columns(), rows)
+    return TablePanel(
+        _("In the books"), entry_columns(), rows,
+        more=_more("books_entries", order, len(legs) if len(shown) < len(legs) else 0),
+    )  # fmt: skip
 
 
 def order_panels(whole: reads.WholeOrder, scope: Scope) -> list[Panel]:
@@ -469,12 +487,18 @@ def order_panels(whole: reads.WholeOrder, scope: Scope) -> list[Panel]:
         panels.append(_aftersales_panel(whole, cases))
     if not order["is_history"]:
         panels.append(
-            TablePanel(_("Messages to the buyer"), message_columns(), whole.messages,
-                       row_url=lambda row: reverse("web:message", args=[row["id"]]),
+            TablePanel(_("Messages to the buyer"), message_columns(),
+                       [{**message, "store_id": order["store_id"]} for message in whole.messages[-SHOWN:][::-1]],
+                       more=_more("messages", order, len(whole.messages)), row_url=lambda row: reverse("web:message", args=[row["id"]]),
                        empty=_("Nothing has been said to the buyer yet."))
         )  # fmt: skip
         panels.append(_books_panel(whole, scope))
     return [one for one in panels if one is not None]
+
+
+def _more(name: str, order: dict[str, Any], count: int) -> LinkButton | None:
+    url = places.place(name, q=order["number"])
+    return LinkButton(_("All of them"), url) if url and count > SHOWN else None
 
 
 def _aftersales_panel(whole: reads.WholeOrder, cases: list[dict[str, Any]]) -> TablePanel:
@@ -566,18 +590,37 @@ _ICONS = {
 }  # fmt: skip
 
 
+# Steps on the way that say nothing once the next one is there: what counts is how it ended.
+_PASSING = {
+    "message": ("queued", "sending"), "dispatch_notice": ("queued",), "purchase_run": ("fixed", "sending"),
+    "purchase_order": ("draft", "submitting"), "fulfilment_order": ("assigned",),
+}  # fmt: skip
+
+
 def order_events(whole: reads.WholeOrder, scope: Scope) -> list[Event]:
     order = _order(whole)
-    return [
-        Event(
+    events: list[Event] = []
+    ended: set[tuple[str, int]] = set()
+    alike = 1
+    for one in timeline([order["store_id"]], order["id"]):  # newest first
+        if one.state in _PASSING.get(one.subject, ()) and (one.subject, one.thing) in ended:
+            continue
+        ended.add((one.subject, one.thing))
+        event = Event(
             one.at, one.sentence, by=one.by, why=words.message_reason(one.why) if one.subject == "message" else one.why,
             detail=one.detail, icon="player-play" if one.subject == "hold" and one.state == "released"
             else _ICONS.get(one.subject, "circle-dot"),
             tone=states.tone("parcel" if one.subject == "scan" else one.subject, one.state) if one.state else "neutral",
             url=places.of_thing(one.subject, one.thing) if one.subject != "order" else None,
-        )
-        for one in timeline([order["store_id"]], order["id"])
-    ]  # fmt: skip
+        )  # fmt: skip
+        last = events[-1] if events else None
+        if last and (last.at, last.title, last.why, last.detail) == (event.at, event.title, event.why, event.detail):
+            alike += 1  # the same thing said of several parcels at one moment
+            events[-1] = replace(last, badge=Badge(f"×{alike}"), url=None)
+        else:
+            alike = 1
+            events.append(event)
+    return events
 
 
 ORDER = DetailPage(

@@ -32,8 +32,9 @@ from daifa.web.kit import (
     page,
 )
 from daifa.web.kit import format as fmt
-from daifa.web.pages import places
+from daifa.web.pages import places, words
 
+FIRST = 8  # of one urgency, before the rest is folded away
 SHOWN = 3  # of one kind in one store, before the rest is folded away
 # Nobody may tick these off: they are settled where it is said what became of the thing.
 NOT_DISMISSED = ("run_unknown", "purchase_unknown", "message_unknown", "quarantined", "purchases_unknown_here")
@@ -169,7 +170,8 @@ def _listed(todos: list[reads.Todo], scope: Scope) -> list[HtmlPanel]:
         tier = reads.urgency(todo, scope.at)[0]
         store = scope.store(todo.store_id)
         item = {
-            "todo": todo, "icon": ICONS.get(todo.kind, "flag"), "store": store.name if store and many else "",
+            "todo": todo, "advice": words.hold_advice(todo.name) if todo.kind == "held" else todo.advice,
+            "icon": ICONS.get(todo.kind, "flag"), "store": store.name if store and many else "",
             "stake": fmt.money(todo.stake, todo.currency) if todo.stake and todo.currency else "",
             "buttons": _buttons(todo, scope), "zone": scope.zone(todo.store_id), "more": [],
         }  # fmt: skip
@@ -181,7 +183,11 @@ def _listed(todos: list[reads.Todo], scope: Scope) -> list[HtmlPanel]:
             tiers.setdefault(tier, []).append(item)
     titles = _titles()
     return [
-        HtmlPanel("web/pages/todos.html", {"items": tiers[tier], "tone": titles[tier][1]}, titles[tier][0])
+        HtmlPanel(
+            "web/pages/todos.html",
+            {"items": tiers[tier][:FIRST], "rest": tiers[tier][FIRST:], "tone": titles[tier][1]},
+            titles[tier][0],
+        )
         for tier in sorted(tiers)
     ]
 

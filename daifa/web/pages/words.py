@@ -23,6 +23,30 @@ def hold_choices(*_scope: object) -> list[tuple[str, str]]:
     return [(reason, words[_side()]) for reason, words in HOLDS.items()]
 
 
+_SHORT = {
+    "buyer_data_missing": ("no address", "缺收件信息"),
+    "address_invalid": ("bad address", "地址无效"),
+    "mapping_missing": ("SKU not linked", "未关联货源"),
+    "mapping_broken": ("SKU link broken", "关联失效"),
+    "agreement_missing": ("no agreement", "缺协议"),
+    "platform_restricted": ("channel closed", "平台限制"),
+    "destination_refused": ("not shipped there", "不发该地区"),
+    "out_of_stock": ("out of stock", "缺货"),
+    "price_above_limit": ("below margin floor", "低于毛利线"),
+    "exchange_rate_missing": ("no exchange rate", "缺汇率"),
+    "part_of_pack": ("part of a pack", "非整包装"),
+    "supplier_rejected": ("refused by all", "均拒单"),
+    "order_changed": ("changed since", "订单有变更"),
+    "placing_failed": ("placing failed", "下单失败"),
+    "by_hand": ("by hand", "人工挂起"),
+}
+
+
+def hold_short(reason: str) -> str:
+    """Two or three words, for a badge in a list; `hold` says it whole."""
+    return _SHORT.get(reason, (reason, reason))[_side()]
+
+
 # What puts an end to a hold, and where.
 _ADVICE = {
     "buyer_data_missing": N_("Enter the address; the order goes on by itself."),
