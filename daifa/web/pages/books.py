@@ -616,7 +616,7 @@ def _rate_panels(scope, filters):
                 Column("pair", _("One unit of"), "code", value=lambda row: row[0]),
                 Column("rate", _("is worth"), value=lambda row: f"{row[2].rate.normalize():f} {row[1]}" if row[2] else _("no rate: orders are held")),
                 Column("date", _("Of"), "date", value=lambda row: row[2].date if row[2] else None),
-                Column("source", _("From"), value=lambda row: _source(row[2])),
+                Column("source", _("Source"), value=lambda row: _source(row[2])),
             ],
             rows,
             empty=_("All your stores and suppliers use one currency."),
@@ -637,7 +637,7 @@ RATES = ListPage(
     rows=lambda scope, filters, cursor, limit: cursor.slice(FxRate.objects.filter(source="hand"), limit),
     panels=_rate_panels,
     columns=[
-        Column("date", _("From"), "date"),
+        Column("date", _("From this day"), "date"),
         Column("pair", _("Pair"), "code", value=lambda row: f"{row.base} → {row.quote}"),
         Column("rate", _("Rate"), "code", value=lambda row: f"{row.rate.normalize():f}"),
         Column("by", _("Entered by"), value=lambda row: fmt.actor_names([row.by])[row.by], phone=False, export=False),

@@ -144,7 +144,7 @@ IMPORTS = ListPage(
     panels=_under_way,
     columns=[
         Column("name", _("File"), link=True, hint=lambda file: file.supplier_code),
-        Column("kind", _("Holds"), value=lambda file: _kind_word(file.kind)),
+        Column("kind", _("Contents"), value=lambda file: _kind_word(file.kind)),
         Column("store_id", _("Store"), "store", when_many_stores=True),
         Column("state", _("State"), "state", states=IMPORT),
         Column("rows_in", _("Rows"), "quantity"),
@@ -154,7 +154,7 @@ IMPORTS = ListPage(
         Column("at", _("Handed in"), "datetime"),
     ],
     filters=[
-        Choice("kind", _("Holds"), [(kind, words[0]) for kind, words in KINDS.items()], tabs=True),
+        Choice("kind", _("Contents"), [(kind, words[0]) for kind, words in KINDS.items()], tabs=True),
         Choice("state", _("State"), lambda scope: states.choices(IMPORT)),
     ],
     row_url=lambda file: reverse("web:import", args=[file.pk]),
