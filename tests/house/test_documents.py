@@ -134,17 +134,27 @@ def names() -> set[str]:
 
 
 PATH = re.compile(r"[\w.*<>-]*/[\w./*<>-]*|[\w-]+\.(?:py|md|toml|html|css|js)")
+WITH_NAMES = re.compile(r"([\w./<>-]+\.py): ([\w, ()]+)")
 OWN = ("daifa/", "tests/", "docs/", "bench/")
 
 
 def missing_path(path: str) -> str:
     if "<" in path or "*" in path:
         return ""
-    if (found := re.fullmatch(r"(.+/\w+)\.(\w+)", path)) and (ROOT / f"{found[1]}.py").is_file():  # path/module.function
+    if (found := re.fullmatch(r"(.+/\w+)\.(?!py$)(\w+)", path)) and (ROOT / f"{found[1]}.py").is_file():  # path/module.function
         return "" if found[2] in definitions(ROOT / f"{found[1]}.py") else f"{found[1]}.py has no {found[2]}"
     ending = "/" + path.lstrip("/")
     ending = ending.removesuffix("/")
     return "" if any(f.removesuffix("/").endswith(ending) for f in all_files()) else f"there is no {path}"
+
+
+def missing_names_of(file: str, names_: str) -> list[str]:
+    """What is not there of `path.py: function, function`."""
+    if problem := missing_path(file):
+        return [problem]
+    wanted = [one.partition("(")[0].strip() for one in names_.split(", ")] if "<" not in file else []
+    meant = [ROOT / f.lstrip("/") for f in all_files() if f.endswith("/" + file)]
+    return [f"{file} has no {one}" for one in wanted if not any(one in definitions(p) for p in meant)]
 
 
 def missing_name(text: str) -> str:
@@ -171,13 +181,8 @@ def test_files_and_functions_of_a_walk_exist(path):
     for text in quoted(path.read_text()):
         if re.match(r"(daifa|make|python|pip|DAIFA_\w+=\S*) ", text) or text == "daifa":
             continue  # a command: checked below
-        if found := re.fullmatch(r"([\w./<>-]+\.py): ?(.+)", text):  # path: function, function
-            file, functions = found[1], [one.partition("(")[0].strip() for one in found[2].split(", ")]
-            if problem := missing_path(file):
-                broken.append(problem)
-            elif "<" not in file:
-                meant = [ROOT / f.lstrip("/") for f in all_files() if f.endswith("/" + file)]
-                broken += [f"{file} has no {one}" for one in functions if not any(one in definitions(p) for p in meant)]
+        if found := WITH_NAMES.fullmatch(text):
+            broken += missing_names_of(found[1], found[2])
         elif PATH.fullmatch(text):
             broken += filter(None, [missing_path(text)])
         else:
@@ -190,7 +195,9 @@ def test_our_own_files_named_in_documents_exist(path):
     broken = []
     for text in quoted(path.read_text()):
         file = text.partition(":")[0]
-        if file.startswith(OWN) and PATH.fullmatch(file):
+        if found := WITH_NAMES.fullmatch(text):
+            broken += missing_names_of(found[1], found[2])
+        elif file.startswith(OWN) and PATH.fullmatch(file):
             broken += filter(None, [missing_path(file)])
         elif re.fullmatch(r"(daifa|tests|bench)(\.\w+)+", text):
             head, _, last = text.rpartition(".")
