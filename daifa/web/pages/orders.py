@@ -813,7 +813,7 @@ def give_back_form(scope: Scope, whole: reads.WholeOrder) -> type[forms.Form]:
     fields["amount"] = forms.DecimalField(
         label=_("Refund now (%(currency)s)") % {"currency": order["currency"]}, required=False, min_value=0,
         max_value=left, max_digits=15, decimal_places=4,
-        help_text=_("At most %(left)s. Leave it empty to open the case only.") % {"left": f"{left.normalize():f}"},
+        help_text=_("At most %(left)s. Leave it empty to open the case only.") % {"left": fmt.money_text(left, order["currency"])},
     )  # fmt: skip
     fields["no_claim_reason"] = forms.CharField(
         label=_("Why no claim is made on the supplier"), required=False, max_length=60,
