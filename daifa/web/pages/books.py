@@ -101,10 +101,10 @@ class _Line:
     """A line of the statement: this month, its share of sales, the month before."""
 
     def __init__(self, name: Any, now: Decimal, before: Decimal, pnl: Any, *, total: bool = False) -> None:
-        self.name, self.now, self.before, self.total = name, now, before, total
+        self.name, self.total = name, total
+        self.shown, self.shown_before = (fmt.money(amount, pnl.currency, signed=True) for amount in (now, before))
         share = pnl.share_of_sales(now)
         self.share = None if share is None else share / 100
-        self.currency = pnl.currency
 
 
 def _statement(now, before) -> list[_Line]:
@@ -171,20 +171,16 @@ def _pnl_panels(request, scope):
             )
         )
     panels.append(
-        TablePanel(
-            _("Profit and loss of %(month)s") % {"month": fmt.month_text(month)},
-            [
-                Column("name", "", value=lambda line: line.name),
-                Column("now", fmt.month_text(month), "signed_money", currency="currency"),
-                Column("share", _("Of sales"), "percent"),
-                Column("before", fmt.month_text(before.month), "signed_money", currency="currency"),
-            ],
-            _statement(now, before),
-            row_class=lambda line: "fw-bold" if line.total else "",
-            note=_("Sales and cost count when goods are handed over or delivered, as each store has it; fees when the order is paid."),
-            actions=[LinkButton(_("PDF"), f"{reverse('web:books_report')}?month={month:%Y-%m}", "printer", download=True)],
+        HtmlPanel(
+            "web/pages/books_statement.html",
+            {
+                "heading": _("Profit and loss of %(month)s") % {"month": fmt.month_text(month)},
+                "now": month, "before": before.month, "lines": _statement(now, before),
+                "pdf": f"{reverse('web:books_report')}?month={month:%Y-%m}",
+                "note": _("Sales and cost count when goods are handed over or delivered, as each store has it; fees when the order is paid."),
+            },
         )
-    )
+    )  # fmt: skip
     if scope.current is None and len(scope.stores) > 1:
         panels.append(_by_store(scope, month))
     panels.append(_owed(scope))

@@ -11,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import FileResponse, Http404
 from django.urls import path, reverse
-from django.utils.html import format_html
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -349,12 +348,8 @@ class _Part:
     def __init__(self, what: Any, rows: int, why: str = "") -> None:
         self.what, self.rows, self.why = what, rows, why
 
-    @property
-    def shown(self) -> Any:
-        return format_html('<span class="ps-3 text-secondary">{}</span>', self.why) if self.why else self.what
 
-
-def _account(file: ImportFile, examples: dict[str, str]) -> TablePanel:
+def _account(file: ImportFile, examples: dict[str, str]) -> HtmlPanel:
     counts = file.counts or {}
     parts: list[_Part] = []
     for key, title, total in (
@@ -363,14 +358,7 @@ def _account(file: ImportFile, examples: dict[str, str]) -> TablePanel:
         parts.append(_Part(title, total))
         for code, rows in sorted((counts.get(key) or {}).items(), key=lambda item: -item[1]):
             parts.append(_Part(title, rows, (examples.get(code) if key == "refused" else "") or _reason_word(code)))
-    return TablePanel(
-        _("Where the rows went"),
-        [Column("shown", _("What became of them"), "html", wrap=True), Column("rows", _("Rows"), "quantity")],
-        parts,
-        row_class=lambda part: "" if part.why else "fw-medium",
-        footer=[[_("Rows in"), fmt.quantity_text(file.rows_in)]],
-        note=_("Rows in = used + not orders + refused; no row is lost."),
-    )  # fmt: skip
+    return HtmlPanel("web/pages/import_account.html", {"parts": parts, "rows_in": file.rows_in})
 
 
 def _examples(file: ImportFile) -> dict[str, str]:

@@ -373,7 +373,7 @@ def _people_panels(request, scope):
                 Column("secured", _("Two-factor login"), "yes_no", value=lambda user: user.pk in secured, phone=False),
                 Column("last_login", _("Last login"), "ago", phone=False),
                 Column("active", _("State"), "badge",
-                       value=lambda user: Badge(_("active"), "success") if user.is_active else Badge(_("switched off"), "muted")),
+                       value=lambda user: Badge(_("may log in"), "success") if user.is_active else Badge(_("switched off"), "muted")),
             ],
             everybody,
             row_url=lambda user: reverse("web:person", args=[user.pk]),
