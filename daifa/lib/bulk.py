@@ -66,7 +66,7 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
 def fetch(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
     """Rows of a prepared raw query."""
     with connection.wrap_database_errors, cursor() as c:
-        c.execute(query, params, prepare=True)
+        c.execute(query, _quick(params), prepare=True)
         return c.fetchall()
 
 
@@ -81,8 +81,24 @@ def fetch_dicts(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> list
 def execute(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     """Run a prepared raw statement; returns the row count."""
     with connection.wrap_database_errors, cursor() as c:
-        c.execute(query, params, prepare=True)
+        c.execute(query, _quick(params), prepare=True)
         return c.rowcount
+
+
+def _quick(params: Sequence[Any] | dict[str, Any]) -> Sequence[Any] | dict[str, Any]:
+    """Lists of whole numbers as array texts: a tenth of the driver's cost, and one prepared plan instead of one for
+    each width of number. Statements say which array it is (`%s::bigint[]`)."""
+    if isinstance(params, dict):
+        return {name: _array(value) if type(value) is list else value for name, value in params.items()}
+    return [_array(value) if type(value) is list else value for value in params]
+
+
+def _array(values: list[Any]) -> Any:
+    if not values:
+        return "{}"
+    if type(values[0]) is int and all(type(value) is int for value in values):
+        return "{" + ",".join(map(str, values)) + "}"
+    return values
 
 
 def json(value: Any) -> Jsonb:
