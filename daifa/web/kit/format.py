@@ -250,6 +250,15 @@ def _actor(actor: str, users: dict[int, Any]) -> str:
             "route_lines": _("routing"), "place_purchases": _("placing"), "read_replies": _("reading replies"),
             "dispatch": _("dispatch confirmation"), "track_parcels": _("parcel tracking"), "tell_customers": _("messages to buyers"),
             "post_to_books": _("posting to the books"), "intake": _("order intake"), "reactions": _("follow-up"),
+            "route_orders": _("routing"), "draft_purchases": _("drafting purchases"),
+            "submit_purchases": _("placing"), "send_runs": _("sending workbooks"), "ask_unknown": _("asking suppliers"),
+            "ask_suppliers": _("asking suppliers"), "poll_tracking": _("parcel tracking"),
+            "watch_parcels": _("parcel tracking"), "queue_notices": _("dispatch confirmation"),
+            "send_messages": _("messages to buyers"), "invite_review": _("messages to buyers"),
+            **{f"tell_{what}": _("messages to buyers") for what in
+               ("order_received", "dispatched", "in_transit", "delayed", "delivered", "number_changed")},
+            **{f"post_{what}": _("posting to the books") for what in
+               ("orders", "purchases", "handed_over", "delivered", "refunds")},
         }  # fmt: skip
         return _("daifa, %(job)s") % {"job": words.get(rest, rest.replace("_", " "))}
     if kind == "import":

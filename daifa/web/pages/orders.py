@@ -592,7 +592,7 @@ _ICONS = {
 
 # Steps on the way that say nothing once the next one is there: what counts is how it ended.
 _PASSING = {
-    "message": ("queued", "sending"), "dispatch_notice": ("queued",), "purchase_run": ("fixed", "sending"),
+    "message": ("queued", "sending"), "dispatch_notice": ("queued", "sent"), "purchase_run": ("fixed", "sending"),
     "purchase_order": ("draft", "submitting"), "fulfilment_order": ("assigned",),
 }  # fmt: skip
 
@@ -607,7 +607,7 @@ def order_events(whole: reads.WholeOrder, scope: Scope) -> list[Event]:
             continue
         ended.add((one.subject, one.thing))
         event = Event(
-            one.at, one.sentence, by=one.by, why=words.message_reason(one.why) if one.subject == "message" else one.why,
+            one.at, one.sentence, by=one.by, why=words.message_reason(one.why) if one.subject == "message" else words.why(one.why),
             detail=one.detail, icon="player-play" if one.subject == "hold" and one.state == "released"
             else _ICONS.get(one.subject, "circle-dot"),
             tone=states.tone("parcel" if one.subject == "scan" else one.subject, one.state) if one.state else "neutral",

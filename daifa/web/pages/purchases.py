@@ -37,7 +37,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit import format as fmt
-from daifa.web.pages import places
+from daifa.web.pages import places, words
 from daifa.web.pages.orders import parcel_columns, purchase_columns, stores_in_view
 
 
@@ -204,7 +204,7 @@ def attempts_panel(attempts: list[dict[str, Any]], store_id: int | None) -> Tabl
             Column("state", gettext_lazy("State"), "state", states=ATTEMPT),
             Column("at", gettext_lazy("Begun"), "datetime"),
             Column("resolved_at", gettext_lazy("Settled"), "datetime"),
-            Column("result", gettext_lazy("Result"), wrap=True, hint="proof"),
+            Column("result", gettext_lazy("Result"), wrap=True, value=lambda row: words.why(row["result"]), hint="proof"),
         ],
         [{**attempt, "store_id": store_id} for attempt in attempts],
         empty=_("None: a workbook that a person downloads is placed by the download."),

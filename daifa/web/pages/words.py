@@ -149,3 +149,16 @@ def case_reason(reason: str) -> str:
 
 def case_reasons() -> list[tuple[str, str]]:
     return [(reason, case_reason(reason)) for reason in CASE_REASONS]
+
+
+# Reasons that the flows write down in English, as they stand in the history.
+_WHY = {
+    "downloaded": N_("downloaded by a person"),
+    "mail accepted": N_("taken by the mail server"),
+    "no scan for too long": N_("no scan for too long"),
+    "the factory does not have it": N_("the supplier does not have it"),
+}
+
+
+def why(reason: str) -> str:
+    return _(_WHY[reason]) if reason in _WHY else reason
