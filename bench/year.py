@@ -16,7 +16,7 @@ import json
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,41 +28,64 @@ AFTER = 35  # days after the last order in which parcels still arrive
 STORE = "sample-gifts"
 
 
-def read_rows(path: Path, days: int) -> list[dict[str, str]]:
-    """Rows of the file; of its first `days` days where that is not 0."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if days:
-        end = (min(date.fromisoformat(row["InvoiceDate"][:10]) for row in rows) + timedelta(days=days)).isoformat()
-        rows = [row for row in rows if row["InvoiceDate"] < end]
-    return rows
+def lay_out(source: Path, days: int, inbox: Path) -> tuple[date, date, int]:
+    """Order files by the day of each invoice's first row; returns first and last day and how many rows.
 
-
-def lay_out(rows: list[dict[str, str]], goods_found: list[Any], inbox: Path) -> tuple[date, date]:
-    """Order files by the day of each invoice's first row, price lists every four weeks; returns first and last day."""
-    from daifa.flows.sample_shop import goods
-    from daifa.flows.sample_shop.load import csv_of
-
-    day_of: dict[str, str] = {}
-    for row in rows:
-        day = row["InvoiceDate"][:10]
-        day_of[row["Invoice"]] = min(day, day_of.get(row["Invoice"], day))
-    days: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in rows:
-        days[day_of[row["Invoice"]]].append(row)
+    Of the file's first `days` days where that is not 0. Streams, so that the memory measured is the program's.
+    """
     folder = inbox / "orders" / STORE
     folder.mkdir(parents=True)
-    for day, members in days.items():
-        (folder / f"{day}T0700.csv").write_bytes(csv_of(members))
-    first, last = date.fromisoformat(min(days)), date.fromisoformat(max(days))
+    day_of: dict[str, str] = {}
+    count, first, last, end = 0, "", "", ""
+    opened = gzip.open if source.suffix == ".gz" else open
+    with opened(source, "rt", encoding="utf-8", newline="") as file, ExitStack() as files:
+        rows = csv.reader(file)
+        head = next(rows)
+        invoice, when = head.index("Invoice"), head.index("InvoiceDate")
+        writers: dict[str, Any] = {}
+        for row in rows:
+            day = row[when][:10]
+            if not first:
+                first = day
+                end = (date.fromisoformat(first) + timedelta(days=days)).isoformat() if days else "9999"
+            if day >= end:
+                break
+            day = day_of.setdefault(row[invoice], day)
+            if day not in writers:
+                path = folder / f"{day}T0700.csv"
+                writers[day] = csv.writer(files.enter_context(path.open("w", encoding="utf-8", newline="")))
+                writers[day].writerow(head)
+            writers[day].writerow(row)
+            last = max(last, day)
+            count += 1
+    return date.fromisoformat(first), date.fromisoformat(last), count
+
+
+def goods_of_inbox(inbox: Path) -> list[Any]:
+    """The catalogue that the laid-out orders need, as the importer will read their SKUs."""
+    from daifa.connectors.contract import IncomingOrder
+    from daifa.connectors.manual.connector import read_file
+    from daifa.flows.sample_shop import goods
+
+    def lines() -> Any:
+        for path in sorted((inbox / "orders" / STORE).iterdir()):
+            for record in read_file("orders", path, store_currency="GBP").records:
+                if isinstance(record, IncomingOrder):
+                    yield from record.lines
+
+    return goods.goods_of(lines())
+
+
+def lay_out_lists(goods_found: list[Any], inbox: Path, first: date, last: date) -> None:
+    """Price lists every four weeks."""
+    from daifa.flows.sample_shop import goods
+
     for supplier in goods.SUPPLIERS:
         (inbox / "offers" / supplier.code).mkdir(parents=True)
         for week in range(1, (last - first).days // LIST_EVERY + 1):
             day = first + timedelta(days=week * LIST_EVERY)
             content = goods.offers_csv(goods_found, supplier, week)
             (inbox / "offers" / supplier.code / f"{day}.csv").write_bytes(content)
-    return first, last
 
 
 def open_shop(goods_found: list[Any], at: datetime) -> None:
@@ -125,15 +148,12 @@ def main() -> int:
         from daifa.flows.audit import audit
         from daifa.flows.replay import replay
         from daifa.flows.sample_shop.cut import DATA
-        from daifa.flows.sample_shop.load import goods_of_rows
         from daifa.lib import bulk, clock
 
-        rows = read_rows(given.orders_file or DATA, given.days)
-        goods_found = goods_of_rows(rows)
         inbox = Path(folder)
-        first, last = lay_out(rows, goods_found, inbox)
-        lines_in = len(rows)
-        del rows
+        first, last, lines_in = lay_out(given.orders_file or DATA, given.days, inbox)
+        goods_found = goods_of_inbox(inbox)
+        lay_out_lists(goods_found, inbox, first, last)
         begin = datetime.combine(first, datetime.min.time(), UTC)
         end = datetime.combine(last + timedelta(days=AFTER), datetime.min.time(), UTC)
         with clock.moved_to(begin - timedelta(days=1)):
@@ -149,7 +169,11 @@ def main() -> int:
 
         def progress(moment: datetime, done: int, total: int, counts: Any) -> None:
             if sys.stderr.isatty() or done % 30 == 0:
-                print(f"{moment:%Y-%m-%d} {done}/{total} {time.perf_counter() - wall:.0f} s", file=sys.stderr, flush=True)
+                print(
+                    f"{moment:%Y-%m-%d} {done}/{total} {time.perf_counter() - wall:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
         done = replay(
             from_=begin, to=end, step=timedelta(days=1), inbox=inbox, options={"recipients": "generated"}, by="bench",
