@@ -236,12 +236,12 @@ def replace_number(parcel_id: int, number: str, carrier: str, *, by: str, at: da
 
 
 @transaction.atomic
-def retry_parked(reaction: str, *, by: str, at: datetime) -> int:
-    """Let the parked steps of one reaction ("" = of all) be tried again; returns how many rows of them."""
+def retry_parked(reaction: str = "", *, ids: Sequence[int] | None = None, by: str, at: datetime) -> int:
+    """Let the parked steps of one reaction ("" = of all), or only these rows, be tried again; returns how many rows."""
     rows = bulk.fetch(
         """SELECT id, reaction, things FROM history_pendingreaction
-           WHERE state = 'parked' AND (%s = '' OR reaction = %s) ORDER BY id FOR UPDATE""",
-        (reaction, reaction),
+           WHERE state = 'parked' AND (%s = '' OR reaction = %s) AND (%s OR id = ANY(%s::bigint[])) ORDER BY id FOR UPDATE""",
+        (reaction, reaction, ids is None, list(ids or ())),
     )
     count = history.retry_parked([row[0] for row in rows])
     for name in {row[1] for row in rows}:

@@ -101,6 +101,15 @@ class Scope:
         if sentence := self.why_not_shared(needs):
             raise PermissionDenied(sentence)
 
+    def why_not_installation(self) -> str | None:
+        """As `why_not`, for what only the owner of the installation may do."""
+        return None if self.is_superuser else _("Only the owner of this installation may do this.")
+
+    def require_installation(self) -> None:
+        """403 with the sentence unless the person owns the installation."""
+        if sentence := self.why_not_installation():
+            raise PermissionDenied(sentence)
+
     def why_not(self, needs: Need, store_id: int | None = None) -> str | None:
         """None when allowed, else the sentence to show: what an `ActionButton` takes as its `reason`."""
         return None if self.may(needs, store_id) else refusal(needs)
