@@ -58,4 +58,10 @@ def has_sample_shop() -> bool:
     return bulk.fetch("SELECT EXISTS (SELECT FROM stores_store WHERE is_sample)")[0][0]
 
 
-__all__: list[Any] = ["has_sample_shop", "is_empty_database", "is_half_loaded", "load_sample_shop", "remove_sample_shop"]
+__all__: list[Any] = [
+    "has_sample_shop",
+    "is_empty_database",
+    "is_half_loaded",
+    "load_sample_shop",
+    "remove_sample_shop",
+]

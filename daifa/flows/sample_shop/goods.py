@@ -1,6 +1,6 @@
 """The sample catalogue and the suppliers' price lists, made from what an order file sold.
 
-Products take SKU and description from the file and the median of their prices; everything about suppliers is invented.
+Products take SKU and description from the file and the median of their prices by units sold; everything about suppliers is invented.
 Most goods have one to three sources. A few of the less sold ones are made to fail on purpose, one reason each, so that
 every kind of hold can be seen.
 """
@@ -90,7 +90,7 @@ FLAWED = 0.06  # of the rare goods
 
 def goods_of(lines: Iterable[Any]) -> list[Good]:
     """Every SKU bought as goods or sample at a price, in the order of SKUs. `lines` are the connectors' records."""
-    prices: dict[str, list[Decimal]] = defaultdict(list)
+    prices: dict[str, list[tuple[Decimal, int]]] = defaultdict(list)
     titles: dict[str, Counter[str]] = defaultdict(Counter)
     packs: dict[str, int] = defaultdict(int)
     units: Counter[str] = Counter()
@@ -98,7 +98,7 @@ def goods_of(lines: Iterable[Any]) -> list[Good]:
         if line.kind != "goods":
             continue
         if line.unit_price > 0:
-            prices[line.sku].append(line.unit_price)
+            prices[line.sku].append((line.unit_price, line.quantity))
         titles[line.sku][line.title] += 1
         units[line.sku] += line.quantity
         packs[line.sku] = gcd(packs[line.sku], line.quantity)
@@ -107,7 +107,7 @@ def goods_of(lines: Iterable[Any]) -> list[Good]:
         Good(
             sku=sku,
             title=_title(max(titles[sku].items(), key=lambda item: (item[1], item[0]))[0]) or sku,
-            price=median(prices[sku]).quantize(CENT),
+            price=_usual_price(prices[sku]).quantize(CENT),
             lines=len(prices[sku]),
             units=units[sku],
             pack=packs[sku],
@@ -115,6 +115,16 @@ def goods_of(lines: Iterable[Any]) -> list[Good]:
         )
         for sku in sorted(prices)
     ]
+
+
+def _usual_price(sold: list[tuple[Decimal, int]]) -> Decimal:
+    """The price at or below which half of the units were sold: few dear single pieces do not raise it."""
+    half, passed = sum(units for _, units in sold) / 2, 0
+    for price, units in sorted(sold):
+        passed += units
+        if passed >= half:
+            return price
+    raise ValueError("Nothing was sold.")
 
 
 def _title(text: str) -> str:
@@ -254,7 +264,7 @@ def _stock(source: Source, week: int) -> int:
     if source.flaw == "out_of_stock":
         return 0
     names = (source.good.sku, source.supplier.code, week, "stock")
-    if source.rank == 1 and share(*names, "low?") < 0.02:
+    if source.rank == 1 and len(sources_of(source.good)) > 1 and share(*names, "low?") < 0.02:
         return between(0, 6, *names)
     enough = max(300, source.good.units // 4)
     return max(1, between(enough, enough * 4, *names) // source.pack)

@@ -262,7 +262,9 @@ def test_in_a_live_shop_the_factories_answer_what_they_have_not_answered_yet(ope
 
 def test_a_loading_that_was_killed_is_taken_out_before_the_next(opened):
     assert not sample_shop.is_half_loaded()
-    open_batch(by="t", at=NOW, reason=sample_shop.LOADING)  # the last that a killed loading wrote of this kind
+    open_batch(
+        by="t", at=NOW, reason=sample_shop.LOADING
+    )  # the last that a killed loading wrote of this kind
     assert sample_shop.is_half_loaded()
     sample_shop.remove_sample_shop(by="t", at=NOW)
     assert not sample_shop.is_half_loaded()
