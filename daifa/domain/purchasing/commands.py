@@ -40,8 +40,7 @@ def draft_purchases(
            JOIN fulfilment_fulfilmentline l ON l.fulfilment_order_id = f.id
            JOIN sourcing_supplier s ON s.id = f.supplier_id JOIN stores_store t ON t.id = f.store_id
            WHERE f.id = ANY(%s::bigint[]) AND f.state = 'released' AND l.quantity > l.superseded + l.cancelled
-             AND NOT EXISTS (SELECT 1 FROM purchasing_purchaseorder p WHERE p.fulfilment_order_id = f.id)
-           ORDER BY f.id, l.id""",
+           ORDER BY f.id, l.id""",  # drafting makes it `assigned` in the same transaction, and one is all there may be
         (list(fulfilment_orders),),
     )
     grouped: dict[int, list[tuple[Any, ...]]] = {}
