@@ -319,12 +319,7 @@ def _about(row) -> Any:
 
 
 def _order_url(order_id: int) -> str:
-    from django.urls import NoReverseMatch
-
-    try:
-        return reverse("web:order", args=[order_id])
-    except NoReverseMatch:
-        return reverse("web:books_entries")
+    return reverse("web:order", args=[order_id])
 
 
 def _fact(row) -> Any:

@@ -325,7 +325,7 @@ def _map(scope, variant, data, *, by, at):
 
 
 def _wish(scope, variant) -> dict[str, Any]:
-    used = [row["rank"] for row in mappings_of(variant["id"]) if row["state"] in ("verified", "proposed")]
+    used = [row["rank"] for row in mappings_of(variant["id"]) if row["state"] == "verified"]
     found: dict[str, Any] = {"rank": max(used, default=0) + 1, "factor": 1}
     if variant["offer"] is not None:
         mapped = [row for row in mappings_of(variant["id"]) if row["offer_id"] == variant["offer"].pk]

@@ -199,8 +199,7 @@ def _aside(supplier, scope):
             _("Agreements"),
             [
                 Column("store", _("For"), value=lambda one: one.store.name if one.store else _("all own stores"), link=True,
-                       hint=lambda one: one.note[:80]),
-                Column("valid", _("Valid"), value=lambda one: _period(one)),
+                       hint=lambda one: _period(one)),
                 Column("state", _("State"), "badge", value=lambda one: _agreement_state(one, on)),
             ],
             _agreements(supplier, scope),
@@ -234,6 +233,7 @@ SUPPLIER = DetailPage(
         *([fmt.badge(_("sample"), "warning")] if supplier.is_sample else []),
     ],
     actions=lambda supplier, scope: [
+        LinkButton(_("Purchase orders"), f"{reverse('web:purchases')}?supplier={supplier.pk}", "clipboard-list"),
         LinkButton(_("Edit"), reverse("web:supplier_edit", args=[supplier.pk]), "pencil", reason=scope.why_not_shared("operate")),
     ],
     facts=lambda supplier, scope: [
