@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.messages.process import KINDS, MESSAGE
+from daifa.domain.messages.rules import reason_words
 from daifa.domain.orders.process import HOLDS, ORDER
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
@@ -157,10 +158,16 @@ def _moves(things: dict[tuple[int, int], tuple[str, str]], *, since: datetime) -
                 sentence=_told(process, state, name, other),
                 state=state,
                 by=by,
-                why=why,
+                why=_in_words(why),
             )
         )
     return found
+
+
+def _in_words(reason: str) -> str:
+    """A stored reason as a person reads it: the file it came with has a number of its own."""
+    source, _colon, number = reason.partition(":")
+    return _("with import %(number)s") % {"number": number} if source == "import" and number.isdigit() else reason
 
 
 def _told(process: Process, state: str, name: str, other: str) -> str:
@@ -181,6 +188,7 @@ def _told(process: Process, state: str, name: str, other: str) -> str:
         return _("Number %(name)s to the store: %(state)s") % said
     if process is MESSAGE:
         said["name"] = KINDS.get(name, (name, name))[_chinese()]
+        said["other"] = reason_words(other, get_language() or "en")
         return (
             _("Message “%(name)s” to the buyer: %(state)s (%(other)s)")
             if state in ("suppressed", "failed") and other
