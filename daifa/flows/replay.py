@@ -26,14 +26,15 @@ from daifa.domain.history.commands import ensure_months
 from daifa.domain.sourcing.models import Supplier
 from daifa.domain.stores.commands import ensure_installation
 from daifa.domain.stores.models import Store
-from daifa.flows.one_clock import moved_clock
+from daifa.flows.one_clock import moved_clock, unhurried_commits
 from daifa.flows.sample_shop.factory import Factories
 from daifa.flows.sample_shop.living import live_until, read_paper
-from daifa.lib import clock
+from daifa.lib import bulk, clock
 from daifa.lib.refusal import Refused
 
 KINDS = ("products", "offers", "orders", "replies", "tracking", "expenses")
 MOST_STEPS = 200_000
+LEARNS_AFTER = frozenset({2, 5, 12, 30, 90})  # steps after which the planner hears how large the tables have become
 _NAME = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):?(\d\d))?")
 
 Progress = Callable[[datetime, int, int, Counter[str]], None]
@@ -85,7 +86,7 @@ def replay(
         )
     files = find_files(inbox) if inbox is not None else []
     result = Replayed()
-    with moved_clock():
+    with moved_clock(), unhurried_commits():
         ensure_installation(clock.now())
         others = Factories(since=from_) if factories else None
         waiting = [file for file in files if file.at >= from_]
@@ -99,6 +100,8 @@ def replay(
                     place += 1
                 live_until(moment, factories=others, by=by, counts=result.counts)
             result.steps = number
+            if number in LEARNS_AFTER:
+                bulk.execute("ANALYZE")
             if progress is not None:
                 progress(moment, number, steps, result.counts)
     return result

@@ -39,6 +39,10 @@ class FakeSupplier:
             """CREATE TABLE IF NOT EXISTS purchase (supplier TEXT, reference TEXT, at TEXT, request TEXT,
                times INTEGER, PRIMARY KEY (supplier, reference))"""
         )
+        self._db.execute(
+            """CREATE TABLE IF NOT EXISTS waybill (supplier TEXT, number TEXT, reference TEXT,
+               PRIMARY KEY (supplier, number))"""
+        )
         self._db.execute("CREATE TABLE IF NOT EXISTS failed_once (supplier TEXT, reference TEXT, how TEXT, PRIMARY KEY (supplier, reference, how))")
 
     # --- what it is asked ---------------------------------------------------------------------------------------
@@ -58,6 +62,10 @@ class FakeSupplier:
                 """INSERT INTO purchase VALUES (?, ?, ?, ?, 1)
                    ON CONFLICT (supplier, reference) DO UPDATE SET times = times + 1""",
                 (self.code, request.reference, at.isoformat(), _as_json(request)),
+            )
+            self._db.execute(
+                "INSERT OR IGNORE INTO waybill VALUES (?, ?, ?)",
+                (self.code, self.number_of(request.reference), request.reference),
             )
             if self._fails(request.reference, "timeout"):
                 raise AnswerMissing("The supplier's system did not answer.")
@@ -99,14 +107,8 @@ class FakeSupplier:
 
     def track(self, numbers: Sequence[str], *, at: datetime) -> list[TrackingRow]:
         """Scans of its own numbers up to `at`."""
-        wanted = set(numbers)
         rows: list[TrackingRow] = []
-        for reference, asked in self._db.execute(
-            "SELECT reference, at FROM purchase WHERE supplier = ?", (self.code,)
-        ).fetchall():
-            number = self.number_of(reference)
-            if number not in wanted:
-                continue
+        for reference, asked, number in self._purchases_under(numbers):
             shipped = datetime.fromisoformat(asked) + timedelta(hours=self._hours(reference, "ship_hours", 30))
             transit = timedelta(hours=self._hours(reference, "transit_hours", 96))
             story = [(shipped, "handed_over"), (shipped + transit / 4, "in_transit")]
@@ -116,6 +118,18 @@ class FakeSupplier:
                 story.append((shipped + transit, "delivered"))
             rows += [TrackingRow(0, number, when, status, status) for when, status in story if when <= at]  # type: ignore[arg-type]
         return rows
+
+    def _purchases_under(self, numbers: Sequence[str]) -> list[tuple[str, str, str]]:
+        """(reference, when asked, number) of those of our numbers that are ours."""
+        found = []
+        for first in range(0, len(numbers), 500):
+            part = numbers[first : first + 500]
+            found += self._db.execute(
+                f"""SELECT p.reference, p.at, w.number FROM waybill w JOIN purchase p USING (supplier, reference)
+                    WHERE w.supplier = ? AND w.number IN ({", ".join("?" * len(part))}) ORDER BY p.rowid""",
+                (self.code, *part),
+            ).fetchall()
+        return found
 
     def times_taken(self, reference: str) -> int:
         """How often it was sent this reference: the test of tests."""
