@@ -307,19 +307,18 @@ def test_carts_over_many_suppliers_are_bought_once(home, suppliers, carts, seed)
 
 def state_of_everything() -> dict[str, Counter]:
     """All that matters, without ids: what an order and its purchases, parcels, money and messages came to."""
+    counted = ("status", "allocated", "purchased", "accepted", "shipped", "delivered", "cancelled")
+    bought = ("order__number", "supplier__code", "state", "accepted", "rejected", "shipped")
+    told = Message.objects.filter(kind__in=["order_received", "dispatched"])
+    sums = _sums(Posting.objects.values_list("account__code", "currency", "amount"))
     return {
-        "orders": Counter(Order.objects.values_list("number", "status", "allocated", "purchased", "accepted", "shipped", "delivered", "cancelled")),  # fmt: skip
-        "purchases": Counter(PurchaseOrder.objects.values_list("order__number", "supplier__code", "state", "accepted", "rejected", "shipped")),  # fmt: skip
+        "orders": Counter(Order.objects.values_list("number", *counted)),
+        "purchases": Counter(PurchaseOrder.objects.values_list(*bought)),
         "parcels": Counter(Parcel.objects.values_list("order__number", "number", "state", "units", "delivered_at")),
         "notices": Counter(DispatchNotice.objects.values_list("parcel__number", "version")),
-        "messages": Counter(
-            Message.objects.filter(kind__in=["order_received", "dispatched"]).values_list("order__number", "kind", "version")
-        ),
-        "books": Counter({
-            (code, currency): amount
-            for code, currency, amount in _sums(Posting.objects.values_list("account__code", "currency", "amount"))
-        }),
-    }  # fmt: skip
+        "messages": Counter(told.values_list("order__number", "kind", "version")),
+        "books": Counter({(code, currency): amount for code, currency, amount in sums}),
+    }
 
 
 def _sums(rows) -> list[tuple[str, str, Decimal]]:
