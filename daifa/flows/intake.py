@@ -26,6 +26,7 @@ from django.db import Error as DatabaseError
 from django.db import OperationalError, transaction
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 
 from daifa.connectors.contract import (
     IncomingCredit,
@@ -306,7 +307,7 @@ def _not_applied(records: Sequence[Any], error: Exception) -> RowProblem:
     document = next((str(getattr(record, name)) for name in names if getattr(record, name, "")), "")
     return RowProblem(
         row=rows[0], rows=len(rows), code="not_applied", document=document, raw=tuple(getattr(record, "raw", ())),
-        message="This could not be used (%(why)s). Correct it in the file and try it again; the other rows were used.",
+        message=N_("This could not be used (%(why)s). Correct it in the file and try it again; the other rows were used."),
         params={"why": f"{error}".splitlines()[0][:200] if f"{error}" else type(error).__name__},
     )  # fmt: skip
 
@@ -450,7 +451,7 @@ def _other_currency(record: Any, store: Any) -> RowProblem:
     return RowProblem(
         row=record.rows[0] if record.rows else 0, code="currency_not_of_store", rows=len(record.rows),
         document=record.number,
-        message="%(number)s is in %(currency)s, but the store sells in %(store)s. Import it into a store of that currency.",
+        message=N_("%(number)s is in %(currency)s, but the store sells in %(store)s. Import it into a store of that currency."),
         params={"number": record.number, "currency": record.currency, "store": store.currency},
     )  # fmt: skip
 

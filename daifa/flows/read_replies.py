@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext_noop as N_
 
 from daifa.connectors.contract import ReplyRow, RowProblem
 from daifa.connectors.errors import ConnectorError
@@ -80,7 +81,7 @@ def apply_replies(rows: Sequence[ReplyRow], *, supplier: int | None, source: str
         else:
             result.problems.append(_problem(row, RowFinding(
                 "reference_unreadable",
-                "The reference “%(reference)s” is none of ours: keep the first column of our workbook as it is.",
+                N_("The reference “%(reference)s” is none of ours: keep the first column of our workbook as it is."),
                 {"reference": row.reference[:40]},
             )))  # fmt: skip
     purchases = _load(list(wanted))
@@ -106,18 +107,18 @@ def apply_replies(rows: Sequence[ReplyRow], *, supplier: int | None, source: str
 def _refusal(purchase: _Purchase | None, reference: str, supplier: int | None) -> RowFinding | None:
     if purchase is None:
         return RowFinding(
-            "reference_unknown", "There is no purchase order %(reference)s here.", {"reference": reference}
+            "reference_unknown", N_("There is no purchase order %(reference)s here."), {"reference": reference}
         )
     if supplier is not None and purchase.supplier != supplier:
         return RowFinding(
             "reference_of_another_supplier",
-            "Purchase order %(reference)s was placed with another supplier; nothing was changed.",
+            N_("Purchase order %(reference)s was placed with another supplier; nothing was changed."),
             {"reference": reference},
         )
     if purchase.state in ("draft", "ready", "cancelled", "refused", "failed"):
         return RowFinding(
             "purchase_not_placed",
-            "Purchase order %(reference)s is not placed (%(state)s), so it cannot be answered.",
+            N_("Purchase order %(reference)s is not placed (%(state)s), so it cannot be answered."),
             {"reference": reference, "state": purchase.state},
         )
     return None
@@ -147,7 +148,7 @@ def _apply_row(purchase: _Purchase, row: ReplyRow, result: Applied, *, at: datet
     if row.unit_cost is not None and row.unit_cost > purchase.costs[line.id][0]:
         finding = finding or RowFinding(
             "price_raised",
-            "The supplier now asks %(said)s for %(sku)s; it was bought at %(cost)s and stays booked at that price.",
+            N_("The supplier now asks %(said)s for %(sku)s; it was bought at %(cost)s and stays booked at that price."),
             {"said": str(row.unit_cost), "sku": line.supplier_sku, "cost": str(purchase.costs[line.id][0])},
         )
     if row.their_reference and not purchase.theirs:
@@ -177,7 +178,7 @@ def _line_of(purchase: _Purchase, row: ReplyRow) -> LineState | RowFinding:
         return purchase.lines[0]
     return RowFinding(
         "line_unknown",
-        "Purchase order %(reference)s has no line with SKU “%(sku)s”.",
+        N_("Purchase order %(reference)s has no line with SKU “%(sku)s”."),
         {"reference": purchase.reference, "sku": row.supplier_sku or row.line},
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext_noop as N_
 
 from daifa.connectors.contract import RowProblem, TrackingRow
 from daifa.connectors.errors import ConnectorError
@@ -60,14 +61,14 @@ def apply_tracking(
         if row.number not in parcels:
             result.problems.append(
                 RowProblem(
-                    row.row, "number_unknown", "No parcel here travels under the number %(number)s.",
+                    row.row, "number_unknown", N_("No parcel here travels under the number %(number)s."),
                     {"number": row.number}, document=row.number,
                 )
             )  # fmt: skip
         elif row.at > at:
             result.problems.append(
                 RowProblem(
-                    row.row, "scan_in_future", "The scan of %(number)s lies in the future (%(at)s).",
+                    row.row, "scan_in_future", N_("The scan of %(number)s lies in the future (%(at)s)."),
                     {"number": row.number, "at": row.at.isoformat(" ", "minutes")}, document=row.number,
                 )
             )  # fmt: skip

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_noop as N_
+
 
 @dataclass(slots=True)
 class LineState:
@@ -70,7 +72,7 @@ def apply_answer(line: LineState, *, accepted: int | None, refused: bool, reason
         line.accept(min(line.unanswered, max(0, room - line.accepted)))
         return RowFinding(
             "accepted_too_many",
-            "The supplier accepted %(said)s of %(sku)s, but only %(room)s were asked for; the rest is not counted.",
+            N_("The supplier accepted %(said)s of %(sku)s, but only %(room)s were asked for; the rest is not counted."),
             {"said": accepted, "sku": line.supplier_sku, "room": room},
         )
     if accepted < line.accepted:
@@ -83,7 +85,7 @@ def apply_answer(line: LineState, *, accepted: int | None, refused: bool, reason
 def _taken_back(line: LineState, said: int) -> RowFinding:
     return RowFinding(
         "accepted_taken_back",
-        "The supplier had accepted %(before)s of %(sku)s and now says %(said)s. Ask which is true; nothing was changed.",
+        N_("The supplier had accepted %(before)s of %(sku)s and now says %(said)s. Ask which is true; nothing was changed."),
         {"before": line.accepted, "sku": line.supplier_sku, "said": said},
     )
 
@@ -108,14 +110,14 @@ def apply_shipment(
     if said > room:
         finding = RowFinding(
             "over_shipped",
-            "%(said)s of %(sku)s were shipped, but only %(room)s are left to ship; the rest is not counted.",
+            N_("%(said)s of %(sku)s were shipped, but only %(room)s are left to ship; the rest is not counted."),
             {"said": said, "sku": line.supplier_sku, "room": room},
         )
         said = room
     if said <= 0:
         return [], finding or RowFinding(
             "nothing_left_to_ship",
-            "%(sku)s has already shipped in full under another number. If the number changed, replace it on the parcel.",
+            N_("%(sku)s has already shipped in full under another number. If the number changed, replace it on the parcel."),
             {"sku": line.supplier_sku},
         )
     if said > line.accepted - line.shipped:
