@@ -309,7 +309,7 @@ STEPS = ["_own_leftovers", "_ask", "_prepare", "_requests", "_send", "_settle_an
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_each_step_of_submitting(step, after, home, monkeypatch):
-    shop = ready_purchases(6, timeout=0.4, timeout_before=0.4)
+    shop = ready_purchases(6, timeout=0.5, timeout_before=1.0)  # every one fails at first
     real, died = getattr(place_purchases, step), []
 
     def mortal(*args, **kwargs):
@@ -322,7 +322,11 @@ def test_killed_at_each_step_of_submitting(step, after, home, monkeypatch):
     monkeypatch.setattr(place_purchases, step, mortal)
     with pytest.raises(Died):
         sweeps(5)
-    sweeps(6, first=5)
+        Supplier.objects.filter(pk=shop.system.pk).update(script={"seed": 3})  # and behaves from now on
+        cast.receive_orders(shop, ["late"], skus=(cast.FROM_SYSTEM,))
+        react(at=AT)
+        sweeps(2, first=5)
+    sweeps(6, first=7)
     nothing_twice_nothing_lost(shop, home)
     assert set(PurchaseOrder.objects.values_list("state", flat=True)) == {"placed"}
     assert not PlacementAttempt.objects.filter(state__in=["prepared", "unknown"]).exists()
