@@ -48,6 +48,8 @@ def work_until_idle(
             barren += 1
             if not placed["later"] or barren >= BARREN_ROUNDS:
                 break
+        else:
+            barren = 0
     return dict(counts)
 
 
