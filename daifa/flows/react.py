@@ -19,6 +19,8 @@ from daifa.flows.reactions import Run, by_name
 from daifa.lib import bulk
 
 GATHER = 1000
+FEW = 20
+MOST_TOGETHER = 20
 TRIES = 3
 PAUSE = timedelta(minutes=2)
 # A lost race or a broken connection says nothing about the things: the whole round is tried again. Whatever else is
@@ -31,21 +33,37 @@ log = logging.getLogger(__name__)
 def react(*, at: datetime, most: int | None = None) -> int:
     """Run what is due, one reaction after the other, until nothing is; returns how many things were reacted to.
 
-    `most` bounds the number of rounds (a round = one reaction over up to GATHER things).
+    `most` bounds the number of rounds (a round = one reaction over up to GATHER things, in a transaction of its own).
     """
     done = rounds = 0
-    while most is None or rounds < most:
+    idle = False
+    while not idle and (most is None or rounds < most):
         try:
-            count = history.retried(lambda: _round(at, carefully=False))
+            count, idle = history.retried(lambda: _rounds(at, most=1 if most is not None else MOST_TOGETHER))
         except LOST:
             raise
-        except Exception:  # everything was rolled back: again, by savepoint, to find the bad row
+        except Exception:  # everything was rolled back: again, one reaction by savepoint, to find the bad row
             count = history.retried(lambda: _round(at, carefully=True))
-        if count < 0:
-            break
-        done += count
+            idle = count < 0
+        done += max(count, 0)
         rounds += 1
     return done
+
+
+def _rounds(at: datetime, *, most: int) -> tuple[int, bool]:
+    """A round, and while there is little to do what follows from it, in one transaction: (things, nothing is left).
+
+    For a lone order the commits would cost more than the work.
+    """
+    done = 0
+    for _ in range(most):
+        count = _round(at, carefully=False)
+        if count < 0:
+            return done, True
+        done += count
+        if count > FEW:
+            break
+    return done, False
 
 
 def _round(at: datetime, *, carefully: bool) -> int:
