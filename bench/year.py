@@ -4,7 +4,7 @@ The file is Online Retail II (or any file with its columns); without one the sam
 runs anywhere. Catalogue, suppliers, price lists, recipients, factories and carriers come from the sample shop's
 generator (`docs/sample-shop.md`). The orders are laid into an inbox by their day and replayed in steps of a day: each
 day's orders are routed, purchased, answered, tracked, told and posted before the next day comes. Starts its own database
-(fsync on), audits at the end, and prints one JSON line.
+(fsync on, though a replay of sample stores alone does not wait for it at each commit), audits at the end, and prints one JSON line.
 """
 
 from __future__ import annotations
