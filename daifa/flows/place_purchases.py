@@ -30,7 +30,6 @@ from daifa.connectors.manual import workbook
 from daifa.connectors.registry import ASKABLE_KINDS, supplier_connector
 from daifa.domain.books.queries import rate_on
 from daifa.domain.history.commands import move, record_facts
-from daifa.domain.orders import commands as orders
 from daifa.domain.purchasing import commands as purchasing
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
@@ -645,9 +644,3 @@ def _settle_run_attempts(run: int, state: str, sentence: str, *, at: datetime) -
         "SELECT id FROM purchasing_placementattempt WHERE run_id = %s AND state IN ('prepared', 'unknown')", (run,)
     )
     purchasing.settle_attempts({row[0]: (state, sentence) for row in rows}, at=at)
-
-
-def release_orders(order_ids: Sequence[int], *, at: datetime) -> None:
-    """After a hold was released or an address mended: route what is open."""
-    orders.lock_orders(order_ids)
-    record_facts("orders_to_route", list(order_ids), at=at)

@@ -23,9 +23,8 @@ from daifa.domain.books.rules import NOTHING, Cost, Fee, Leg, Line, LineRevenue
 from daifa.domain.orders.commands import lock_orders
 from daifa.lib import bulk
 
-# What left the building and became income; goods lost on the way in a store that waits for delivery are cost only.
+# What left the building and became income.
 EARNING = ("parcel_handed_over", "parcel_delivered")
-COSTING = (*EARNING, "parcel_lost")
 
 # --- Orders -----------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,6 @@ from .account import Account
 from .columns import FileKind, Layout, recognise
 from .translate import Reading, read_offers, read_orders, read_products, read_replies, read_tracking
 
-KIND = "manual"
 READS: tuple[FileKind, ...] = ("orders", "products", "offers", "replies", "tracking")
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .translate import OrderRecord, Row, _Cells
 
 _CENT = Decimal("0.01")
-_ZERO = Decimal(0)
 KINDS: dict[str, LineKind] = {
     "POST": "shipping",
     "DOT": "shipping",

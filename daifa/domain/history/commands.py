@@ -5,7 +5,7 @@ Every change of state goes through `move`; every fact through `record_facts`. Bo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -63,15 +63,6 @@ def _batch_cte(batch: int | None) -> str:
         return "WITH b AS (SELECT %(batch)s::bigint AS id)"
     return """WITH b AS (INSERT INTO history_batch (by, at, reason) SELECT %(by)s, %(at)s, %(reason)s
                          WHERE %(batch)s::bigint IS NULL RETURNING id)"""
-
-
-def record_transitions(rows: Iterable[tuple[Process, int, str, str]], *, batch: int, at: datetime) -> None:
-    """Write transitions (process, thing, from, to) for changes made in this transaction."""
-    bulk.copy_rows(
-        "history_transition",
-        ("batch_id", "kind", "thing", "state_from", "state_to", "at"),
-        [(batch, process.kind, thing, before, after, at) for process, thing, before, after in rows],
-    )
 
 
 def move(
