@@ -58,6 +58,16 @@ class FakeSupplier:
             if self._chance(request.reference, "refuse"):
                 answers.append(PurchaseAnswer(request.reference, False, code="out_of_stock", sentence="Out of stock."))
                 continue
+            self._take(request, at=at)
+            if self._fails(request.reference, "timeout"):
+                raise AnswerMissing("The supplier's system did not answer.")
+            answers.append(PurchaseAnswer(request.reference, True, their_reference=self._theirs(request.reference)))
+        return answers
+
+    def _take(self, request: PurchaseRequest, *, at: datetime) -> None:
+        """Remember a purchase and its waybill together: a process killed in between must not leave it never shipped."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
             self._db.execute(
                 """INSERT INTO purchase VALUES (?, ?, ?, ?, 1)
                    ON CONFLICT (supplier, reference) DO UPDATE SET times = times + 1""",
@@ -67,10 +77,10 @@ class FakeSupplier:
                 "INSERT OR IGNORE INTO waybill VALUES (?, ?, ?)",
                 (self.code, self.number_of(request.reference), request.reference),
             )
-            if self._fails(request.reference, "timeout"):
-                raise AnswerMissing("The supplier's system did not answer.")
-            answers.append(PurchaseAnswer(request.reference, True, their_reference=self._theirs(request.reference)))
-        return answers
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def find(self, references: Sequence[str], *, at: datetime) -> dict[str, PurchaseAnswer | None]:
         """What it knows under our references; None = never heard of it."""
