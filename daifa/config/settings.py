@@ -34,8 +34,9 @@ CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
 
 # From the ground up: a subject may use those before it in this list (checked by Import Linter, see pyproject.toml).
 SUBJECTS = (
-    "people", "history", "stores", "books", "imports", "catalog", "sourcing", "customers", "orders", "fulfilment",
-    "purchasing", "shipping", "messages", "aftersales",
+    "people", "history", "stores", "policy", "books", "imports", "catalog", "sourcing", "customers", "orders", "fulfilment",
+    "purchasing", "shipping", "messages", "aftersales", "compliance",
+    "cases", "privacy", "exit_index", "closing",
 )  # fmt: skip
 
 INSTALLED_APPS = [
