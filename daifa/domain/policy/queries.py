@@ -1,0 +1,217 @@
+"""Reads of the rule book: what counts on a day for a store, why it acts or not, and what is going to change.
+
+Books and overrides are held in memory, per process; each call asks the database only whether there are newer ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+
+from daifa.domain.policy import book as books
+from daifa.domain.policy.models import RuleBook, RuleFile, RuleOverride
+from daifa.domain.policy.rules import Change, Override, Rule, Words, apply, difference, judge
+from daifa.lib import bulk
+
+# --- Rules ------------------------------------------------------------------------------------------------------
+
+
+def rules(
+    channel: str, *, metric: str | None = None, kind: str | None = None, on: date, store_id: int | None = None
+) -> list[Rule]:
+    """The rules of a channel (or of a law: "law_cn" …) in force on that day, in the order of their file.
+
+    Overrides of all stores are applied, and those of `store_id` if one is given. Rules announced for later are left
+    out until their day: see `announced`. An unknown channel has none.
+    """
+    return [
+        rule
+        for rule in in_force(on=on, store_id=store_id).values()
+        if rule.channel == channel and (metric is None or rule.metric == metric) and (kind is None or rule.kind == kind)
+    ]
+
+
+def rule(rule_id: str, *, on: date | None = None, store_id: int | None = None) -> Rule:
+    """One rule as it counts on that day; one that is not in force then is given with the verdict "not_yet".
+
+    `on` None = the newest text, judged on the day it was collected. Raises KeyError for an unknown id.
+    """
+    held = _held()
+    if on is not None and (found := in_force(on=on, store_id=store_id).get(rule_id)):
+        return found
+    for version in reversed(held.versions):
+        if found := version.book.rules.get(rule_id):
+            day = on or found.read_on
+            return judge(apply(found, held.about(rule_id, store_id, day)), day)
+    raise KeyError(rule_id)
+
+
+def in_force(*, on: date, store_id: int | None = None) -> Mapping[str, Rule]:
+    """Every rule in force on that day, by id. Do not change the mapping: it is shared."""
+    return _in_force(_stamp(), on, store_id)
+
+
+def channel_titles() -> dict[str, Words]:
+    """The channels, laws and other books of rules there are: name → title, newest book."""
+    return dict(_held().versions[-1].book.titles)
+
+
+EUROPE = (
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
+    "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+)  # fmt: skip
+LAWS = {"CN": "law_cn", "US": "law_us", **dict.fromkeys(EUROPE, "law_eu_uk")}
+DOMESTIC = ("xiaohongshu", "douyin", "pinduoduo", "taobao", "wechat_store")
+ALIASES = {"red": "xiaohongshu", "xhs": "xiaohongshu", "tiktok": "tiktok_shop", "tmall": "taobao", "wechat": "wechat_store"}
+
+
+def channels_of(store: Any) -> list[str]:
+    """The books of rules a store lives under: its channel, the law of its country, payment and logistics.
+
+    `store` needs `channel` and `country`. A domestic channel brings Chinese law whatever country is entered.
+    """
+    channel = ALIASES.get(store.channel.lower(), store.channel.lower())
+    law = LAWS.get(store.country) or ("law_cn" if channel in DOMESTIC else None)
+    known = _held().versions[-1].book.titles
+    return [name for name in (channel, law, "payments", "logistics") if name in known]
+
+
+# --- What is going to change ------------------------------------------------------------------------------------
+
+
+def announced(*, on: date, store_id: int | None = None, channels: Sequence[str] | None = None) -> list[Change]:
+    """What will change after that day, as far as it is known: new books, announced rules, overrides that begin or end.
+
+    By day, then by rule. Each change compares the rule on the day before with the rule on its day.
+    """
+    held = _held()
+    days = {version.takes_effect_on for version in held.versions if version.takes_effect_on}
+    for version in held.versions:
+        days |= {rule.effective for rule in version.book.rules.values() if rule.effective}
+    for one in held.overrides:
+        if one.store_id in (None, store_id):
+            days |= {one.valid_from, *([one.valid_until + timedelta(days=1)] if one.valid_until else [])}
+    changes = []
+    for day in sorted(day for day in days if day > on):
+        before = in_force(on=day - timedelta(days=1), store_id=store_id)
+        after = in_force(on=day, store_id=store_id)
+        changes += [
+            change
+            for change in difference(_without_age(before), _without_age(after), day)
+            if channels is None or change.rule.channel in channels
+        ]
+    return changes
+
+
+def _without_age(found: Mapping[str, Rule]) -> Mapping[str, Rule]:
+    # That a text grows old on that very day is no change of the book.
+    return {rule_id: judge(rule, rule.read_on) for rule_id, rule in found.items()}
+
+
+# --- Overrides and versions -------------------------------------------------------------------------------------
+
+
+def overrides_of(rule_id: str) -> list[RuleOverride]:
+    """All words of the owner about a rule, withdrawn ones too, newest first."""
+    return list(RuleOverride.objects.filter(rule_id=rule_id).select_related("store").order_by("-id"))
+
+
+def versions() -> list[RuleBook]:
+    """All versions of the book, newest first."""
+    return list(RuleBook.objects.order_by("-id"))
+
+
+def current_version(*, on: date) -> RuleBook | None:
+    """The version that counts on that day; None while only what ships with daifa was ever read."""
+    return (
+        RuleBook.objects.filter(withdrawn_at=None).exclude(takes_effect_on__gt=on).order_by("-id").first()
+    )
+
+
+def own_files() -> dict[str, bytes]:
+    """The owner's own files of rules in the newest version: name → content."""
+    newest = RuleBook.objects.filter(withdrawn_at=None).order_by("-id").first()
+    if newest is None:
+        return {}
+    return {one.name: one.content.encode() for one in newest.files.filter(is_own=True)}
+
+
+# --- In memory --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    takes_effect_on: date | None
+    book: books.Book
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """All that is known: versions from old to new (the first may be what ships), and the overrides that count."""
+
+    versions: tuple[_Version, ...]
+    overrides: tuple[Override, ...]
+
+    def about(self, rule_id: str, store_id: int | None, on: date) -> list[Override]:
+        return [one for one in self.overrides if one.rule_id == rule_id and one.counts(store_id, on)]
+
+
+def _stamp() -> tuple[Any, ...]:
+    """Changes whenever a book or an override is added or withdrawn: one cheap statement over two small tables."""
+    return bulk.fetch(
+        """SELECT b.newest, b.withdrawn, b.day, o.newest, o.withdrawn
+           FROM (SELECT max(id), count(withdrawn_at), max(takes_effect_on) FROM policy_rulebook) b (newest, withdrawn, day),
+                (SELECT max(id), count(withdrawn_at) FROM policy_ruleoverride) o (newest, withdrawn)"""
+    )[0]
+
+
+def _held() -> _Held:
+    return _held_at(_stamp())
+
+
+@lru_cache(maxsize=4)
+def _held_at(stamp: tuple[Any, ...]) -> _Held:
+    versions = []
+    for version in RuleBook.objects.filter(withdrawn_at=None).order_by("id"):
+        contents = {one.name: one.content.encode() for one in RuleFile.objects.filter(books=version)}
+        versions.append(_Version(version.takes_effect_on, _read(version.digest, contents)))
+    overrides = tuple(
+        Override(
+            one.pk, one.rule_id, one.store_id, books.changes_read(one.changes), one.by, one.at.date(), one.reason,
+            one.valid_from, one.valid_until,
+        )
+        for one in RuleOverride.objects.filter(withdrawn_at=None).order_by("id")
+    )  # fmt: skip
+    return _Held(tuple(versions) or (_Version(None, books.shipped_book()),), overrides)
+
+
+_READ: dict[str, books.Book] = {}
+
+
+def _read(digest: str, contents: Mapping[str, bytes]) -> books.Book:
+    if digest not in _READ:
+        _READ[digest] = books.read_book(contents)
+    return _READ[digest]
+
+
+@lru_cache(maxsize=256)
+def _in_force(stamp: tuple[Any, ...], on: date, store_id: int | None) -> dict[str, Rule]:
+    held = _held_at(stamp)
+    found: dict[str, Rule] = {}
+    counting = [version for version in held.versions if version.takes_effect_on is None or version.takes_effect_on <= on]
+    if not counting:
+        return found
+    # An announced text waits for its day; until then the text of an older version goes on counting.
+    for rule_id in counting[-1].book.rules:
+        for version in reversed(counting):
+            text = version.book.rules.get(rule_id)
+            if text is None:
+                break
+            text = apply(text, held.about(rule_id, store_id, on))
+            if text.effective is None or text.effective <= on:
+                found[rule_id] = judge(text, on)
+                break
+    return found
