@@ -41,6 +41,7 @@ COMMANDS = {
     "export": Entry("daifa.cli.exports:app", "Write purchase runs and dispatch files."),
     "orders": Entry("daifa.cli.orders:app", "Orders: list, show."),
     "purchases": Entry("daifa.cli.purchases:app", "Purchase orders: list, show."),
+    "cases": Entry("daifa.cli.cases:app", "Aftersale cases: list, show, approve, refuse, receive, refund."),
     "books": Entry("daifa.cli.books:app", "Trial balance, profit and loss, expenses, supplier payments."),
     "audit": Entry("daifa.cli.audit:audit", "Recompute the invariants and name each breach."),
     "backup": Entry("daifa.cli.backups:backup", "Write everything into one file."),

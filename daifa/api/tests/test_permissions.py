@@ -4,9 +4,10 @@ import json
 import re
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from daifa.api.v1 import api
+from daifa.domain.aftersales.commands import open_case
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.purchasing.models import PurchaseOrder, PurchaseRun
 from daifa.domain.stores.models import Task
@@ -39,6 +40,9 @@ def things(shop):
         kind="orders", store_id=shop.first, name="orders.csv", sha256="0" * 64, size=1, by="user:1", at=at
     )
     row = ImportRow.objects.create(file=file, row=2, code="no_sku", message="Row without a SKU.", at=at)
+    with transaction.atomic():
+        line = bulk.fetch("SELECT min(id) FROM orders_orderline WHERE order_id = %s AND kind = 'goods'", (order,))[0][0]
+        case = open_case(order_id=order, kind="return", reason="damaged", lines=[(line, 1)], note="", by="user:1", at=at)
     task = Task.objects.create(
         store_id=shop.first, kind="order_changed", thing_kind="order", thing=order, opened_at=at
     )
@@ -52,6 +56,7 @@ def things(shop):
         "order_id": order, "purchase_id": purchase.id, "run_id": run.id, "parcel_id": one("shipping_parcel"),
         "store_id": shop.first, "message_id": one("buyer_messages_message"), "import_id": file.id, "row_id": row.id,
         "task_id": task.id, "supplier_id": purchase.supplier_id, "token_id": 1,
+        "case_id": case,
         "variant_id": bulk.fetch("SELECT min(id) FROM catalog_variant")[0][0],
     }  # fmt: skip
 
@@ -59,6 +64,9 @@ def things(shop):
 def body_of(operation, things) -> dict:
     """A body that passes the schema, about things of the first store."""
     given = {
+        **{f"{step}_cases": {"case_ids": [things["case_id"]], "reason": "x"} for step in ("approve", "refuse", "expire", "close")},
+        "receive_return": {"lines": [{"line_id": 1, "units": 1, "outcome": "damaged"}]},
+        "refund_case": {"amount": "1", "no_claim_reason": "goodwill"},
         "hold_orders": {"order_ids": [things["order_id"]]},
         "add_store": {"code": "new", "name": "New", "currency": "GBP"},
         "add_supplier": {"code": "new", "name": "New", "currency": "CNY"},

@@ -8,7 +8,18 @@ from ninja import NinjaAPI
 from daifa.api import errors
 from daifa.api.caller import AUTH
 from daifa.api.shapes import CarefulParser
-from daifa.api.v1 import books, imports, messages, orders, parcels, purchases, sourcing, stores, tokens
+from daifa.api.v1 import (
+    aftersales,
+    books,
+    imports,
+    messages,
+    orders,
+    parcels,
+    purchases,
+    sourcing,
+    stores,
+    tokens,
+)
 
 api = NinjaAPI(
     title="daifa",
@@ -25,5 +36,5 @@ api = NinjaAPI(
     openapi_url="/openapi.json",
 )
 errors.install(api)
-for module in (stores, orders, purchases, parcels, sourcing, imports, messages, books, tokens):
+for module in (stores, orders, purchases, parcels, sourcing, imports, messages, aftersales, books, tokens):
     api.add_router("", module.router)

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from typer.testing import CliRunner
 
-from daifa.cli import books, exports, imports, orders, purchases, stores, suppliers, work
+from daifa.cli import books, cases, exports, imports, orders, purchases, stores, suppliers, work
 from daifa.cli.tests import as_app
 from daifa.lib import clock
 
@@ -148,6 +148,26 @@ def test_an_orders_day_by_the_words(shop):
         assert [one["number"] for one in run(orders.app, "list", words, "--json")] == ["1001"], words
     assert "out of stock" in run(purchases.app, "show", reference, "--json")["answers"][0]["rows"][1][5]
 
+    [line] = [line["id"] for line in shown["lines"] if line["sku"] == "MUG-1"]
+    from daifa.flows.by_hand import give_back
+
+    case = give_back(
+        shown["id"], [(line, 1)], kind="return", reason="damaged", note="", amount=None, no_claim_reason="", by="user:1",
+        at=clock.now(),
+    )  # fmt: skip
+    assert [one["state"] for one in run(cases.app, "list", "1001", "--json")] == ["requested"]
+    assert "money" not in run(cases.app, "refuse", case, 999, "--reason", "worn", code=1)
+    assert run(cases.app, "approve", case, "--json") == {"done": [case], "refused": {}}
+    assert "it cannot become" in run(cases.app, "close", case, code=1)
+    run(cases.app, "returning", case, "--number", "RM1")
+    assert "is no line" in run(cases.app, "received", case, "--line", "x", code=1)
+    run(cases.app, "received", case)
+    assert "resellable" in run(cases.app, "show", case)
+    assert run(cases.app, "refund", case, "--no-claim-reason", "small", "--json")["amount"] == "12.50"
+    assert run(cases.app, "show", case, "--json")["next"] == ["closed"]
+    assert "Refunded" not in run(cases.app, "close", case)
+
+    run(work.work, "--until-idle")
     month = clock.now().strftime("%Y-%m")
     run(books.app, "add-expense", "--store", "gift", "--kind", "tools", "--amount", "5", "--key", "a")
     assert run(books.app, "add-expense", "--store", "gift", "--kind", "tools", "--amount", "5", "--key", "a", "--json") == {
@@ -158,7 +178,7 @@ def test_an_orders_day_by_the_words(shop):
     assert balance["off"] == {}
     assert all(Decimal(sums["debits"]) == Decimal(sums["credits"]) for sums in balance["sums"].values())
     pnl = run(books.app, "pnl", "--month", month, "--json")
-    assert (pnl["sales"], pnl["platform_and_tools"]) == ("25.00", "5.00")
+    assert (pnl["sales"], pnl["refunds"], pnl["platform_and_tools"]) == ("25.00", "12.50", "5.00")
     assert "net profit" in run(books.app, "pnl", "--month", month)
 
 

@@ -1,21 +1,28 @@
-"""Refunds and cases. Many at once; the caller holds the transaction and the orders' locks."""
+"""Refunds and cases. Many at once. The steps of cases are whole transactions; for refunds the caller holds one.
+
+Both lock the orders first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.db import transaction
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from daifa.domain.aftersales.models import AftersaleLine
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
-from daifa.domain.aftersales.rules import SoldLine, match_credit
+from daifa.domain.aftersales.rules import RETURN_TIME, SoldLine, match_credit
 from daifa.domain.history.commands import move, record_births, record_facts
 from daifa.domain.orders.commands import count_refunds, lock_orders
 from daifa.domain.purchasing.commands import cancel_units
 from daifa.lib import bulk
+from daifa.lib.money import rounded, shares
 from daifa.lib.refusal import Refused
 
 
@@ -217,11 +224,10 @@ def refund_case(*, case_id: int, amount: Decimal, no_claim_reason: str, by: str,
            WHERE l.case_id = %s ORDER BY l.id""",
         (case_id,),
     )
-    from daifa.lib.money import rounded, shares
-
     amount = rounded(amount, currency)
     parts = shares(amount, [max(line[3] or 0, 0) for line in lines], currency)
     move(AFTERSALE_CASE, [case_id], to="refunded", by=by, at=at)
+    bulk.execute("UPDATE aftersales_aftersalecase SET due_at = NULL WHERE id = %s AND due_at IS NOT NULL", (case_id,))
     return write_refunds(
         [
             NewRefund(
@@ -231,3 +237,148 @@ def refund_case(*, case_id: int, amount: Decimal, no_claim_reason: str, by: str,
         ],
         by=by, at=at,
     )[0]  # fmt: skip
+
+
+# --- The steps of a case ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Stepped:
+    """What became of cases: `moved` went where they were sent; `refused` says of each other one why not."""
+
+    moved: list[int] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+@transaction.atomic
+def approve_cases(
+    case_ids: Sequence[int], *, return_by: datetime | None = None, by: str, at: datetime
+) -> Stepped:
+    """Agree to what buyers ask; no money moves yet. Goods are expected back until `return_by`, else in a fortnight."""
+    done = _step(case_ids, to="approved", by=by, at=at)
+    bulk.execute(
+        """UPDATE aftersales_aftersalecase SET due_at = CASE WHEN kind = 'return' THEN %s::timestamptz END
+           WHERE id = ANY(%s::bigint[])""",
+        (return_by or at + RETURN_TIME, done.moved),
+    )
+    return done
+
+
+@transaction.atomic
+def refuse_cases(case_ids: Sequence[int], *, reason: str, by: str, at: datetime) -> Stepped:
+    """Say no, with the reason in writing; a refused case may still be approved later. Raises `Refused` without one."""
+    if not reason.strip():
+        raise Refused(_("Write down why it is refused: the buyer will ask."), code="no_reason", field="reason")
+    return _step(case_ids, to="refused", reason=reason.strip(), by=by, at=at, ends=True)
+
+
+@transaction.atomic
+def record_returns(numbers: Mapping[int, str], *, by: str, at: datetime) -> Stepped:
+    """Goods are on their way back: {case: the number they travel under, "" where nobody knows it}."""
+    numbers = {case: " ".join(number.split())[:60] for case, number in numbers.items()}
+    wrong = _without_goods(list(numbers))
+    done = _step([case for case in numbers if case not in wrong], to="in_transit", by=by, at=at)
+    done.refused.update(wrong)
+    bulk.execute(
+        """UPDATE aftersales_aftersalecase c SET return_number = d.number
+           FROM unnest(%s::bigint[], %s::text[]) AS d(id, number) WHERE c.id = d.id""",
+        (done.moved, [numbers[case] for case in done.moved]),
+    )
+    return done
+
+
+@transaction.atomic
+def receive_returns(
+    units: Mapping[int, Sequence[tuple[int, int, str]]], *, note: str = "", by: str, at: datetime
+) -> Stepped:
+    """Goods came back: {case: [(line of the case, units that came, condition)]}; conditions are those of `AftersaleLine`.
+
+    A line that is not named came back empty. Cases of which nothing came, or more than was asked back, are refused.
+    """
+    refused = _without_goods(list(units))
+    asked: dict[int, dict[int, int]] = {}
+    for case, line, quantity in bulk.fetch(
+        "SELECT case_id, id, quantity FROM aftersales_aftersaleline WHERE case_id = ANY(%s::bigint[])", (list(units),)
+    ):
+        asked.setdefault(case, {})[line] = quantity
+    for case, lines in units.items():
+        if case not in refused and (why := _why_not_received(lines, asked.get(case, {}))):
+            refused[case] = why
+    done = _step([case for case in units if case not in refused], to="received", reason=note.strip(), by=by, at=at)
+    done.refused.update(refused)
+    rows = [line for case in done.moved for line in units[case] if line[1]]
+    bulk.execute(
+        """UPDATE aftersales_aftersaleline l SET received = d.units, outcome = d.outcome
+           FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS d(id, units, outcome) WHERE l.id = d.id""",
+        ([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]),
+    )
+    bulk.execute("UPDATE aftersales_aftersalecase SET due_at = NULL WHERE id = ANY(%s::bigint[])", (done.moved,))
+    return done
+
+
+@transaction.atomic
+def expire_cases(case_ids: Sequence[int], *, by: str, at: datetime) -> Stepped:
+    """The buyer never sent the goods back: the case ends without money."""
+    wrong = _without_goods(case_ids)
+    done = _step([case for case in case_ids if case not in wrong], to="expired", by=by, at=at, ends=True)
+    done.refused.update(wrong)
+    return done
+
+
+@transaction.atomic
+def close_cases(case_ids: Sequence[int], *, by: str, at: datetime) -> Stepped:
+    """Nothing more is to be done about these."""
+    return _step(case_ids, to="closed", by=by, at=at, ends=True)
+
+
+def _step(
+    case_ids: Sequence[int], *, to: str, by: str, at: datetime, reason: str = "", ends: bool = False
+) -> Stepped:
+    """Move cases under their orders' locks; those that stand elsewhere are refused. `ends`: nothing is due any more."""
+    orders = bulk.fetch(
+        "SELECT DISTINCT order_id FROM aftersales_aftersalecase WHERE id = ANY(%s::bigint[]) ORDER BY 1", (list(case_ids),)
+    )
+    lock_orders([row[0] for row in orders])
+    moved = move(AFTERSALE_CASE, sorted(set(case_ids)), to=to, by=by, at=at, reason=reason)
+    if ends:
+        bulk.execute(
+            "UPDATE aftersales_aftersalecase SET due_at = NULL WHERE id = ANY(%s::bigint[])", (moved.moved,)
+        )
+    return Stepped(moved.moved, {case: _cannot(case, state, to) for case, state in moved.others.items()})
+
+
+def _cannot(case: int, state: str, to: str) -> str:
+    if not state:
+        return _("There is no such case.")
+    side = int((get_language() or "").startswith("zh"))
+    words = AFTERSALE_CASE.words
+    return _("Case %(id)s is “%(state)s”: it cannot become “%(to)s”.") % {
+        "id": case, "state": words[state][side], "to": words[to][side],
+    }  # fmt: skip
+
+
+def _without_goods(case_ids: Sequence[int]) -> dict[int, str]:
+    """Of cases about money alone: that nothing comes back."""
+    return {
+        row[0]: _("Case %(id)s is about money only: nothing comes back.") % {"id": row[0]}
+        for row in bulk.fetch(
+            "SELECT id FROM aftersales_aftersalecase WHERE id = ANY(%s::bigint[]) AND kind <> 'return'",
+            (list(case_ids),),
+        )
+    }
+
+
+def _why_not_received(lines: Sequence[tuple[int, int, str]], asked: Mapping[int, int]) -> str:
+    known = {outcome for outcome, _words in AftersaleLine.OUTCOMES}
+    if len({line for line, _units, _outcome in lines}) < len(lines):
+        return _("A line may be named once.")
+    for line, units, outcome in lines:
+        if line not in asked:
+            return _("That line is not of this case.")
+        if not 0 <= units <= asked[line]:
+            return _("At most %(units)d units of a line can come back: that many were asked back.") % {"units": asked[line]}
+        if units and outcome not in known:
+            return _("Say in which condition the goods came back.")
+    if not any(units for _line, units, _outcome in lines):
+        return _("Say how many units of which line came back.")
+    return ""

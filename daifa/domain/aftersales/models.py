@@ -22,13 +22,15 @@ class AftersaleCase(models.Model):
 
 
 class AftersaleLine(models.Model):
-    """What the case is about: units of an order line, asked back and received back."""
+    """What the case is about: units of an order line, asked back and received back (in the condition `outcome`)."""
+
+    OUTCOMES = [("resellable", _("as new")), ("damaged", _("damaged")), ("wrong_item", _("another article"))]
 
     case = models.ForeignKey(AftersaleCase, on_delete=models.CASCADE, related_name="lines")
     order_line = models.ForeignKey("orders.OrderLine", on_delete=models.CASCADE, related_name="+")
     quantity = models.IntegerField()
     received = models.IntegerField(db_default=0)
-    outcome = models.CharField(max_length=20, blank=True, db_default="")  # resellable, damaged, wrong_item, short …
+    outcome = models.CharField(max_length=20, blank=True, db_default="")
 
 
 class Refund(models.Model):

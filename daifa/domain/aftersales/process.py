@@ -6,7 +6,8 @@ AFTERSALE_CASE = Process(
     table_name="aftersales_aftersalecase",
     table={
         "requested": ["approved", "refused", "refunded"],
-        "approved": ["in_transit", "refunded", "expired"],
+        # Goods may stand before the door without anybody having been told their number.
+        "approved": ["in_transit", "received", "refunded", "expired"],
         "in_transit": ["received", "refunded", "expired"],
         "received": ["refunded", "refused"],
         "refunded": ["closed"],

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from django.db.models import F, Sum
 
 from daifa.domain.aftersales.models import AftersaleCase, AftersaleLine, Refund, RefundLine
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
+from daifa.lib import bulk
+from daifa.lib.money import rounded
 from daifa.lib.paging import Cursor
 
 NEWEST = ("-id",)
@@ -19,7 +23,7 @@ def case_page(
     scope: Sequence[int], *, state: str | None = None, q: str | None = None, order_id: int | None = None,
     cursor: Cursor | None = None, limit: int = 50,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """At most `limit` cases, newest first, with the order's number and currency, units and money refunded.
+    """At most `limit` cases, newest first, with the order's number and currency, and units asked back.
 
     `q`: the order's number or its beginning.
     """
@@ -45,11 +49,24 @@ def case_page(
 
 @dataclass(frozen=True)
 class CaseDetail:
-    """A case as plain rows: itself (with `order_number`, `currency`), its lines (with `sku`, `title`), its refunds."""
+    """A case as plain rows: itself (with `order_number`, `currency`, `left` to refund on the order), its lines (with
+
+    `sku`, `title` and the order line's `line_amount` for `line_quantity` units), its refunds.
+    """
 
     case: dict[str, Any]
     lines: list[dict[str, Any]]
     refunds: list[dict[str, Any]]
+
+    @property
+    def worth(self) -> Decimal:
+        """What the buyer paid for the units that came back, or before that for those asked back; at most what is left."""
+        came = any(line["received"] for line in self.lines)
+        paid = sum(
+            (line["line_amount"] * line["received" if came else "quantity"] / (line["line_quantity"] or 1)
+             for line in self.lines), Decimal(0),
+        )  # fmt: skip
+        return rounded(min(paid, self.case["left"]), self.case["currency"])
 
 
 def case_detail(scope: Sequence[int], case_id: int) -> CaseDetail | None:
@@ -70,12 +87,59 @@ def case_detail(scope: Sequence[int], case_id: int) -> CaseDetail | None:
         case=case,
         lines=list(
             AftersaleLine.objects.filter(case_id=case_id)
-            .annotate(sku=F("order_line__sku"), title=F("order_line__title"))
+            .annotate(
+                sku=F("order_line__sku"),
+                title=F("order_line__title"),
+                line_amount=F("order_line__amount"),
+                line_quantity=F("order_line__quantity"),
+            )
             .order_by("id")
             .values()
         ),
         refunds=list(Refund.objects.filter(case_id=case_id).order_by("id").values()),
     )
+
+
+class Waiting(NamedTuple):
+    """Cases of one store that wait for the same step of a person. `what`: answer, goods (overdue), money."""
+
+    store_id: int
+    what: str
+    currency: str
+    count: int
+    stake: Decimal
+    due_at: datetime | None
+    since: datetime
+    case: int  # the oldest of them
+
+
+def cases_waiting(scope: Sequence[int], *, at: datetime) -> list[Waiting]:
+    """Requests nobody answered; goods that should have come back; money owed after goods came back or a yes was said."""
+    return [
+        Waiting(*row)
+        for row in bulk.fetch(
+            """SELECT store_id, what, currency, count(*), sum(worth), min(due_at), min(opened_at), min(id) FROM (
+                   SELECT c.id, c.store_id, o.currency, c.due_at, c.opened_at,
+                          CASE WHEN c.state = 'requested' THEN 'answer'
+                               WHEN c.state = 'received' OR (c.state = 'approved' AND c.kind = 'refund') THEN 'money'
+                               ELSE 'goods' END AS what,
+                          (SELECT coalesce(sum(l.quantity * ol.amount / nullif(ol.quantity, 0)), 0)
+                           FROM aftersales_aftersaleline l JOIN orders_orderline ol ON ol.id = l.order_line_id
+                           WHERE l.case_id = c.id) AS worth
+                   FROM aftersales_aftersalecase c JOIN orders_order o ON o.id = c.order_id
+                   WHERE c.store_id = ANY(%s::bigint[])
+                     AND (c.state IN ('requested', 'received') OR (c.state = 'approved' AND c.kind = 'refund')
+                          OR (c.state IN ('approved', 'in_transit') AND c.due_at < %s))) AS waiting
+               GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+            (list(scope), at),
+        )
+    ]
+
+
+def stores_of_cases(case_ids: Sequence[int]) -> list[int]:
+    """The stores the cases belong to, for whoever must be allowed in each; -1 where one is not there."""
+    found = dict(AftersaleCase.objects.filter(id__in=list(case_ids)).values_list("id", "store_id"))
+    return sorted({found.get(case, -1) for case in case_ids})
 
 
 def refund_page(

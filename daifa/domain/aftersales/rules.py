@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from daifa.lib.money import STORED
+
+# Buyers send goods back within a fortnight once it is agreed (distance selling, EU and UK), unless another day is named.
+RETURN_TIME = timedelta(days=14)
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ SELECT %(notice_kind)s, n.id, p.number, n.answer FROM shipping_dispatchnotice n
 UNION ALL
 SELECT %(message_kind)s, m.id, m.kind, m.reason FROM buyer_messages_message m WHERE m.order_id = %(id)s
 UNION ALL
-SELECT %(case_kind)s, c.id, c.reason, '' FROM aftersales_aftersalecase c WHERE c.order_id = %(id)s
+SELECT %(case_kind)s, c.id, c.reason, c.kind || ':' || c.return_number FROM aftersales_aftersalecase c WHERE c.order_id = %(id)s
 UNION ALL
 SELECT %(refund_kind)s, r.id, r.external_ref, r.amount || ' ' || r.currency FROM aftersales_refund r
     WHERE r.order_id = %(id)s
@@ -196,6 +196,27 @@ def _told(process: Process, state: str, name: str, other: str) -> str:
         ) % said
     if process is REFUND:
         return _("Refund %(name)s: %(state)s") % said
+    return _case_told(state, said)
+
+
+def _case_told(state: str, said: dict[str, str]) -> str:
+    goods = said["other"].startswith("return:")
+    said["other"] = said["other"].partition(":")[2]
+    match state:
+        case "requested":
+            return _("The buyer asks for money back and returns goods") if goods else _("The buyer asks for money back")
+        case "approved":
+            return _("Return agreed to") if goods else _("Refund agreed to")
+        case "in_transit":
+            return _("Goods are on their way back (%(other)s)") % said if said["other"] else _("Goods are on their way back")
+        case "received":
+            return _("The goods came back")
+        case "refused":
+            return _("The buyer's request was refused")
+        case "refunded":
+            return _("The case ends with a refund")
+        case "expired":
+            return _("The goods never came back: the case ends without money")
     return _("Aftersale case: %(state)s") % said
 
 

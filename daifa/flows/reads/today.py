@@ -12,6 +12,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
+from daifa.domain.aftersales.queries import cases_waiting
 from daifa.domain.orders.process import HOLDS
 from daifa.domain.stores.queries import open_tasks_of
 from daifa.lib import bulk
@@ -149,6 +150,7 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
     todos += _refused_rows(scope, shared)
     todos += _overdue_purchases(scope, at)
     todos += _late_parcels(scope, at)
+    todos += _cases(scope, at)
     if shared:
         todos += _parked()
     todos.sort(key=lambda todo: urgency(todo, at))
@@ -298,6 +300,49 @@ def _late_parcels(scope: Sequence[int], at: datetime) -> list[Todo]:
             (list(scope),),
         )
     ]
+
+
+def _cases(scope: Sequence[int], at: datetime) -> list[Todo]:
+    found = []
+    for waiting in cases_waiting(scope, at=at):
+        sentence, advice = {
+            "answer": (
+                ngettext("%(count)d buyer asks for money back", "%(count)d buyers ask for money back", waiting.count),
+                _("Approve or refuse: a buyer without an answer asks the channel to judge."),
+            ),
+            "goods": (
+                ngettext(
+                    "The goods of %(count)d case should have come back",
+                    "The goods of %(count)d cases should have come back",
+                    waiting.count,
+                ),
+                _("Ask the buyer for the number; when nothing comes, end the case."),
+            ),
+            "money": (
+                ngettext(
+                    "%(count)d buyer waits for an agreed refund",
+                    "%(count)d buyers wait for an agreed refund",
+                    waiting.count,
+                ),
+                _("Pay it out where the buyer paid, and enter it on the case."),
+            ),
+        }[waiting.what]
+        found.append(
+            Todo(
+                kind=f"cases_{waiting.what}",
+                sentence=sentence % {"count": waiting.count},
+                advice=advice,
+                store_id=waiting.store_id,
+                opened_at=waiting.since,
+                count=waiting.count,
+                stake=waiting.stake,
+                currency=waiting.currency,
+                due_at=waiting.due_at,
+                thing_kind="aftersale_case",
+                thing=waiting.case if waiting.count == 1 else 0,
+            )
+        )
+    return found
 
 
 def _refused_rows(scope: Sequence[int], shared: bool) -> list[Todo]:

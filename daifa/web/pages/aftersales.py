@@ -6,22 +6,28 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from daifa.domain.aftersales import queries
-from daifa.domain.aftersales.models import AftersaleCase
+from daifa.domain.aftersales import commands, queries
+from daifa.domain.aftersales.models import AftersaleCase, AftersaleLine
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.flows import by_hand
+from daifa.flows.reads.timeline import timeline
 from daifa.lib.money import Money
+from daifa.lib.refusal import Refused
 from daifa.web.kit import (
+    ActionButton,
     Badge,
+    BulkAction,
     Choice,
     Column,
     Cursor,
     DetailPage,
     EmptyPanel,
+    Event,
     Fact,
     FormPage,
     LinkButton,
@@ -31,12 +37,16 @@ from daifa.web.kit import (
     Scope,
     TablePanel,
     Toggle,
+    after,
+    chosen_ids,
+    page,
     states,
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places, private, words
 
 KINDS = dict(AftersaleCase.KINDS)
+OUTCOMES = dict(AftersaleLine.OUTCOMES)
 
 
 def case_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[dict[str, Any]]:
@@ -63,6 +73,12 @@ CASES = ListPage(
     ],
     filters=[Choice("state", gettext_lazy("State"), lambda scope: states.choices(AFTERSALE_CASE), tabs=True)],
     actions=lambda scope: [LinkButton(_("Refunds"), reverse("web:aftersales"), icon="cash")],
+    bulk=[
+        BulkAction(gettext_lazy("Approve"), lambda: reverse("web:cases_step", args=["approved"]), icon="check"),
+        BulkAction(gettext_lazy("Refuse"), lambda: reverse("web:cases_step", args=["refused"]), icon="ban",
+                   ask=gettext_lazy("Why is it refused? The buyer will ask.")),
+        BulkAction(gettext_lazy("Close"), lambda: reverse("web:cases_step", args=["closed"]), icon="lock"),
+    ],
     row_url=lambda row: reverse("web:case", args=[row["id"]]),
     empty=EmptyPanel(
         gettext_lazy("No cases"),
@@ -120,7 +136,7 @@ def _case_panels(found: queries.CaseDetail, scope: Scope) -> list[Panel]:
                 Column("sku", gettext_lazy("SKU"), "code", hint="title"),
                 Column("quantity", gettext_lazy("Units"), "quantity"),
                 Column("received", gettext_lazy("Came back"), "quantity", value=lambda row: row["received"] or None),
-                Column("outcome", gettext_lazy("Condition")),
+                Column("outcome", gettext_lazy("Condition"), value=lambda row: OUTCOMES.get(row["outcome"], row["outcome"])),
             ],
             found.lines,
         ),
@@ -141,11 +157,44 @@ def _case_panels(found: queries.CaseDetail, scope: Scope) -> list[Panel]:
 
 
 def _case_actions(found: queries.CaseDetail, scope: Scope) -> list[Any]:
-    if "refunded" not in AFTERSALE_CASE.next(found.case["state"]):
-        return []
+    """A button for every step the case may take from where it stands; what comes back only where goods do."""
+    pk, goods = found.case["id"], found.case["kind"] == "return"
+    short = scope.why_not("operate", found.case["store_id"])
+
+    def step(to: str, label: str, **more: Any) -> ActionButton:
+        return ActionButton(label, reverse("web:case_step", args=[pk, to]), reason=short, **more)
+
+    def form(name: str, label: str, icon: str, style: str = "") -> LinkButton:
+        return LinkButton(label, reverse(f"web:{name}", args=[pk]), icon=icon, style=style, reason=short)
+
+    state = found.case["state"]
+    owed = state == "received" or (state == "approved" and not goods)
+    buttons = {
+        "approved": lambda: step("approved", _("Approve"), icon="check", style="primary" if state == "requested" else ""),
+        "received": lambda: form("case_received", _("Goods came back"), "package", "primary"),
+        "in_transit": lambda: form("case_returning", _("On its way back"), "truck-delivery"),
+        "refunded": lambda: form("case_refund", _("Refund"), "cash", "primary" if owed else ""),
+        "expired": lambda: step("expired", _("Never came back"), icon="hourglass",
+                                confirm=_("The case ends without money. Did nothing come back?")),
+        "refused": lambda: step("refused", _("Refuse"), icon="ban", style="danger",
+                                ask=_("Why is it refused? The buyer will ask.")),
+        "closed": lambda: step("closed", _("Close"), icon="lock"),
+    }  # fmt: skip
+    following = AFTERSALE_CASE.next(state)
     return [
-        LinkButton(_("Refund"), reverse("web:case_refund", args=[found.case["id"]]), icon="cash", style="primary",
-                   reason=scope.why_not("operate", found.case["store_id"]))
+        make() for to, make in buttons.items()
+        if to in following and (goods or to not in ("in_transit", "received", "expired"))
+    ]  # fmt: skip
+
+
+def _case_timeline(found: queries.CaseDetail, scope: Scope) -> list[Event]:
+    refunds = {refund["id"] for refund in found.refunds}
+    return [
+        Event(one.at, one.sentence, by=one.by, why=words.why(one.why), detail=one.detail, icon="receipt-refund",
+              tone=states.tone(one.subject, one.state))
+        for one in timeline([found.case["store_id"]], found.case["order_id"])
+        if (one.subject == "aftersale_case" and one.thing == found.case["id"])
+        or (one.subject == "refund" and one.thing in refunds)
     ]  # fmt: skip
 
 
@@ -163,6 +212,7 @@ CASE = DetailPage(
         Fact(_("Kind"), KINDS.get(found.case["kind"], found.case["kind"])),
         Fact(_("Reason"), words.case_reason(found.case["reason"])),
         Fact(_("Opened"), found.case["opened_at"], "datetime", store_id=found.case["store_id"]),
+        Fact(_("Goods expected until"), found.case["due_at"], "due", store_id=found.case["store_id"]),
         Fact(_("Return number"), found.case["return_number"], "code"),
         Fact(
             _("Note"),
@@ -172,6 +222,98 @@ CASE = DetailPage(
         ),
     ],
     panels=_case_panels,
+    timeline=_case_timeline,
+)
+
+
+# --- Steps --------------------------------------------------------------------------------------------------------
+
+
+def _take(scope: Scope, ids: list[int], to: str, reason: str) -> commands.Stepped:
+    match to:
+        case "approved":
+            return commands.approve_cases(ids, by=scope.by, at=scope.at)
+        case "refused":
+            return commands.refuse_cases(ids, reason=reason, by=scope.by, at=scope.at)
+        case "expired":
+            return commands.expire_cases(ids, by=scope.by, at=scope.at)
+    return commands.close_cases(ids, by=scope.by, at=scope.at)
+
+
+@page("operate", methods=("POST",))
+def take_step(request: HttpRequest, scope: Scope, to: str, pk: int | None = None) -> HttpResponse:
+    """Move cases on: `to` is approved, refused, expired or closed."""
+    ids = [pk] if pk else chosen_ids(request)
+    home = reverse("web:case", args=[pk]) if pk else reverse("web:cases")
+    scope.whole.require_all(queries.stores_of_cases(ids), "operate")
+    if to not in ("approved", "refused", "expired", "closed"):
+        return after(request, home, refused=[_("There is no such step.")])
+    try:
+        done = _take(scope, ids, to, request.POST.get("reason", ""))
+    except Refused as refused:
+        return after(request, home, refused=[refused.sentence])
+    count = len(done.moved)
+    said = ngettext("%(count)d case moved on.", "%(count)d cases moved on.", count) % {"count": count}
+    return after(request, home, said if count else None, refused=list(done.refused.values()))
+
+
+class ReturningForm(forms.Form):
+    number = forms.CharField(
+        label=gettext_lazy("Return number"), max_length=60, required=False,
+        help_text=gettext_lazy("The waybill number the buyer named; leave it empty if nobody knows it."),
+    )  # fmt: skip
+
+
+def _one(done: commands.Stepped, pk: int) -> str:
+    if pk in done.refused:
+        raise Refused(done.refused[pk], code="wrong_state")
+    return reverse("web:case", args=[pk])
+
+
+def _save_returning(scope: Scope, found: queries.CaseDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    pk = found.case["id"]
+    return _one(commands.record_returns({pk: data["number"]}, by=by, at=at), pk)
+
+
+CASE_RETURNING = FormPage(
+    title=lambda found, scope: _("Case %(id)s: goods on their way back") % {"id": found.case["id"]},
+    form=ReturningForm,
+    load=lambda scope, pk: queries.case_detail(scope.whole.all_store_ids, pk),
+    store_id="case__store_id",
+    save=_save_returning,
+    back=(gettext_lazy("Cases"), lambda: reverse("web:cases")),
+)
+
+
+def received_form(scope: Scope, found: queries.CaseDetail) -> type[forms.Form]:
+    fields: dict[str, forms.Field] = {}
+    for line in found.lines:
+        named = f"{line['sku']} {line['title']}".strip()
+        fields[f"units_{line['id']}"] = forms.IntegerField(
+            label=named, min_value=0, max_value=line["quantity"], initial=line["quantity"],
+            help_text=_("of %(most)d asked back") % {"most": line["quantity"]},
+        )  # fmt: skip
+        fields[f"outcome_{line['id']}"] = forms.ChoiceField(label=_("Condition"), choices=AftersaleLine.OUTCOMES)
+    fields["note"] = forms.CharField(
+        label=_("Note"), required=False, max_length=300, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    return type("ReceivedForm", (forms.Form,), fields)
+
+
+def _save_received(scope: Scope, found: queries.CaseDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    pk = found.case["id"]
+    lines = [(line["id"], data[f"units_{line['id']}"], data[f"outcome_{line['id']}"]) for line in found.lines]
+    return _one(commands.receive_returns({pk: lines}, note=data["note"], by=by, at=at), pk)
+
+
+CASE_RECEIVED = FormPage(
+    title=lambda found, scope: _("Case %(id)s: goods came back") % {"id": found.case["id"]},
+    form=received_form,
+    load=lambda scope, pk: queries.case_detail(scope.whole.all_store_ids, pk),
+    store_id="case__store_id",
+    save=_save_received,
+    back=(gettext_lazy("Cases"), lambda: reverse("web:cases")),
+    intro=gettext_lazy("Look at the goods or ask whoever received them; what came back decides what is refunded."),
 )
 
 
@@ -192,6 +334,7 @@ CASE_REFUND = FormPage(
     form=RefundForm,
     load=lambda scope, pk: queries.case_detail(scope.whole.all_store_ids, pk),
     store_id="case__store_id",
+    initial=lambda scope, found: {"amount": found.worth},
     save=_save_refund,
     submit=gettext_lazy("Refund"),
     success=gettext_lazy("The refund is booked; pay it out where the buyer paid."),
@@ -247,6 +390,10 @@ urlpatterns = [
     path("aftersales/", REFUNDS.view, name="aftersales"),
     path("aftersales/cases/", CASES.view, name="cases"),
     path("aftersales/cases/<int:pk>/", CASE.view, name="case"),
+    path("aftersales/cases/step/<slug:to>/", take_step, name="cases_step"),
+    path("aftersales/cases/<int:pk>/step/<slug:to>/", take_step, name="case_step"),
+    path("aftersales/cases/<int:pk>/returning/", CASE_RETURNING.view, name="case_returning"),
+    path("aftersales/cases/<int:pk>/received/", CASE_RECEIVED.view, name="case_received"),
     path("aftersales/cases/<int:pk>/refund/", CASE_REFUND.view, name="case_refund"),
     path("aftersales/refunds/<int:pk>/", REFUND_PAGE.view, name="refund"),
 ]

@@ -254,6 +254,45 @@ def test_a_case_is_refunded_later(loop, as_):
     assert as_(loop.people["viewer"]).get(url).status_code == 403
 
 
+def test_a_case_goes_its_way_by_its_buttons(loop, as_):
+    client = as_(loop.people["operator"])
+    line = loop.done.lines.order_by("line_no").first()
+    asked = {"what": "return", "reason": "wrong_item", f"line_{line.pk}": "2"}
+    client.post(reverse("web:order_give_back", args=[loop.done.pk]), asked)
+    case = AftersaleCase.objects.get()
+    page = reverse("web:case", args=[case.pk])
+
+    def step(to):
+        return reverse("web:case_step", args=[case.pk, to])
+
+    body = client.get(page).content.decode()
+    assert step("approved") in body and step("refused") in body and step("closed") not in body
+    assert "1 buyer asks for money back" in client.get(reverse("web:today")).content.decode()
+    assert "why it is refused" in client.post(step("refused"), {"reason": " "}, follow=True).content.decode()
+    client.post(reverse("web:cases_step", args=["approved"]), {"ids": [case.pk]})
+    body = client.get(page).content.decode()
+    assert step("approved") not in body and reverse("web:case_received", args=[case.pk]) in body
+    client.post(reverse("web:case_returning", args=[case.pk]), {"number": "RT 1"})
+    back, received = case.lines.get(), reverse("web:case_received", args=[case.pk])
+    assert client.post(received, {f"units_{back.pk}": "3", f"outcome_{back.pk}": "damaged"}).status_code == 422
+    sent = client.post(received, {f"units_{back.pk}": "1", f"outcome_{back.pk}": "damaged", "note": "box open"})
+    assert sent.status_code == 302
+    body = client.get(page).content.decode()
+    for told in ("RT 1", "The goods came back", "box open", "Return agreed to", step("refused")):
+        assert told in body, told
+    assert "1 buyer waits for an agreed refund" in client.get(reverse("web:today")).content.decode()
+    assert 'value="12.00"' in client.get(reverse("web:case_refund", args=[case.pk])).content.decode()
+    again = client.post(reverse("web:case_returning", args=[case.pk]), {"number": "RT 2"})
+    assert again.status_code == 422 and "it cannot become" in again.content.decode()
+    for name in ("case_returning", "case_received"):
+        url = reverse(f"web:{name}", args=[case.pk])
+        assert as_(loop.stranger).get(url).status_code == 404
+        assert as_(loop.people["viewer"]).get(url).status_code == 403
+    assert as_(loop.stranger).post(step("refunded")).status_code == 404
+    assert as_(loop.people["viewer"]).post(step("closed")).status_code == 403
+    assert "已收到退货" in as_(loop.people["operator"], "zh-hans").get(page).content.decode()
+
+
 # --- Purchases and runs -------------------------------------------------------------------------------------------
 
 
