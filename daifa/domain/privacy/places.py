@@ -1,0 +1,187 @@
+"""The map of buyers' data: every column and folder that can hold some, who sees it, and how it goes.
+
+Data, not code: `flows/shred_places.py` erases by it, docs/rules/privacy-map.md is printed from it, and a test of the house
+fails when a model gains a text, JSON or binary column that stands neither here nor among what is not personal.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+CLASSES: dict[str, tuple[str, str]] = {
+    "contact": ("names, addresses, phones and mail", "姓名、地址、电话与邮箱"),
+    "letters": ("messages to buyers", "发给买家的消息"),
+    "papers": ("uploads and workbooks", "上传文件与采购表"),
+    "disputes": ("complaints, photos and evidence", "投诉、照片与证据"),
+    "backups": ("backups", "备份"),
+}
+"""Classes of data, each with its own time to keep. What the program writes down by itself goes with `contact`."""
+
+HOW: dict[str, tuple[str, str]] = {
+    "token": ("a token takes its place; the keyed hash stays", "以代号替换,保留带密钥的哈希"),
+    "blank": ("emptied", "清空"),
+    "marks": ("the person's words are taken out, the rest stays", "只去掉此人的字样,其余保留"),
+    "rehash": ("the hash is made again with the installation's key", "用本安装的密钥重新计算哈希"),
+    "bytes": ("the person's cells are blanked; the whole content goes once no other order needs it", "抹去此人的单元格;不再被其他订单需要时整体销毁"),
+    "delete": ("deleted; its hash stays", "删除,保留哈希"),
+    "kept": ("stays: it names nobody by itself", "保留:本身不指明任何人"),
+    "copy": ("cannot be edited: listed with its time, and erased again when it is restored", "无法改写:列出并注明期限,恢复时再次抹除"),
+}  # fmt: skip
+
+WHO: dict[str, tuple[str, str]] = {
+    "operators": ("owners and operators of the store; others see dots", "店主与运营;其他人只见圆点"),
+    "supplier": ("as operators; the supplier, after an agreement", "同上;签有协议的供应商"),
+    "buyer": ("owners and operators; the buyer himself", "店主与运营;买家本人"),
+    "platform": ("owners and operators; the platform, where it is handed in", "店主与运营;提交时的平台"),
+    "program": ("nobody by name: technical text", "技术性文字,不面向人"),
+    "owner": ("owners", "店主"),
+    "server": ("whoever keeps the machine", "管理服务器的人"),
+}  # fmt: skip
+
+
+class Place(NamedTuple):
+    """Columns of a model (names separated by spaces), their class, how they go, and who sees them."""
+
+    model: str
+    fields: str
+    data: str
+    how: str
+    who: str = "program"
+
+
+class Folder(NamedTuple):
+    """Files below the home of the installation; `pattern` as of `Path.match`."""
+
+    pattern: str
+    data: str  # "" = no buyers' data
+    how: str
+    who: str
+    about: str
+    about_zh: str
+
+
+PERSONAL: tuple[Place, ...] = (
+    # --- who the buyer is -----------------------------------------------------------------------------------------
+    Place("orders.AddressVersion", "name line1 line2 city region postcode phone email raw token", "contact", "token", "supplier"),
+    Place("orders.AddressVersion", "digest", "contact", "kept"),
+    Place("orders.Order", "note", "contact", "blank", "supplier"),
+    Place("orders.Order", "content_hash", "contact", "rehash"),
+    Place("orders.OrderLine", "title", "contact", "marks", "supplier"),
+    Place("orders.Hold", "params", "contact", "marks", "operators"),
+    Place("customers.Customer", "ref name email", "contact", "token", "operators"),
+    Place("customers.Consent", "proof", "contact", "token", "operators"),
+    Place("purchasing.PlacementAttempt", "request_hash", "contact", "rehash"),
+    Place("purchasing.PlacementAttempt", "result proof", "contact", "marks", "operators"),
+    Place("purchasing.PurchaseAnswer", "rows", "contact", "marks", "operators"),
+    Place("shipping.TrackingEvent", "raw_status place", "contact", "blank", "operators"),
+    Place("shipping.DispatchNotice", "answer", "contact", "marks", "operators"),
+    # --- what was said to him -------------------------------------------------------------------------------------
+    Place("buyer_messages.Message", "subject body", "letters", "blank", "buyer"),
+    Place("buyer_messages.Message", "reason", "letters", "marks", "operators"),
+    # --- papers ---------------------------------------------------------------------------------------------------
+    Place("imports.ImportRow", "raw", "papers", "blank", "operators"),
+    Place("imports.ImportRow", "message params document", "papers", "marks", "operators"),
+    Place("imports.ImportFile", "name options sentence counts", "papers", "marks", "operators"),
+    Place("purchasing.PurchaseRun", "content", "papers", "bytes", "supplier"),
+    # --- disputes -------------------------------------------------------------------------------------------------
+    Place("aftersales.AftersaleCase", "note", "disputes", "blank", "operators"),
+    Place("aftersales.AftersaleLine", "outcome", "disputes", "marks", "operators"),
+    Place("aftersales.Refund", "reason no_claim_reason", "disputes", "marks", "operators"),
+    Place("cases.Complaint", "text answer", "disputes", "blank", "platform"),
+    Place("cases.Complaint", "found", "disputes", "marks", "operators"),
+    Place("cases.Violation", "title note", "disputes", "marks", "platform"),
+    Place("cases.Consequence", "note", "disputes", "marks", "operators"),
+    Place("cases.Appeal", "text answer", "disputes", "marks", "platform"),
+    Place("cases.DepositMove", "note", "disputes", "marks", "operators"),
+    Place("cases.Infringement", "claim counter", "disputes", "marks", "platform"),
+    Place("cases.CaseFile", "name note", "disputes", "marks", "platform"),
+    Place("cases.EvidencePack", "contents left_out reason", "disputes", "marks", "platform"),
+    # --- what the program writes down by itself -------------------------------------------------------------------
+    Place("stores.Task", "params", "contact", "marks", "operators"),
+    Place("history.Batch", "reason", "contact", "marks", "operators"),
+    Place("history.PendingReaction", "reason", "contact", "marks", "owner"),
+    Place("procrastinate.ProcrastinateJob", "args lock queueing_lock", "contact", "marks", "server"),
+    Place("pghistory.Context", "metadata", "contact", "marks", "server"),
+    # --- words that merchants type and that could name a buyer ----------------------------------------------------
+    Place("buyer_messages.MessageTemplate", "subject body", "contact", "marks", "operators"),
+    Place("sourcing.Agreement", "note", "contact", "marks", "operators"),
+    Place("privacy.LegalHold", "reason", "contact", "marks", "owner"),
+    Place("privacy.Erasure", "stays", "contact", "marks", "owner"),
+)
+
+FOLDERS: tuple[Folder, ...] = (
+    Folder("files/imports/**/*", "papers", "bytes", "operators", "uploads as they came (orders, replies, tracking, lists)", "原样保存的上传文件(订单、回单、物流、价目表)"),
+    Folder("files/cases/**/*", "disputes", "delete", "platform", "photos and documents of cases", "案件的照片与文件"),
+    Folder("files/evidence/**/*", "disputes", "delete", "platform", "evidence packs (PDF and ZIP)", "证据包(PDF 与 ZIP)"),
+    Folder("mail/*.eml", "letters", "bytes", "buyer", "letters kept in the local mail folder: to buyers, and workbooks to suppliers", "本地邮件夹:发给买家的信、发给供应商的采购表"),
+    Folder("fake/*", "", "kept", "server", "memory of the scripted supplier: references and SKUs only", "脚本供应商的记忆:只有单号与货号"),
+    Folder("pg/**/*", "contact", "marks", "server", "the built-in database: deleted rows stay in its pages until they are tidied", "内置数据库:被删的行在整理之前仍留在数据页中"),
+    Folder("erasures.jsonl", "", "kept", "server", "what was erased, by number and keyed hash", "抹除记录:只有编号与带密钥的哈希"),
+    Folder("secret.key", "", "kept", "server", "the key of the installation", "本安装的密钥"),
+    Folder("*.daifa", "backups", "copy", "owner", "backups written into the home", "写在主目录里的备份"),
+)  # fmt: skip
+"""Everything below DAIFA_HOME; a test runs the loop and finds no file elsewhere."""
+
+CODES = frozenset(
+    "currency country language timezone sha256 by source state state_from state_to kind thing_kind case_kind status code "
+    "layout media_type mime closed_by released_by recorded_by fx_source channel rule appeal_rule connector metric unit "
+    "carrier pgh_label released_by gone_by confirmed_by answered_by decided_by started_by ended_by done_by made_by said_by".split()
+)
+"""Columns of these names hold codes, wherever they are; so does every column with choices."""
+
+NOT_PERSONAL: dict[str, str] = {
+    # who works here, not who buys
+    "auth.Permission": "*", "auth.Group": "*", "contenttypes.ContentType": "*", "sessions.Session": "*",
+    "account.EmailAddress": "*", "account.EmailConfirmation": "*", "mfa.Authenticator": "*",
+    "people.User": "*", "people.LoginToken": "*", "people.ApiToken": "*",
+    # views over other tables, and the engine's own
+    "pghistory.Events": "*", "pghistory.MiddlewareEvents": "*", "pghistory.Context": "id",
+    "procrastinate.ProcrastinateJob": "queue_name task_name", "procrastinate.ProcrastinateEvent": "*",
+    "procrastinate.ProcrastinateWorker": "*", "procrastinate.ProcrastinatePeriodicDefer": "*",
+    # the shop
+    "stores.Store": "name reply_to", "stores.StoreAccess": "role", "stores.FeeRule": "name",
+    "stores.ChannelAccount": "settings secret", "stores.Installation": "uuid lease_holder",
+    "catalog.Product": "handle title description brand category image", "catalog.Variant": "sku title options barcode",
+    "catalog.ListingVariant": "sku external_id title",
+    "sourcing.Supplier": "name email ships_to script", "sourcing.SupplierOffer": "supplier_sku title ships_to",
+    "sourcing.SkuMapping": "supplier_sku evidence", "sourcing.Agreement": "ships_from returns_to",
+    "sourcing.AgreementDocument": "name",
+    # numbers of things; they lead to a person only through the columns above
+    "orders.Order": "number", "orders.OrderLine": "external_id sku", "orders.Hold": "reason",
+    "fulfilment.FulfilmentLine": "supplier_sku", "fulfilment.RoutingDecision": "decision",
+    "purchasing.PurchaseRun": "name", "purchasing.PurchaseOrder": "reference their_reference",
+    "purchasing.PurchaseLine": "supplier_sku", "purchasing.PlacementAttempt": "key",
+    "shipping.Parcel": "number", "shipping.WaybillNumber": "number",
+    "imports.ImportFile": "supplier_code", "customers.Consent": "purpose",
+    "aftersales.AftersaleCase": "reason return_number", "aftersales.Refund": "external_ref", "aftersales.RefundLine": "sku",
+    "history.PendingReaction": "reaction things",
+    # the books: final, they hold amounts, codes and what the owner wrote about his own costs
+    "books.Account": "name name_zh", "books.Entry": "fact memo", "books.FxRate": "base quote",
+    "books.Expense": "note key", "books.SupplierPayment": "note key",
+    # platforms and rights
+    "cases.Violation": "reference unknown_orders", "cases.Appeal": "reference", "cases.DepositRequirement": "note",
+    "cases.DepositMove": "reference", "cases.Complaint": "reference finding",
+    "cases.Infringement": "reference title complainant right_number", "cases.ListingRight": "holder number note",
+    "cases.Qualification": "category number holder note", "cases.QualificationNeed": "category",
+    "cases.EvidencePack": "orders name",
+    # privacy itself: numbers and keyed hashes
+    "privacy.Erasure": "uuid token orders customers people counts", "privacy.BackupTaken": "place",
+}  # fmt: skip
+
+RULES_OF: dict[str, tuple[str, ...]] = {
+    "contact": ("cn-pi-47", "cn-pi-13", "xhs-privacy-decrypt-abuse", "gdpr-28"),
+    "letters": ("cn-pi-47", "cn-ec-62"),
+    "papers": ("cn-pi-47", "xhs-privacy-no-plaintext", "cn-ec-62"),
+    "disputes": ("cn-ec-62", "cn-pi-55"),
+    "backups": ("cn-pi-47",),
+}
+"""Rules of the rule book to read before answering how long a class is kept. None of them names a number of days."""
+
+
+def fields_of(place: Place) -> list[str]:
+    return place.fields.split()
+
+
+def places_in(data: str, *how: str) -> list[Place]:
+    """Places of a class that go in one of these ways."""
+    return [place for place in PERSONAL if place.data == data and place.how in how]

@@ -1,0 +1,90 @@
+"""Marks are found however they are written, and what stands around them stays."""
+
+import gzip
+import io
+import zipfile
+from email.message import EmailMessage
+
+import pytest
+
+from daifa.lib.redact import GONE, CannotRead, Marks, blanked_bytes
+
+ANNA = Marks(["Anna O'Wood", "12 High Street", "+44 7700 900123", "anna@example.invalid", "王小明", "Li", "LS1 4AP"])
+
+
+@pytest.mark.parametrize(
+    ("text", "blanked"),
+    [
+        ("Dear Anna O'Wood, hello", f"Dear {GONE}, hello"),
+        ("ANNA  O'WOOD", GONE),
+        ("Anna O&apos;Wood", GONE),
+        ("call +447700900123 now", f"call {GONE} now"),
+        ("07700 900123", GONE),
+        ("anna@example.invalid", GONE),
+        ("anna%40example.invalid", GONE),
+        ("买家王小明已签收", f"买家{GONE}已签收"),
+        ("给王小明的", f"给{GONE}的"),
+        ("Linen from Li Ning", "Linen from Li Ning"),
+        ("1001,Li,Leeds", f"1001,{GONE},Leeds"),
+        ("112 High Streets", "112 High Streets"),
+        ("LS1-4AP", GONE),
+        ("order 1001 of 24.00", "order 1001 of 24.00"),
+        ("", ""),
+    ],
+)
+def test_texts(text, blanked):
+    assert ANNA.blanked(text) == blanked
+
+
+def test_values_of_json_at_any_depth():
+    value = {"a": ["Anna O'Wood", 3, None], "b": {"c": "12 High Street"}, "n": 447700900123, "yes": True}
+    assert ANNA.blanked_value(value) == {"a": [GONE, 3, None], "b": {"c": GONE}, "n": GONE, "yes": True}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_uploads_in_their_own_encoding(encoding):
+    text = "单号,姓名\n1001,王小明\n1002,李四\n"
+    assert blanked_bytes(text.encode(encoding), ANNA).decode(encoding) == f"单号,姓名\n1001,{GONE}\n1002,李四\n"
+
+
+def test_a_file_without_marks_stays_as_it_is():
+    content = "1002,李四,Café".encode("cp1252", "replace")
+    assert blanked_bytes(content, ANNA) is content
+
+
+def test_workbooks_archives_and_letters():
+    from daifa.lib.sheets import Column, Table, read_sheet, write_xlsx
+
+    book = io.BytesIO()
+    write_xlsx(book, Table("Orders", [Column("No"), Column("Name")], [("1001", "Anna O'Wood"), ("1002", "Ben")]))
+    blanked = blanked_bytes(book.getvalue(), ANNA)
+    rows = [[str(cell) for cell in row[1]] for row in _rows(read_sheet, blanked)]
+    assert rows == [["1001", GONE], ["1002", "Ben"]]
+    assert gzip.decompress(blanked_bytes(gzip.compress(b"to Anna O'Wood"), ANNA)) == f"to {GONE}".encode()
+    letter = EmailMessage()
+    letter["Subject"], letter["From"], letter["To"] = "您好 王小明", "shop@example.com", "anna@example.invalid"
+    letter.set_content("王小明,您好")
+    letter.add_attachment(book.getvalue(), maintype="application", subtype="octet-stream", filename="a.xlsx")
+    after = blanked_bytes(letter.as_bytes(), ANNA)
+    from email import message_from_bytes
+
+    parts = [part.get_payload(decode=True) for part in message_from_bytes(after).walk() if not part.is_multipart()]
+    assert b"anna@example" not in after and "王小明".encode() not in parts[0]
+    with zipfile.ZipFile(io.BytesIO(parts[1])) as archive:
+        assert not any(b"Wood" in archive.read(name) for name in archive.namelist())
+
+
+def _rows(read_sheet, content):
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "book"
+        path.write_bytes(content)
+        return list(read_sheet(path, name="book.xlsx").rows())
+
+
+@pytest.mark.parametrize("content", [b"%PDF-1.7 ...", b"\x89PNG\r\n\x1a\n", b"abc\0def"])
+def test_what_cannot_be_taken_apart_is_said(content):
+    with pytest.raises(CannotRead):
+        blanked_bytes(content, ANNA)
