@@ -827,7 +827,7 @@ GUARDS = (
     "one_notice_per_number", "refund_once", "waybill_versions", "parcel_line_positive", "one_open_task",
     "shipping_trackingevent_once", "one_live_mapping", "mapping_versions",
 )  # fmt: skip
-TRIGGERS = ("postings_balance", "postings_are_final", "entries_are_final")
+TRIGGERS = ("postings_balance", "postings_are_final", "entries_are_final", "entries_meet_no_lock")
 
 CHECKS.append(
     Check(

@@ -9,11 +9,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+import pghistory
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.books import queries, rules
+from daifa.domain.books.models import BookLock
 from daifa.domain.books.rules import Leg
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
@@ -103,9 +105,21 @@ def post_entries(entries: Iterable[NewEntry], *, by: str) -> Posted:
                 (entry_id, number, accounts[code], currency, amount)
                 for number, (code, currency, amount) in enumerate(legs, 1)
             ]
-        bulk.copy_rows("books_entry", _ENTRY_COLUMNS, rows)
+        _write_entries(rows)
         bulk.copy_rows("books_posting", ("entry_id", "line_no", "account_id", "currency", "amount"), postings)
     return result
+
+
+def _write_entries(rows: list[tuple[Any, ...]]) -> None:
+    try:
+        bulk.copy_rows("books_entry", _ENTRY_COLUMNS, rows)
+    except IntegrityError as error:
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") != "books_locked":
+            raise
+        raise Refused(
+            _("The books of this store are locked: nothing is posted up to the day they were locked to."),
+            code="books_locked",
+        ) from error
 
 
 _ENTRY_COLUMNS = (
@@ -405,6 +419,44 @@ def set_fx_rates(rates: Sequence[NewRate], *, by: str, at: datetime) -> Written:
     return result
 
 
+# --- Locking ------------------------------------------------------------------------------------------------------
+
+FOR_GOOD = date(9999, 12, 31)
+
+
+@transaction.atomic
+def lock_books(*, store_id: int, until: date, reason: str, by: str, at: datetime) -> None:
+    """Nothing is posted to this store up to `until` (inclusive; `FOR_GOOD` = never again). A lock only moves forward.
+
+    Raises `Refused`.
+    """
+    held = queries.locked_until([store_id]).get(store_id)
+    if held is not None and until < held:
+        raise Refused(
+            _("The books are locked up to %(date)s already; unlock them first.") % {"date": held}, code="locked_further"
+        )
+    if not reason.strip():
+        raise Refused(_("A lock needs a reason."), code="reason_missing", field="reason")
+    with pghistory.context(by=by):
+        BookLock.objects.update_or_create(
+            store_id=store_id, defaults={"locked_until": until, "reason": reason.strip()[:200], "by": by, "at": at}
+        )
+
+
+@transaction.atomic
+def unlock_books(*, store_id: int, until: date | None, reason: str, by: str, at: datetime) -> None:
+    """Take the lock back to an earlier day; None takes it away. Raises `Refused`."""
+    if not reason.strip():
+        raise Refused(_("Unlocking books needs a reason."), code="reason_missing", field="reason")
+    with pghistory.context(by=by):
+        if until is None:
+            BookLock.objects.filter(store_id=store_id).delete()
+        else:
+            BookLock.objects.filter(store_id=store_id).update(
+                locked_until=until, reason=reason.strip()[:200], by=by, at=at
+            )
+
+
 # --- Inside -------------------------------------------------------------------------------------------------------
 
 
@@ -453,6 +505,12 @@ def _checked(wanted: NewExpense | NewPayment, stores: dict[int, Store], at: date
             N_("%(date)s lies ahead; enter it on the day it happens."),
             date=str(wanted.date),
         )
+    locked = queries.locked_until([store.pk]).get(store.pk)
+    if locked is not None and wanted.date <= locked:
+        return refused(
+            "books_locked", N_("The books of this store are locked up to %(date)s: nothing is posted there any more."),
+            date=str(locked),
+        )  # fmt: skip
     if wanted.date.year < 1990:
         return refused(
             "date_too_early", N_("%(date)s cannot be right; check the year."), date=str(wanted.date)

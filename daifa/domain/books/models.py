@@ -1,3 +1,4 @@
+import pghistory
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -112,3 +113,17 @@ class SupplierPayment(models.Model):
     note = models.CharField(max_length=200, blank=True, default="")
     key = models.CharField(max_length=80, unique=True)
     by = models.CharField(max_length=60)
+
+
+@pghistory.track()
+class BookLock(models.Model):
+    """Up to which day (inclusive, in the store's time zone) nothing is posted to its books any more.
+
+    A trigger on entries refuses what is dated earlier or on that day; `locked_until` 9999-12-31 = for good.
+    """
+
+    store = models.OneToOneField("stores.Store", on_delete=models.PROTECT, related_name="book_lock")
+    locked_until = models.DateField(_("locked up to"))
+    reason = models.CharField(_("reason"), max_length=200)
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()

@@ -318,6 +318,16 @@ def currency_of(scope: Sequence[int]) -> str:
     return rows[0][0] if rows else ""
 
 
+# --- Locks ---------------------------------------------------------------------------------------------------------
+
+
+def locked_until(scope: Sequence[int]) -> dict[int, date]:
+    """Store → the day up to which (inclusive, in its time zone) nothing is posted any more; unlocked stores are not in it."""
+    return dict(
+        bulk.fetch("SELECT store_id, locked_until FROM books_booklock WHERE store_id = ANY(%s::bigint[])", (list(scope),))
+    )
+
+
 # --- Facts ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,319 @@
+"""Decides days and readiness of a closing: the calendar, busy hours, whether a store is quiet, the refusals. Pure.
+
+Worked tables: docs/rules/closing.md.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext_noop as N_
+
+LEGAL_NOTICE_DAYS = 30
+"""E-Commerce Law art. 16: thirty days of public notice before ceasing. Code, not a setting: no rule's age changes it."""
+REVIEW_DAYS = 10  # a platform takes about 40 days in all, 30 of them the notice
+DEPOSIT_MONTHS = 3
+RETURN_DAYS = 7
+CLAIM_DAYS = 30
+APPEAL_DAYS = 1
+APPEAL_ANSWER_DAYS = 3  # working days
+RULE_NOTICE_DAYS = 7
+BUFFER_DAYS = (7, 15)
+SELF_CHECK_DAYS = 3
+IMPROVE_DAYS = 30
+COMEBACK_MONTHS = 4
+"""Used where no rule of the channel says otherwise; shown as daifa's own assumption."""
+
+# --- Terms: what rules say ----------------------------------------------------------------------------------------
+
+
+class Term(NamedTuple):
+    """A figure and the rule it comes from; `rule_id` "" = daifa's own assumption. `acts` False = to be checked."""
+
+    value: int
+    rule_id: str = ""
+    acts: bool = True
+
+
+class Terms(NamedTuple):
+    """What the channel and the law say about ending a store. Days and months as whole numbers."""
+
+    notice_days: Term = Term(LEGAL_NOTICE_DAYS)
+    total_days: Term = Term(LEGAL_NOTICE_DAYS + REVIEW_DAYS)
+    deposit_months: Term = Term(DEPOSIT_MONTHS)
+    return_days: Term = Term(RETURN_DAYS)
+    claim_days: Term = Term(CLAIM_DAYS)
+    appeal_days: Term = Term(APPEAL_DAYS)
+    rule_notice_days: Term = Term(RULE_NOTICE_DAYS)
+    forced: Term = Term(1)  # carries the rule about deposits after a removal
+
+
+# --- The calendar -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the days are computed from. Days that have happened replace expectations.
+
+    `last_delivery_on`: when the last parcel is, or will be, with its buyer; None = nothing is on its way.
+    """
+
+    scenario: str
+    started_on: date
+    has_platform: bool = True
+    last_delivery_on: date | None = None
+    noticed_on: date | None = None
+    appealed_on: date | None = None
+    ruled_on: date | None = None
+    effective_on: date | None = None
+    improve_until: date | None = None
+    winding_up_on: date | None = None
+    applied_on: date | None = None
+    closed_on: date | None = None
+    deposit_on: date | None = None
+
+
+class Day(NamedTuple):
+    """One day of the calendar. `happened` False = expected. `words` is an English msgid, its places filled by `params`."""
+
+    code: str
+    on: date
+    rule_id: str
+    words: str
+    params: Mapping[str, object]
+    acts: bool
+    happened: bool
+
+
+Working = Callable[[date], bool]
+
+
+def monday_to_friday(day: date) -> bool:
+    return day.weekday() < 5
+
+
+def next_working_day(day: date, is_working: Working = monday_to_friday) -> date:
+    """`day` itself or the first working day after it."""
+    while not is_working(day):
+        day += timedelta(days=1)
+    return day
+
+
+def add_working_days(day: date, count: int, is_working: Working = monday_to_friday) -> date:
+    """The `count`-th working day after `day`."""
+    for _each in range(count):
+        day = next_working_day(day + timedelta(days=1), is_working)
+    return day
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day so many months later, or the last of that month where it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    month += 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday) -> list[Day]:
+    """Every day of a closing, in order, each with where it comes from."""
+    days = _Days(facts, terms)
+    start = facts.started_on
+    days.add("started", start, N_("The closing is begun."), happened=True)
+    wind_up = _opening_days(days, facts, terms, is_working)
+
+    begun = facts.winding_up_on or wind_up
+    down = begun + timedelta(days=1)
+    days.add("listings_down", down, N_("Listings down, buyers told: the day after, in a quiet hour."))
+    delivered = max(begun, facts.last_delivery_on or begun)
+    days.add("orders_finished", delivered, N_("The last parcel is with its buyer."))
+    returned = delivered
+    if facts.last_delivery_on is not None:
+        returned = max(begun, facts.last_delivery_on + timedelta(days=terms.return_days.value))
+        days.add(
+            "aftersales_finished", returned, N_("%(days)s days in which buyers may return goods."), terms.return_days
+        )
+    else:
+        days.add("aftersales_finished", returned, N_("No buyer may still return goods."))
+
+    if facts.scenario == "forced":
+        closed = facts.closed_on or max(facts.ruled_on or begun, begun)
+        days.add(
+            "closed", closed, N_("The platform closes the store by its ruling."), terms.forced,
+            happened=facts.closed_on is not None,
+        )  # fmt: skip
+    else:
+        applied = facts.applied_on or max(returned, down)
+        days.add(
+            "application", applied, N_("Applied for, once nothing is open."), happened=facts.applied_on is not None
+        )
+        notice_days = max(terms.notice_days.value, LEGAL_NOTICE_DAYS)
+        notice = terms.notice_days._replace(value=notice_days)
+        ends = applied + timedelta(days=notice_days)
+        days.add("notice_ends", ends, N_("%(days)s days of public notice."), notice)
+        if facts.has_platform:
+            expected = max(ends, applied + timedelta(days=terms.total_days.value))
+            days.add(
+                "closed", facts.closed_on or expected, N_("About %(days)s days from application to closed."),
+                terms.total_days, happened=facts.closed_on is not None,
+            )  # fmt: skip
+        else:
+            days.add(
+                "closed", facts.closed_on or ends, N_("An own shop ends with its notice."), notice,
+                happened=facts.closed_on is not None,
+            )  # fmt: skip
+        closed = days.on("closed")
+
+    claims = max(closed, (facts.last_delivery_on or begun) + timedelta(days=terms.claim_days.value))
+    days.add("claims_until", claims, N_("Buyers may claim for %(days)s days after they have the goods."), terms.claim_days)
+    end = claims
+    if facts.has_platform:
+        due = facts.deposit_on or next_working_day(add_months(closed, terms.deposit_months.value), is_working)
+        words = (
+            N_("The deposit, if the notice of removal lets any of it come back: %(days)s months after.")
+            if facts.scenario == "forced"
+            else N_("The deposit comes back %(days)s months after the end, with nothing open; the next working day.")
+        )
+        days.add("deposit", due, words, terms.deposit_months, happened=facts.deposit_on is not None)
+        end = max(end, due)
+    days.add("shred", end, N_("Personal data go when claims and deposit are settled."))
+    days.add("archive", end, N_("Books locked, store archived."))
+    return sorted(days.found, key=lambda day: (day.on, _ORDER.index(day.code)))
+
+
+def _opening_days(days: _Days, facts: Facts, terms: Terms, is_working: Working) -> date:
+    """The days before the winding up; returns the day on which that would begin."""
+    start = facts.started_on
+    if facts.scenario == "forced":
+        noticed = facts.noticed_on or start
+        days.add("noticed", noticed, N_("The platform's notice."), happened=True)
+        until = noticed + timedelta(days=terms.appeal_days.value)
+        days.add("appeal_until", until, N_("An appeal is possible for %(days)s days after the notice."), terms.appeal_days)
+        ruled = facts.ruled_on or add_working_days(facts.appealed_on or until, APPEAL_ANSWER_DAYS, is_working)
+        days.add(
+            "ruling_by", ruled, N_("Answered within %(days)s working days."),
+            terms.appeal_days._replace(value=APPEAL_ANSWER_DAYS), happened=facts.ruled_on is not None,
+        )  # fmt: skip
+        days.add("frozen", ruled, N_("Frozen with the ruling, if it is upheld."))
+        return ruled
+    if facts.scenario == "rule_change":
+        noticed = facts.noticed_on or start
+        days.add("noticed", noticed, N_("The rule is announced."), happened=True)
+        days.add(
+            "self_check", noticed + timedelta(days=SELF_CHECK_DAYS), N_("Checked in the first %(days)s days."),
+            Term(SELF_CHECK_DAYS),
+        )  # fmt: skip
+        effective = facts.effective_on or noticed + timedelta(days=BUFFER_DAYS[0])
+        days.add(
+            "effective", effective, N_("The rule takes effect: licensed by then, or taken down."), terms.rule_notice_days
+        )
+        return facts.ruled_on or effective
+    if facts.scenario == "no_traffic":
+        until = facts.improve_until or start + timedelta(days=IMPROVE_DAYS)
+        days.add("improve_until", until, N_("%(days)s days to improve."), Term((until - start).days))
+        return facts.ruled_on or until
+    return start
+
+
+_ORDER = (
+    "noticed", "started", "self_check", "appeal_until", "ruling_by", "frozen", "effective", "improve_until", "listings_down",
+    "orders_finished", "aftersales_finished", "application", "notice_ends", "closed", "claims_until", "deposit", "shred",
+    "archive",
+)  # fmt: skip
+DAY_NAMES: dict[str, tuple[str, str]] = {
+    "noticed": ("Notice", "收到通知"),
+    "started": ("Closing begun", "开始闭店"),
+    "self_check": ("Self-check", "自查"),
+    "appeal_until": ("Last day to appeal", "申诉截止"),
+    "ruling_by": ("Ruling", "裁定"),
+    "frozen": ("Account frozen", "账户冻结"),
+    "effective": ("Rule takes effect", "规则生效"),
+    "improve_until": ("Time to improve ends", "改进期满"),
+    "listings_down": ("Listings down, buyers told", "下架并告知买家"),
+    "orders_finished": ("Last order delivered", "最后订单送达"),
+    "aftersales_finished": ("Returns over", "退货期满"),
+    "application": ("Application", "提交申请"),
+    "notice_ends": ("Public notice ends", "公示期满"),
+    "closed": ("Store closed", "店铺关闭"),
+    "claims_until": ("Last claims of buyers", "买家售后截止"),
+    "deposit": ("Deposit back", "保证金退回"),
+    "shred": ("Personal data shredded", "个人信息删除"),
+    "archive": ("Archived", "归档"),
+}
+
+
+@dataclass(slots=True)
+class _Days:
+    facts: Facts
+    terms: Terms
+    found: list[Day] = field(default_factory=list)
+
+    def add(self, code: str, on: date, words: str, term: Term | None = None, *, happened: bool = False) -> None:
+        params = {"days": term.value} if term else {}
+        self.found.append(Day(code, on, term.rule_id if term else "", words, params, term.acts if term else True, happened))
+
+    def on(self, code: str) -> date:
+        return next(day.on for day in self.found if day.code == code)
+
+
+def too_soon(wished_on: date, days: Sequence[Day]) -> bool:
+    """True when somebody wants to be closed before the calendar allows it."""
+    return wished_on < next(day.on for day in days if day.code == "closed")
+
+
+# --- Busy hours ---------------------------------------------------------------------------------------------------
+
+USUAL_BUSY = frozenset({11, 12, 19, 20, 21, 22})
+ENOUGH_ORDERS = 50
+
+
+def busy_hours(orders_by_hour: Sequence[int]) -> frozenset[int]:
+    """Hours of the day (0–23, the store's time) in which half as many orders again as on average come in.
+
+    With fewer than 50 orders nobody knows: lunch and evening are taken.
+    """
+    total = sum(orders_by_hour)
+    if total < ENOUGH_ORDERS:
+        return USUAL_BUSY
+    return frozenset(hour for hour, count in enumerate(orders_by_hour) if count * 24 * 2 > total * 3)
+
+
+def quiet_moment(at: datetime, busy: frozenset[int], zone: ZoneInfo, *, has_aftersales: bool) -> datetime:
+    """`at` itself, or while buyers have open after-sales the next full hour outside the busy ones."""
+    if not has_aftersales or len(busy) >= 24:
+        return at
+    here = at.astimezone(zone)
+    if here.hour not in busy:
+        return at
+    moment = here.replace(minute=0, second=0, microsecond=0)
+    while moment.hour in busy:
+        moment = (moment.astimezone(ZoneInfo("UTC")) + timedelta(hours=1)).astimezone(zone)
+    return moment.astimezone(at.tzinfo)
+
+
+# --- Quiet stores -------------------------------------------------------------------------------------------------
+
+QUIET_ORDERS = 5
+QUIET_MONTHS = 3
+
+
+def is_quiet(orders_by_month: Sequence[int], *, line: int = QUIET_ORDERS, months: int = QUIET_MONTHS) -> bool:
+    """True when each of the last `months` months (newest last) brought fewer orders than `line`."""
+    last = orders_by_month[-months:]
+    return len(last) >= months and all(count < line for count in last)
+
+
+# --- What a step allows -------------------------------------------------------------------------------------------
+
+
+def missing_before(code: str, after: Sequence[str], states: Mapping[str, str]) -> list[str]:
+    """Steps that must be settled (done or not needed) before this one and are not; those not in the closing do not count."""
+    return [other for other in after if states.get(other) == "waiting" and other != code]
+
+
+def comeback_days(started_on: date, months: Sequence[int], total: int = COMEBACK_MONTHS) -> list[date]:
+    """Due days of a plan whose steps lie in these months of four, stretched or pressed to `total` months."""
+    return [add_months(started_on, max(1, round(month * total / COMEBACK_MONTHS))) for month in months]
