@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from daifa.cli import output
@@ -13,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Suppliers: a
 def _told(supplier) -> dict:
     names = (
         "id", "code", "name", "kind", "delivery", "email", "language", "currency", "country", "parcel_freight",
-        "handling_days", "ships_to", "state", "is_sample",
+        "handling_days", "ships_to", "state", "source", "is_sample",
     )  # fmt: skip
     return {name: getattr(supplier, name) for name in names}
 
@@ -26,6 +28,7 @@ def add(
     kind: str = typer.Option(
         "workbook", help="workbook (XLSX by mail or download) or fake (scripted, for trying out)."
     ),
+    source: str = typer.Option("trade", help="Who he is: trade (factory, wholesaler) or consumer_platform."),
     delivery: str = typer.Option("download", help="How workbooks go: mail or download."),
     email: str = typer.Option("", help="Where purchases are mailed to."),
     language: str = typer.Option("zh-hans", help="Language of his workbooks: zh-hans or en."),
@@ -50,7 +53,7 @@ def add(
     valid_from = output.day(agreed_from, at.date())
     with output.sentences(), transaction.atomic():
         supplier = add_supplier(
-            code=code, name=name or code, currency=currency.upper(), kind=kind, delivery=delivery, email=email,
+            code=code, name=name or code, currency=currency.upper(), kind=kind, source=source, delivery=delivery, email=email,
             language=language, country=country.upper(), parcel_freight=output.amount_or_zero(parcel_freight),
             handling_days=handling_days, ships_to=[one.upper() for one in ships_to], by=output.actor(), at=at,
         )  # fmt: skip
@@ -72,28 +75,50 @@ def agree(
     code: str = typer.Argument(help="The supplier's code."),
     store: str = typer.Option("all", help="For which store; “all” for all own-site and manual stores."),
     agreed_from: str = typer.Option("", "--from", help="From when it holds; today where left out."),
+    until: str = typer.Option("", "--until", help="Its last day; open where left out."),
+    authorised: bool = typer.Option(False, help="He is authorised to ship for this store."),
+    neutral_packing: bool = typer.Option(True, help="Neutral packing, no other shop's labels."),
+    no_cards: bool = typer.Option(False, "--no-cards", help="No cards or leaflets of anybody in the parcel."),
+    platform_waybill: bool = typer.Option(False, help="He ships with the platform's own e-waybill."),
+    stock_secured: bool = typer.Option(False, help="The goods are bought or reserved in advance."),
+    ships_from: str = typer.Option("", help="Places he ships from, as buyers are told, with commas between."),
+    returns_to: str = typer.Option("", help="Where returns go."),
+    returns_paid_by: str = typer.Option("", help="Who pays for returns: supplier, us or buyer."),
+    claim_days: int | None = typer.Option(None, help="Days from delivery in which a claim can be made."),
+    entrusted_on: str = typer.Option("", help="Day on which the entrustment of personal data was signed."),
+    paper: list[Path] = typer.Option([], help="A signed paper to keep with it: PDF, picture, DOCX or XLSX."),
     note: str = typer.Option("", help="What was agreed, and where it is written."),
     as_json: bool = output.AS_JSON,
 ):
-    """Record that a supplier agreed to ship for a store."""
-    from daifa.domain.sourcing.commands import record_agreement
+    """Record that a supplier agreed to ship for a store, and on which terms."""
+    from daifa.domain.sourcing.queries import refusals
+    from daifa.flows.put_right import record_agreement
 
     at = clock.now()
     supplier = output.supplier_with(code)
     found = None if store == "all" else output.store_with(store)
+    for one in paper:
+        if not one.is_file():
+            output.fail(f"There is no file {one}.")
     with output.sentences():
-        recorded = record_agreement(
+        recorded, routed = record_agreement(
             supplier_id=supplier.pk, store_id=found.pk if found else None, valid_from=output.day(agreed_from, at.date()),
-            note=note, by=output.actor(), at=at,
+            valid_until=output.day(until, at.date()) if until else None, is_authorised=authorised,
+            neutral_packing=neutral_packing, no_cards=no_cards, platform_waybill=platform_waybill,
+            stock_secured=stock_secured, ships_from=ships_from, returns_to=returns_to, returns_paid_by=returns_paid_by,
+            claim_days=claim_days, entrusted_on=output.day(entrusted_on, at.date()) if entrusted_on else None,
+            papers=[(one.name, one.read_bytes()) for one in paper], note=note, by=output.actor(), at=at,
         )  # fmt: skip
+    why = refusals([(found.pk, supplier.pk)], on=at.date()).get((found.pk, supplier.pk)) if found else None
     if as_json:
         output.put_json(
-            {"id": recorded.pk, "supplier": code, "store": store, "valid_from": recorded.valid_from}
-        )
-    else:
-        typer.echo(
-            f"Recorded: {supplier.name} ships for {found.name if found else 'all own-site and manual stores'}."
-        )
+            {"id": recorded.pk, "supplier": code, "store": store, "valid_from": recorded.valid_from, "routed_again": routed,
+             "may_serve": not why, "why_not": why.sentence if why else ""}
+        )  # fmt: skip
+        return
+    typer.echo(f"Recorded: {supplier.name} ships for {found.name if found else 'all own-site and manual stores'}.")
+    if why:
+        typer.echo(why.sentence)
 
 
 @app.command("list")

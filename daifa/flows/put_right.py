@@ -18,6 +18,7 @@ from daifa.domain.sourcing import commands as sourcing
 from daifa.domain.sourcing.models import Agreement, Supplier
 from daifa.flows.intake import route_held_variants
 from daifa.lib import bulk
+from daifa.lib.refusal import Refused
 
 
 @transaction.atomic
@@ -56,27 +57,47 @@ def link_listings(links: Mapping[int, int | None], *, by: str, at: datetime) -> 
     return changed, len(held)
 
 
+_FOR_WANT_OF_TERMS = ("agreement_missing", "agreement_incomplete", "entrustment_missing", "platform_restricted")
+
+
 @transaction.atomic
 def record_agreement(
-    *, supplier_id: int, store_id: int | None, valid_from: date, valid_until: date | None = None,
-    neutral_packing: bool = True, note: str = "", by: str, at: datetime,
+    *, supplier_id: int, store_id: int | None, valid_from: date, by: str, at: datetime,
+    papers: Sequence[tuple[str, bytes]] = (), **terms: Any,
 ) -> tuple[Agreement, int]:  # fmt: skip
-    """`sourcing.commands.record_agreement`; returns it and how many held orders are routed again."""
+    """`sourcing.commands.record_agreement` with its papers (name, bytes); returns it and how many held orders are routed
+    again. A paper that cannot be kept refuses the whole."""
     agreement = sourcing.record_agreement(
-        supplier_id=supplier_id, store_id=store_id, valid_from=valid_from, valid_until=valid_until,
-        neutral_packing=neutral_packing, note=note, by=by, at=at,
-    )  # fmt: skip
-    return agreement, _route_held("agreement_missing", [store_id] if store_id else None, at=at)
+        supplier_id=supplier_id, store_id=store_id, valid_from=valid_from, by=by, at=at, **terms
+    )
+    if papers:
+        _kept, refused = sourcing.add_documents(agreement_id=agreement.pk, files=papers, by=by, at=at)
+        if refused:
+            raise Refused(" ".join(refused), code="file_refused", field="papers")
+    return agreement, _route_for_agreement(store_id, at=at)
+
+
+@transaction.atomic
+def edit_agreement(*, agreement_id: int, by: str, at: datetime, **terms: Any) -> tuple[Agreement, int]:
+    """`sourcing.commands.edit_agreement`; returns it and how many held orders are routed again."""
+    agreement = sourcing.edit_agreement(agreement_id=agreement_id, by=by, at=at, **terms)
+    return agreement, _route_for_agreement(agreement.store_id, at=at)
+
+
+def _route_for_agreement(store_id: int | None, *, at: datetime) -> int:
+    return sum(_route_held(reason, [store_id] if store_id else None, at=at) for reason in _FOR_WANT_OF_TERMS)
 
 
 @transaction.atomic
 def edit_supplier(*, supplier_id: int, by: str, at: datetime, **facts: Any) -> tuple[Supplier, int]:
     """`sourcing.commands.edit_supplier`; a supplier who is active again, or ships to more countries, may serve what was held."""
-    before = Supplier.objects.filter(pk=supplier_id).values_list("state", "ships_to").first()
+    before = Supplier.objects.filter(pk=supplier_id).values_list("state", "ships_to", "source").first()
     supplier = sourcing.edit_supplier(supplier_id=supplier_id, by=by, at=at, **facts)
     routed = 0
-    if before != (supplier.state, supplier.ships_to):
-        routed = _route_held("agreement_missing", None, at=at) + _route_held("destination_refused", None, at=at)
+    if before != (supplier.state, supplier.ships_to, supplier.source):
+        routed = sum(
+            _route_held(reason, None, at=at) for reason in ("agreement_missing", "consumer_platform", "destination_refused")
+        )
     return supplier, routed
 
 

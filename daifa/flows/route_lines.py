@@ -21,7 +21,8 @@ from daifa.domain.sourcing.rules import may_serve
 from daifa.lib import bulk
 
 _ROUTING_HOLDS = (
-    "mapping_missing", "mapping_broken", "platform_restricted", "agreement_missing", "destination_refused",
+    "mapping_missing", "mapping_broken", "platform_restricted", "consumer_platform", "agreement_missing",
+    "agreement_incomplete", "entrustment_missing", "destination_refused",
     "exchange_rate_missing", "part_of_pack", "out_of_stock", "price_above_limit", "supplier_rejected",
 )  # fmt: skip
 _BLOCKED = {
@@ -144,7 +145,7 @@ def _before(line_ids: list[int]) -> dict[int, tuple[int, frozenset[int]]]:
 
 
 def _stores(ids: set[int]) -> dict[int, SimpleNamespace]:
-    names = ("id", "kind", "currency", "margin_floor", "stock_buffer", "is_sample")
+    names = ("id", "kind", "channel", "currency", "margin_floor", "stock_buffer", "is_sample")
     rows = bulk.fetch(f"SELECT {', '.join(names)} FROM stores_store WHERE id = ANY(%s::bigint[])", (list(ids),))
     return {row[0]: SimpleNamespace(**dict(zip(names, row, strict=True))) for row in rows}
 
@@ -173,10 +174,11 @@ def _candidates(
         else {}
     )  # fmt: skip
     agreements = sourcing.agreements_for(list(stores))
+    demands = {store.id: sourcing.demands_of(store, on=at.date()) for store in stores.values()}
     suppliers = {
-        row[0]: SimpleNamespace(id=row[0], name=row[1], state=row[2], is_sample=row[3])
+        row[0]: SimpleNamespace(id=row[0], name=row[1], state=row[2], is_sample=row[3], source=row[4])
         for row in bulk.fetch(
-            "SELECT id, name, state, is_sample FROM sourcing_supplier WHERE id = ANY(%s::bigint[])",
+            "SELECT id, name, state, is_sample, source FROM sourcing_supplier WHERE id = ANY(%s::bigint[])",
             (list({o.supplier_id for o in offers}),),
         )
     }
@@ -190,7 +192,8 @@ def _candidates(
             store = stores[store_id]
             pair = (store_id, offer.supplier_id)
             if pair not in barred:
-                barred[pair] = str(may_serve(store, suppliers[offer.supplier_id], agreements, at.date()))
+                supplier = suppliers[offer.supplier_id]
+                barred[pair] = str(may_serve(store, supplier, agreements, at.date(), demands[store_id]))
             rate = rate_to(offer.currency, store.currency, at.date(), rates)
             reason = barred[pair] or _BLOCKED.get(offer.blocked, "agreement_missing" if offer.blocked else "")
             result[store_id].setdefault(offer.variant_id, []).append(

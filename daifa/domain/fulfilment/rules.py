@@ -17,7 +17,8 @@ RULE_VERSION = 1
 # A line that nobody may serve is held for the reason that a person can mend soonest: the later in this list, the later
 # the gate, the closer the line was to being served.
 _HOLD_ORDER = (
-    "mapping_missing", "mapping_broken", "platform_restricted", "agreement_missing", "destination_refused",
+    "mapping_missing", "mapping_broken", "platform_restricted", "consumer_platform", "agreement_missing",
+    "agreement_incomplete", "entrustment_missing", "destination_refused",
     "exchange_rate_missing", "part_of_pack", "out_of_stock", "price_above_limit", "supplier_rejected",
 )  # fmt: skip
 

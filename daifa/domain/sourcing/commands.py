@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.history.commands import open_batch
-from daifa.domain.sourcing.models import Agreement, Supplier
-from daifa.lib import bulk
+from daifa.domain.sourcing.models import Agreement, AgreementDocument, Supplier
+from daifa.lib import bulk, keeping
 from daifa.lib.money import is_currency
 from daifa.lib.refusal import Refused, RowRefused
 
@@ -28,7 +28,7 @@ SHORT_LIST_FROM = 20
 # --- Suppliers --------------------------------------------------------------------------------------------------
 
 _EDITABLE = (
-    "name", "kind", "delivery", "email", "language", "currency", "country", "parcel_freight", "handling_days",
+    "name", "kind", "source", "delivery", "email", "language", "currency", "country", "parcel_freight", "handling_days",
     "ships_to", "state", "script",
 )  # fmt: skip
 
@@ -105,6 +105,7 @@ def _apply(supplier: Supplier, facts: Mapping[str, Any]) -> None:
         )
     for name, choices in (
         ("kind", Supplier.KINDS),
+        ("source", Supplier.SOURCES),
         ("delivery", Supplier.DELIVERY),
         ("state", Supplier.STATES),
     ):
@@ -591,33 +592,73 @@ def _close_tasks(kind: str, thing_kind: str, things: Sequence[int], rows: Sequen
 # --- Agreements -------------------------------------------------------------------------------------------------
 
 
+_TERMS = (
+    "is_authorised", "neutral_packing", "no_cards", "platform_waybill", "stock_secured", "ships_from", "returns_to",
+    "returns_paid_by", "claim_days", "entrusted_on", "note", "valid_from", "valid_until", "remind_days",
+)  # fmt: skip
+
+
 @transaction.atomic
 def record_agreement(
-    *,
-    supplier_id: int,
-    store_id: int | None,
-    valid_from: date,
-    valid_until: date | None = None,
-    neutral_packing: bool = True,
-    note: str = "",
-    by: str,
-    at: datetime,
-) -> Agreement:
-    """The supplier agreed to ship for a store (None = all own-site and manual stores). Raises `Refused`."""
-    if valid_until is not None and valid_until < valid_from:
+    *, supplier_id: int, store_id: int | None, valid_from: date, valid_until: date | None = None, by: str, at: datetime,
+    **terms: Any,
+) -> Agreement:  # fmt: skip
+    """The supplier agreed to ship for a store (None = all own-site and manual stores). Raises `Refused`.
+
+    `terms`: is_authorised, neutral_packing, no_cards, platform_waybill, stock_secured, ships_from, returns_to,
+    returns_paid_by, claim_days, entrusted_on, note, remind_days.
+    """
+    supplier = Supplier.objects.filter(pk=supplier_id).first()
+    if supplier is None:
+        raise Refused(_("There is no such supplier."), code="not_found", field="supplier")
+    if supplier.source == "consumer_platform":
+        raise Refused(
+            _("%(supplier)s is a shop on a consumer platform; no agreement makes it serve buyers. Record the factory "
+              "behind it as a supplier of its own.") % {"supplier": supplier.name},
+            code="consumer_platform", field="supplier",
+        )  # fmt: skip
+    agreement = Agreement(supplier_id=supplier_id, store_id=store_id, recorded_by=by, recorded_at=at)
+    _set_terms(agreement, {"valid_from": valid_from, "valid_until": valid_until, **terms}, at=at)
+    agreement.save(force_insert=True)
+    open_batch(by=by, at=at, reason=f"record_agreement: supplier {supplier_id}, store {store_id or 'all'}")
+    return agreement
+
+
+@transaction.atomic
+def edit_agreement(*, agreement_id: int, by: str, at: datetime, **terms: Any) -> Agreement:
+    """Change what was agreed; what it said before stays in its history. Raises `Refused`."""
+    agreement = Agreement.objects.select_for_update().filter(pk=agreement_id).first()
+    if agreement is None:
+        raise Refused(_("There is no such agreement."), code="not_found")
+    _set_terms(agreement, terms, at=at)
+    agreement.save()
+    open_batch(by=by, at=at, reason=f"edit_agreement: {agreement_id} ({', '.join(sorted(terms))})")
+    return agreement
+
+
+def _set_terms(agreement: Agreement, terms: Mapping[str, Any], *, at: datetime) -> None:
+    for name, value in terms.items():
+        if name not in _TERMS:
+            raise TypeError(f"An agreement has no term {name}.")
+        setattr(agreement, name, value)
+    if agreement.valid_until is not None and agreement.valid_until < agreement.valid_from:
         raise Refused(
             _("The agreement would end before it begins; correct the dates."),
             code="dates_crossed",
             field="valid_until",
         )
-    if not Supplier.objects.filter(pk=supplier_id).exists():
-        raise Refused(_("There is no such supplier."), code="not_found", field="supplier")
-    agreement = Agreement.objects.create(
-        supplier_id=supplier_id, store_id=store_id, neutral_packing=neutral_packing, note=note, valid_from=valid_from,
-        valid_until=valid_until, recorded_by=by, recorded_at=at,
-    )  # fmt: skip
-    open_batch(by=by, at=at, reason=f"record_agreement: supplier {supplier_id}, store {store_id or 'all'}")
-    return agreement
+    if agreement.entrusted_on is not None and agreement.entrusted_on > at.date() + timedelta(days=1):
+        raise Refused(
+            _("The entrustment of personal data cannot be signed in the future; enter the day it was signed."),
+            code="date_in_future",
+            field="entrusted_on",
+        )
+    if agreement.returns_paid_by and agreement.returns_paid_by not in dict(Agreement.PAYERS):
+        raise Refused(
+            _("“%(value)s” is not possible here; choose one of %(choices)s.")
+            % {"value": agreement.returns_paid_by, "choices": ", ".join(dict(Agreement.PAYERS))},
+            code="choice_invalid", field="returns_paid_by",
+        )  # fmt: skip
 
 
 @transaction.atomic
@@ -630,3 +671,45 @@ def end_agreement(*, agreement_id: int, last_day: date, by: str, at: datetime) -
     agreement.save(update_fields=["valid_until"])
     open_batch(by=by, at=at, reason=f"end_agreement: {agreement_id} on {last_day}")
     return agreement
+
+
+# --- Papers -----------------------------------------------------------------------------------------------------
+
+DOCUMENT_FOLDER = "agreements"
+MOST_DOCUMENT = 20 * keeping.MEGABYTE
+MOST_DOCUMENTS = 50
+
+
+@transaction.atomic
+def add_documents(
+    *, agreement_id: int, files: Sequence[tuple[str, bytes]], by: str, at: datetime
+) -> tuple[list[AgreementDocument], list[str]]:
+    """Keep papers (name, bytes) with an agreement: (those kept now, a sentence for each that was refused).
+
+    The same paper twice is kept once. Raises `Refused` where there is no such agreement.
+    """
+    agreement = Agreement.objects.select_for_update().filter(pk=agreement_id).first()
+    if agreement is None:
+        raise Refused(_("There is no such agreement."), code="not_found")
+    there = set(AgreementDocument.objects.filter(agreement=agreement).values_list("sha256", flat=True))
+    rows, refused = [], []
+    for name, content in files:
+        try:
+            if len(there) >= MOST_DOCUMENTS:
+                raise Refused(_("An agreement holds at most %(n)s papers.") % {"n": MOST_DOCUMENTS})
+            kept = keeping.keep(DOCUMENT_FOLDER, content, kinds=keeping.DOCUMENTS, most=MOST_DOCUMENT)
+        except Refused as no:
+            refused.append(f"{keeping.named(name, '')}: {no.sentence}")
+            continue
+        if kept.sha256 not in there:
+            there.add(kept.sha256)
+            rows.append(
+                AgreementDocument(
+                    agreement=agreement, name=keeping.named(name, kept.media_type), media_type=kept.media_type,
+                    sha256=kept.sha256, size=kept.size, by=by, at=at,
+                )
+            )  # fmt: skip
+    AgreementDocument.objects.bulk_create(rows)
+    if rows:
+        open_batch(by=by, at=at, reason=f"add_documents: agreement {agreement_id}, {len(rows)}")
+    return rows, refused

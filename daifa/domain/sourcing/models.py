@@ -13,6 +13,10 @@ class Supplier(models.Model):
         ("workbook", _("workbook (XLSX by mail or download)")),
         ("fake", _("scripted stand-in (for trying out)")),
     ]
+    SOURCES = [
+        ("trade", _("factory or wholesaler")),
+        ("consumer_platform", _("shop on a consumer platform (Taobao, Pinduoduo, retail on 1688 …)")),
+    ]
     DELIVERY = [("mail", _("by mail")), ("download", _("a person downloads it"))]
     STATES = [
         ("prospect", _("prospect")), ("trial", _("trial")), ("active", _("active")),
@@ -22,6 +26,7 @@ class Supplier(models.Model):
     code = models.SlugField(max_length=40, unique=True)
     name = models.CharField(_("name"), max_length=160)
     kind = models.CharField(_("how purchases reach him"), max_length=12, choices=KINDS, default="workbook")
+    source = models.CharField(_("who he is"), max_length=20, choices=SOURCES, default="trade")
     delivery = models.CharField(_("workbooks go"), max_length=10, choices=DELIVERY, default="mail")
     email = models.EmailField(_("e-mail for purchases"), blank=True, default="")
     language = models.CharField(_("language of workbooks"), max_length=10, default="zh-hans")
@@ -119,15 +124,50 @@ class SkuMapping(models.Model):
 
 @pghistory.track()
 class Agreement(models.Model):
-    """The supplier agreed to ship for a store (or for all own stores). Without one, nothing is routed to him."""
+    """The supplier agreed to ship for a store (or for all own stores). Without one, nothing is routed to him.
+
+    What was agreed decides which stores he may serve: `rules.may_serve`. An agreement for a store on a marketplace
+    names that store.
+    """
+
+    PAYERS = [("supplier", _("the supplier")), ("us", _("we")), ("buyer", _("the buyer"))]
 
     supplier = models.ForeignKey(Supplier, on_delete=models.CASCADE, related_name="agreements")
     store = models.ForeignKey(
         "stores.Store", on_delete=models.CASCADE, null=True, blank=True, related_name="agreements"
     )
-    neutral_packing = models.BooleanField(_("neutral packing, no cards"), default=True)
+    is_authorised = models.BooleanField(_("authorised to ship for us"), default=False, db_default=False)
+    neutral_packing = models.BooleanField(_("neutral packing"), default=True)
+    no_cards = models.BooleanField(_("no cards or leaflets in the parcel"), default=False, db_default=False)
+    platform_waybill = models.BooleanField(
+        _("ships with the platform's own e-waybill"), default=False, db_default=False
+    )
+    stock_secured = models.BooleanField(_("the goods are bought or reserved for us"), default=False, db_default=False)
+    ships_from = models.CharField(_("ships from"), max_length=120, blank=True, default="", db_default="")
+    returns_to = models.CharField(_("return address"), max_length=300, blank=True, default="", db_default="")
+    returns_paid_by = models.CharField(
+        _("who pays for returns"), max_length=10, choices=PAYERS, blank=True, default="", db_default=""
+    )
+    claim_days = models.PositiveSmallIntegerField(_("days in which a claim can be made"), null=True, blank=True)
+    entrusted_on = models.DateField(_("entrustment of personal data signed on"), null=True, blank=True)
     note = models.TextField(_("note"), blank=True, default="")
     valid_from = models.DateField(_("valid from"))
     valid_until = models.DateField(_("valid until"), null=True, blank=True)
+    remind_days = models.PositiveSmallIntegerField(_("remind so many days before it ends"), default=30, db_default=30)
     recorded_by = models.CharField(max_length=60)
     recorded_at = models.DateTimeField()
+
+
+class AgreementDocument(models.Model):
+    """A paper of an agreement: the signed contract, the entrustment. Its bytes lie in the file store under their hash."""
+
+    agreement = models.ForeignKey(Agreement, on_delete=models.CASCADE, related_name="documents")
+    name = models.CharField(max_length=160)
+    media_type = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64)
+    size = models.IntegerField()
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["agreement", "sha256"], name="document_once_per_agreement")]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, F, OuterRef, Q
 
-from daifa.domain.sourcing.models import SkuMapping, Supplier, SupplierOffer
+from daifa.domain.policy import queries as policy
+from daifa.domain.sourcing.models import AgreementDocument, SkuMapping, Supplier, SupplierOffer
+from daifa.domain.sourcing.rules import CLOSED, OWN_KINDS, ChannelDemands, Refusal, channel_demands, may_serve
 from daifa.lib import bulk
 from daifa.lib.paging import Cursor
 
@@ -83,17 +86,107 @@ class AgreementRow(NamedTuple):
     store_id: int | None
     valid_from: date
     valid_until: date | None
-    neutral_packing: bool
+    neutral_packing: bool = False
+    is_authorised: bool = False
+    no_cards: bool = False
+    platform_waybill: bool = False
+    stock_secured: bool = False
+    returns_to: str = ""
+    entrusted_on: date | None = None
 
 
 def agreements_for(store_ids: Sequence[int]) -> list[AgreementRow]:
     """Agreements that name one of these stores, or all stores; past and future ones too: `rules.may_serve` decides."""
     rows = bulk.fetch(
-        """SELECT supplier_id, store_id, valid_from, valid_until, neutral_packing FROM sourcing_agreement
-           WHERE store_id IS NULL OR store_id = ANY(%s::bigint[]) ORDER BY id""",
+        """SELECT supplier_id, store_id, valid_from, valid_until, neutral_packing, is_authorised, no_cards,
+                  platform_waybill, stock_secured, returns_to, entrusted_on
+           FROM sourcing_agreement WHERE store_id IS NULL OR store_id = ANY(%s::bigint[]) ORDER BY id""",
         (list(store_ids),),
     )
     return list(map(AgreementRow._make, rows))
+
+
+def demands_of(store: Any, *, on: date) -> ChannelDemands:
+    """What the rule book asks of agreements for this store that day; nothing for own stores. Rules stay in memory.
+
+    `store` needs `id`, `kind`, `channel`.
+    """
+    if store.kind in OWN_KINDS:
+        return CLOSED
+    channel = policy.ALIASES.get(store.channel.lower(), store.channel.lower())
+    return channel_demands(channel, policy.rules(channel, on=on, store_id=store.id))
+
+
+def refusals(pairs: Iterable[tuple[Any, ...]], *, on: date) -> dict[tuple[int, int], Refusal]:
+    """(store, supplier) → why no address of the store's buyers may go to him on that day; those that may are left out.
+
+    Three statements, however many pairs.
+    """
+    wanted = set(pairs)
+    if not wanted:
+        return {}
+    stores = {
+        row[0]: SimpleNamespace(id=row[0], kind=row[1], channel=row[2], is_sample=row[3])
+        for row in bulk.fetch(
+            "SELECT id, kind, channel, is_sample FROM stores_store WHERE id = ANY(%s::bigint[])",
+            ([store for store, _supplier in wanted],),
+        )
+    }
+    suppliers = {
+        row[0]: SimpleNamespace(id=row[0], name=row[1], state=row[2], is_sample=row[3], source=row[4])
+        for row in bulk.fetch(
+            "SELECT id, name, state, is_sample, source FROM sourcing_supplier WHERE id = ANY(%s::bigint[])",
+            ([supplier for _store, supplier in wanted],),
+        )
+    }
+    agreements = agreements_for(list(stores))
+    found = {}
+    demands: dict[int, ChannelDemands] = {}
+    for pair in sorted(wanted):
+        store, supplier = stores.get(pair[0]), suppliers.get(pair[1])
+        if store is None or supplier is None:
+            continue
+        if store.id not in demands:
+            demands[store.id] = demands_of(store, on=on)
+        if verdict := may_serve(store, supplier, agreements, on, demands[store.id]):
+            found[pair] = verdict
+    return found
+
+
+def may_not_be_told(pairs: Iterable[tuple[int, int]], *, on: date) -> dict[tuple[int, int], Refusal]:
+    """The same gate at the moment of placing: (store, supplier) → why nothing may be handed to him now.
+
+    For stores on marketplaces, and for shops on consumer platforms; an own store's agreement that ended after routing
+    lets what is drafted go on.
+    """
+    wanted = set(pairs)
+    closed = bulk.fetch(
+        """SELECT t.id, s.id FROM unnest(%s::bigint[], %s::bigint[]) AS x(store, supplier)
+           JOIN stores_store t ON t.id = x.store JOIN sourcing_supplier s ON s.id = x.supplier
+           WHERE t.kind = 'marketplace' OR s.source = 'consumer_platform'""",
+        ([store for store, _supplier in wanted], [supplier for _store, supplier in wanted]),
+    )
+    return refusals(closed, on=on)
+
+
+def ending_agreements(on: date) -> list[dict[str, Any]]:
+    """Agreements within their days of reminder that no later one follows: id, supplier, store, valid_until …"""
+    return bulk.fetch_dicts(
+        """SELECT a.id, a.supplier_id, s.name AS supplier, a.store_id, t.name AS store, a.valid_until
+           FROM sourcing_agreement a JOIN sourcing_supplier s ON s.id = a.supplier_id
+           LEFT JOIN stores_store t ON t.id = a.store_id
+           WHERE a.valid_until >= %(on)s AND a.valid_until - a.remind_days <= %(on)s AND s.state <> 'ended'
+             AND NOT EXISTS (SELECT FROM sourcing_agreement b WHERE b.supplier_id = a.supplier_id AND b.id <> a.id
+                             AND b.store_id IS NOT DISTINCT FROM a.store_id AND b.valid_from <= a.valid_until + 1
+                             AND (b.valid_until IS NULL OR b.valid_until > a.valid_until))
+           ORDER BY a.valid_until, a.id""",
+        {"on": on},
+    )
+
+
+def documents_of(agreement_id: int) -> list[AgreementDocument]:
+    """The papers of an agreement, newest first."""
+    return list(AgreementDocument.objects.filter(agreement_id=agreement_id).order_by("-at", "-id"))
 
 
 # --- Lists --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.http import FileResponse, Http404
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -14,10 +15,11 @@ from django.utils.translation import ngettext
 
 from daifa.domain.books.queries import balances_of_suppliers
 from daifa.domain.sourcing import commands as sourcing
-from daifa.domain.sourcing import queries
+from daifa.domain.sourcing import queries, rules
 from daifa.domain.sourcing.models import Agreement, SkuMapping, Supplier, SupplierOffer
 from daifa.flows import put_right
 from daifa.flows.reads import goods
+from daifa.lib import keeping
 from daifa.lib.money import Money
 from daifa.web.kit import (
     ActionButton,
@@ -30,6 +32,7 @@ from daifa.web.kit import (
     Fact,
     FactsPanel,
     FormPage,
+    FormPanel,
     Kpi,
     KpiPanel,
     LinkButton,
@@ -42,6 +45,7 @@ from daifa.web.kit import (
     page,
 )
 from daifa.web.kit import format as fmt
+from daifa.web.pages import words
 
 PERFORMANCE_DAYS = 90
 
@@ -157,6 +161,7 @@ def _panels(supplier, scope):
             ]
         )
     )  # fmt: skip
+    panels.append(_may_serve_panel(supplier, scope))
     panels.append(
         TablePanel(
             _("Offers"),
@@ -198,8 +203,7 @@ def _aside(supplier, scope):
         TablePanel(
             _("Agreements"),
             [
-                Column("store", _("For"), value=lambda one: one.store.name if one.store else _("all own stores"), link=True,
-                       hint=lambda one: _period(one)),
+                Column("store", _("For"), value=_for_whom, link=True, hint=lambda one: _period(one)),
                 Column("state", _("State"), "badge", value=lambda one: _agreement_state(one, on)),
             ],
             _agreements(supplier, scope),
@@ -213,6 +217,32 @@ def _aside(supplier, scope):
             ],
         ),
     ]  # fmt: skip
+
+
+def _for_whom(one) -> str:
+    return one.store.name if one.store else str(_("all own stores"))
+
+
+def _may_serve_panel(supplier, scope) -> TablePanel:
+    """Every store the reader sees and what stands between it and this supplier, in a sentence."""
+    refused = queries.refusals(
+        [(store.id, supplier.pk) for store in scope.stores if store.id in set(scope.store_ids)],
+        on=scope.at.astimezone(scope.zone()).date(),
+    )
+    rows = [
+        {"store": store.name, "verdict": refused.get((store.id, supplier.pk))}
+        for store in scope.stores if store.id in set(scope.store_ids)
+    ]  # fmt: skip
+    return TablePanel(
+        _("Whom he may ship for"),
+        [
+            Column("store", _("Store")),
+            Column("verdict", "", "badge", value=lambda row: Badge(words.hold_short(str(row["verdict"])), "warning")
+                   if row["verdict"] else Badge(_("may ship"), "success")),
+            Column("why", _("What is missing"), value=lambda row: row["verdict"].sentence if row["verdict"] else "", wrap=True),
+        ],
+        rows,
+    )  # fmt: skip
 
 
 def _period(one) -> str:
@@ -237,6 +267,7 @@ SUPPLIER = DetailPage(
         LinkButton(_("Edit"), reverse("web:supplier_edit", args=[supplier.pk]), "pencil", reason=scope.why_not_shared("operate")),
     ],
     facts=lambda supplier, scope: [
+        Fact(_("Who he is"), supplier.get_source_display()),
         Fact(_("Purchases go as"), _way(supplier)),
         Fact(_("E-mail for purchases"), supplier.email),
         Fact(_("Language of workbooks"), dict(LANGUAGES).get(supplier.language, supplier.language)),
@@ -267,15 +298,16 @@ class SupplierForm(forms.ModelForm):
     class Meta:
         model = Supplier
         fields = (
-            "name", "state", "kind", "delivery", "email", "language", "currency", "country", "parcel_freight", "handling_days",
+            "name", "source", "state", "kind", "delivery", "email", "language", "currency", "country", "parcel_freight", "handling_days",
             "ships_to",
         )  # fmt: skip
         labels = {
-            "name": _("Name"), "state": _("State"), "kind": _("How purchases reach him"), "delivery": _("Workbooks go"),
+            "name": _("Name"), "source": _("Who he is"), "state": _("State"), "kind": _("How purchases reach him"), "delivery": _("Workbooks go"),
             "email": _("E-mail for purchases"), "currency": _("Currency"), "country": _("Country"),
             "parcel_freight": _("Freight per parcel"), "handling_days": _("Working days to ship"),
         }  # fmt: skip
         help_texts = {
+            "source": _("Nothing is bought for a buyer at a shop on a consumer platform."),
             "currency": _("Three letters, such as CNY, USD or GBP: he is priced and paid in it."),
             "country": _("Two letters, such as CN."),
             "parcel_freight": _("Once for each parcel, in his currency."),
@@ -319,7 +351,7 @@ ADD = FormPage(
     title=_("Add a supplier"),
     form=NewSupplierForm,
     load=_nothing,
-    initial=lambda scope, thing: {"kind": "workbook", "delivery": "mail", "language": "zh-hans", "currency": "CNY", "country": "CN",
+    initial=lambda scope, thing: {"source": "trade", "kind": "workbook", "delivery": "mail", "language": "zh-hans", "currency": "CNY", "country": "CN",
                                   "parcel_freight": 0, "handling_days": 2, "state": "active"},
     save=_add,
     success=_("Added. Next: record what was agreed, and import the price list."),
@@ -350,20 +382,62 @@ EDIT = FormPage(
 # --- Agreements -------------------------------------------------------------------------------------------------
 
 
+class TermsForm(forms.Form):
+    valid_from = forms.DateField(label=_("Valid from"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    valid_until = forms.DateField(
+        label=_("Valid until"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("Empty: until it is ended."),
+    )  # fmt: skip
+    remind_days = forms.IntegerField(
+        label=_("Remind so many days before it ends"), required=False, min_value=0, max_value=365, initial=30
+    )
+    is_authorised = forms.BooleanField(label=_("He is authorised to ship for this store"), required=False)
+    neutral_packing = forms.BooleanField(label=_("Neutral packing, no other shop's labels"), required=False)
+    no_cards = forms.BooleanField(label=_("No cards or leaflets of anybody in the parcel"), required=False)
+    platform_waybill = forms.BooleanField(label=_("He ships with the platform's own e-waybill"), required=False)
+    stock_secured = forms.BooleanField(label=_("The goods are bought or reserved for us in advance"), required=False)
+    ships_from = forms.CharField(
+        label=_("Ships from"), required=False, max_length=120,
+        help_text=_("The places your buyers are told, with commas between: the first scan of a parcel is compared with them."),
+    )  # fmt: skip
+    returns_to = forms.CharField(label=_("Return address"), required=False, max_length=300)
+    returns_paid_by = forms.ChoiceField(label=_("Who pays for returns"), choices=[("", "–"), *Agreement.PAYERS], required=False)
+    claim_days = forms.IntegerField(
+        label=_("Days in which a claim can be made"), required=False, min_value=0, max_value=365,
+        help_text=_("Counted from delivery."),
+    )  # fmt: skip
+    entrusted_on = forms.DateField(
+        label=_("Entrustment of personal data signed on"), required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("Without it no address of a marketplace's buyer goes to him (Personal Information Protection Law, art. 21)."),
+    )  # fmt: skip
+    note = forms.CharField(
+        label=_("What was agreed, with whom, when"), required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+    def clean_remind_days(self) -> int:
+        days = self.cleaned_data["remind_days"]
+        return 30 if days is None else days
+
+
+TERMS = tuple(TermsForm.base_fields)
+
+
 def _agreement_form(scope, thing):
-    choices = [(str(store.id), store.name) for store in scope.stores if store.kind in ("own_site", "manual")]
+    choices = [(str(store.id), store.name) for store in scope.stores]
     if scope.may_shared("operate"):
         choices.insert(0, ("", _("all own stores, those to come too")))
 
-    class AgreementForm(forms.Form):
-        store = forms.ChoiceField(label=_("For which store"), choices=choices, required=not scope.may_shared("operate"))
-        valid_from = forms.DateField(label=_("Valid from"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
-        valid_until = forms.DateField(
-            label=_("Valid until"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-            help_text=_("Empty: until it is ended."),
+    class AgreementForm(TermsForm):
+        store = forms.ChoiceField(
+            label=_("For which store"), choices=choices, required=not scope.may_shared("operate"),
+            help_text=_("A store on a marketplace needs an agreement that names it."),
         )  # fmt: skip
-        neutral_packing = forms.BooleanField(label=_("Neutral packing, no cards, no other shop's labels"), required=False)
-        note = forms.CharField(label=_("What was agreed, with whom, when"), required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 3}))
+        papers = forms.FileField(
+            label=_("Signed paper"), required=False, help_text=_("A PDF, a picture, DOCX or XLSX, up to 20 MB. More can be added later."),
+        )  # fmt: skip
+        field_order = ("store", *TERMS, "papers")
 
     return AgreementForm
 
@@ -372,24 +446,48 @@ def _record(scope, supplier, data, *, by, at):
     store_id = int(data["store"]) if data["store"] else None
     if store_id is None:
         scope.require_shared("operate")
-    put_right.record_agreement(
-        supplier_id=supplier.pk, store_id=store_id, valid_from=data["valid_from"], valid_until=data["valid_until"],
-        neutral_packing=data["neutral_packing"], note=data["note"], by=by, at=at,
+    else:
+        scope.whole.require(store_id, "operate")
+    paper = data["papers"]
+    agreement, _routed = put_right.record_agreement(
+        supplier_id=supplier.pk, store_id=store_id, by=by, at=at, **{name: data[name] for name in TERMS},
+        papers=[(paper.name, paper.read(sourcing.MOST_DOCUMENT + 1))] if paper else [],
     )  # fmt: skip
-    return reverse("web:supplier", args=[supplier.pk])
+    return reverse("web:agreement", args=[agreement.pk])
 
 
 AGREE = FormPage(
     title=lambda supplier, scope: _("Agreement with %(name)s") % {"name": supplier.name},
     form=_agreement_form,
     load=_supplier,
-    initial=lambda scope, supplier: {"valid_from": scope.at.astimezone(scope.zone()).date(), "neutral_packing": True},
+    initial=lambda scope, supplier: {"valid_from": scope.at.astimezone(scope.zone()).date(), "remind_days": 30},
     save=_record,
     success=_("Recorded. Orders that were held for want of it are routed again."),
     submit=_("Record"),
-    intro=_("Buyers' addresses go to a supplier only with a recorded agreement that he ships for the store. "
-            "Marketplaces stay closed whatever was agreed."),
+    intro=_("Buyers' addresses go to a supplier only with a recorded agreement that he ships for the store. What a "
+            "marketplace asks for besides stands in the rule book; the supplier's page says what is still missing."),
     back=lambda supplier: (supplier.name, reverse("web:supplier", args=[supplier.pk])),
+)  # fmt: skip
+
+
+def _change(scope, agreement, data, *, by, at):
+    put_right.edit_agreement(agreement_id=agreement.pk, by=by, at=at, **{name: data[name] for name in TERMS})
+    return reverse("web:agreement", args=[agreement.pk])
+
+
+def _changeable(scope, pk: int):
+    return _endable(scope, pk)
+
+
+CHANGE = FormPage(
+    title=lambda one, scope: _("Change the agreement with %(name)s") % {"name": one.supplier.name},
+    form=TermsForm,
+    load=_changeable,
+    initial=lambda scope, one: {name: getattr(one, name) for name in TERMS},
+    save=_change,
+    success=_("Saved. Orders that were held for want of it are routed again."),
+    intro=_("What it said before stays in its history. Something agreed anew is better recorded as a new agreement."),
+    back=lambda one: (one.supplier.name, reverse("web:agreement", args=[one.pk])),
 )  # fmt: skip
 
 
@@ -404,6 +502,39 @@ def _why_not_end(agreement, scope):
     return scope.why_not("operate", agreement.store_id) if agreement.store_id else scope.why_not_shared("operate")
 
 
+def _papers(agreement, scope) -> list[Any]:
+    class PaperForm(forms.Form):
+        paper = forms.FileField(label=_("A PDF, a picture, DOCX or XLSX, up to 20 MB"))
+
+    return [
+        TablePanel(
+            _("Papers"),
+            [
+                Column("name", _("File"), link=True, hint=lambda one: f"{one.sha256[:16]}…"),
+                Column("size", _("Size"), value=lambda one: f"{max(1, one.size // 1024):,} kB"),
+                Column("at", _("Added"), "datetime"),
+            ],
+            queries.documents_of(agreement.pk),
+            row_url=lambda one: reverse("web:agreement_paper", args=[agreement.pk, one.pk]),
+            empty=_("No signed paper is kept here yet."),
+        ),
+        FormPanel(_("Add a paper"), PaperForm(), reverse("web:agreement_papers", args=[agreement.pk]), _("Add"), "upload",
+                  reason=_why_not_end(agreement, scope)),
+    ]  # fmt: skip
+
+
+def _lacks(agreement, scope) -> list[Any]:
+    """What the store's channel asks for and this agreement does not say."""
+    if agreement.store is None or agreement.store.kind in rules.OWN_KINDS:
+        return []
+    on = scope.at.astimezone(scope.zone(agreement.store_id)).date()
+    refused = queries.refusals([(agreement.store_id, agreement.supplier_id)], on=on)
+    verdict = refused.get((agreement.store_id, agreement.supplier_id))
+    if verdict:
+        return [NotePanel(verdict.sentence, tone="warning")]
+    return [NotePanel(_("With this agreement he may ship for the store."), tone="success")]
+
+
 AGREEMENT = DetailPage(
     load=_agreement,
     store_id=None,
@@ -411,18 +542,54 @@ AGREEMENT = DetailPage(
     back=lambda one: (one.supplier.name, reverse("web:supplier", args=[one.supplier_id])),
     badges=lambda one, scope: [_agreement_state(one, scope.at.astimezone(scope.zone(one.store_id)).date())],
     actions=lambda one, scope: [
+        LinkButton(_("Change"), reverse("web:agreement_change", args=[one.pk]), "pencil", reason=_why_not_end(one, scope)),
         LinkButton(_("End it"), reverse("web:agreement_end", args=[one.pk]), "ban", "danger", reason=_why_not_end(one, scope)),
     ],
     facts=lambda one, scope: [
         Fact(_("Supplier"), one.supplier.name, url=reverse("web:supplier", args=[one.supplier_id])),
-        Fact(_("For"), one.store.name if one.store else _("all own stores")),
+        Fact(_("For"), _for_whom(one)),
         Fact(_("Valid from"), one.valid_from, "date"),
         Fact(_("Valid until"), one.valid_until, "date", hint="" if one.valid_until else _("until it is ended")),
+        Fact(_("Authorised to ship for us"), one.is_authorised, "yes_no"),
         Fact(_("Neutral packing"), one.neutral_packing, "yes_no"),
+        Fact(_("No cards or leaflets"), one.no_cards, "yes_no"),
+        Fact(_("The platform's own e-waybill"), one.platform_waybill, "yes_no"),
+        Fact(_("Goods bought or reserved in advance"), one.stock_secured, "yes_no"),
+        Fact(_("Entrustment of personal data"), one.entrusted_on, "date", hint="" if one.entrusted_on else _("not signed")),
+        Fact(_("Ships from"), one.ships_from),
+        Fact(_("Return address"), one.returns_to),
+        Fact(_("Who pays for returns"), one.get_returns_paid_by_display() if one.returns_paid_by else None),
+        Fact(_("Days in which a claim can be made"), one.claim_days, "quantity"),
         Fact(_("Note"), one.note),
         Fact(_("Recorded"), one.recorded_at, "datetime", hint=fmt.actor_names([one.recorded_by])[one.recorded_by]),
     ],
+    panels=lambda one, scope: [*_lacks(one, scope), *_papers(one, scope)],
 )  # fmt: skip
+
+
+@page("operate", methods=("POST",))
+def add_paper(request, scope, pk: int):
+    agreement = _endable(scope, pk)
+    if agreement is None:
+        raise Http404
+    files = [(one.name, one.read(sourcing.MOST_DOCUMENT + 1)) for one in request.FILES.getlist("paper")]
+    kept, refused = sourcing.add_documents(agreement_id=pk, files=files, by=scope.by, at=scope.at)
+    return after(
+        request, reverse("web:agreement", args=[pk]), _("Kept.") if kept else None,
+        refused=refused or ([] if files else [str(_("Choose a file first."))]),
+    )  # fmt: skip
+
+
+@page("view")
+def paper(request, scope, pk: int, document: int):
+    agreement = _agreement(scope, pk)
+    found = next((one for one in queries.documents_of(pk) if one.pk == document), None) if agreement else None
+    path = keeping.path_of(sourcing.DOCUMENT_FOLDER, found.sha256) if found else None
+    if path is None or not path.is_file():
+        raise Http404
+    response = FileResponse(path.open("rb"), as_attachment=True, filename=found.name, content_type=found.media_type)
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 class EndForm(forms.Form):
@@ -588,6 +755,9 @@ urlpatterns = [
     path("suppliers/<int:pk>/edit/", EDIT.view, name="supplier_edit"),
     path("suppliers/<int:pk>/agreements/add/", AGREE.view, name="supplier_agreement"),
     path("suppliers/agreements/<int:pk>/", AGREEMENT.view, name="agreement"),
+    path("suppliers/agreements/<int:pk>/change/", CHANGE.view, name="agreement_change"),
+    path("suppliers/agreements/<int:pk>/papers/", add_paper, name="agreement_papers"),
+    path("suppliers/agreements/<int:pk>/papers/<int:document>/", paper, name="agreement_paper"),
     path("suppliers/agreements/<int:pk>/end/", END.view, name="agreement_end"),
     path("suppliers/offers/", OFFERS.view, name="offers"),
     path("suppliers/offers/unavailable/", unavailable, name="offers_unavailable"),

@@ -6,6 +6,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
+from daifa.domain.aftersales.queries import reason_words as case_words
 from daifa.domain.messages.process import KINDS
 from daifa.domain.messages.rules import reason_words
 from daifa.domain.orders.process import HOLDS
@@ -30,6 +31,9 @@ _SHORT = {
     "mapping_broken": ("SKU link broken", "关联失效"),
     "agreement_missing": ("no agreement", "缺协议"),
     "platform_restricted": ("channel closed", "平台限制"),
+    "agreement_incomplete": ("agreement incomplete", "协议不全"),
+    "entrustment_missing": ("no entrustment", "缺委托协议"),
+    "consumer_platform": ("consumer platform", "消费平台"),
     "destination_refused": ("not shipped there", "不发该地区"),
     "out_of_stock": ("out of stock", "缺货"),
     "price_above_limit": ("below margin floor", "低于毛利线"),
@@ -55,8 +59,13 @@ _ADVICE = {
     "mapping_broken": N_("Link the SKU to the supplier's present SKU; the order goes on by itself."),
     "agreement_missing": N_("Record the agreement with the supplier, then look for suppliers again."),
     "platform_restricted": N_(
-        "Ship it yourself or cancel it: this channel does not allow suppliers to ship for you yet."
+        "Ship it yourself or cancel it, or confirm in the rule book the channel's rule that lets suppliers ship for you."
     ),
+    "agreement_incomplete": N_(
+        "Open the supplier: his agreement for this store says what is still to be recorded. Then look for suppliers again."
+    ),
+    "entrustment_missing": N_("Have the entrustment signed, record its day on the agreement, then look for suppliers again."),
+    "consumer_platform": N_("Make an agreement with a factory or wholesaler and link its offer, or cancel and refund."),
     "destination_refused": N_("Find a supplier who ships there, or cancel and refund."),
     "out_of_stock": N_("Wait for the next price list, link another supplier, or cancel and refund."),
     "price_above_limit": N_("Lower the store's margin floor, find a cheaper offer, or cancel and refund."),
@@ -78,6 +87,9 @@ _NOT_CHOSEN = {
     "mapping_broken": N_("its SKU has changed or gone"),
     "agreement_missing": N_("no agreement with this supplier for this store"),
     "platform_restricted": N_("the channel is closed to drop shipping"),
+    "agreement_incomplete": N_("the agreement does not yet satisfy the channel"),
+    "entrustment_missing": N_("no signed entrustment of personal data"),
+    "consumer_platform": N_("a shop on a consumer platform"),
     "destination_refused": N_("does not ship there"),
     "exchange_rate_missing": N_("no exchange rate for its currency"),
     "part_of_pack": N_("the quantity does not fill its packs"),
@@ -123,28 +135,13 @@ def account(name: str, name_zh: str) -> str:
     return (name_zh or name) if _side() else name
 
 
-_REASONS = {
-    "changed_mind": N_("changed their mind"),
-    "not_arrived": N_("did not arrive"),
-    "damaged": N_("damaged"),
-    "wrong_item": N_("wrong article"),
-    "not_as_described": N_("not as described"),
-    "cannot_deliver": N_("cannot be delivered"),
-    "other": N_("another reason"),
-    # Of refunds.
-    "credit_note": N_("credit note of the channel"),
-    "channel_refund": N_("refunded by the channel"),
-    "no_original": N_("matches no order"),
-    "case": N_("aftersale case"),
-    "imported_credit": N_("came with a file"),
-}
 CASE_REASONS = (
     "changed_mind", "not_arrived", "damaged", "wrong_item", "not_as_described", "cannot_deliver", "other",
 )  # fmt: skip
 
 
 def case_reason(reason: str) -> str:
-    return _(_REASONS[reason]) if reason in _REASONS else reason.replace("_", " ")
+    return case_words(reason).replace("_", " ")
 
 
 def case_reasons() -> list[tuple[str, str]]:
@@ -161,4 +158,4 @@ _WHY = {
 
 
 def why(reason: str) -> str:
-    return _(_WHY[reason]) if reason in _WHY else reason
+    return _(_WHY[reason]) if reason in _WHY else case_words(reason)

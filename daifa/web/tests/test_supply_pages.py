@@ -235,7 +235,7 @@ def test_retiring_a_product_takes_its_listings_down(loop, as_):
 def test_a_supplier_is_added_edited_and_refused_in_sentences(loop, as_):
     client = as_(loop.root)
     given = {
-        "code": "newone", "name": "New One", "state": "active", "kind": "workbook", "delivery": "mail", "email": "a@example.invalid",
+        "code": "newone", "name": "New One", "source": "trade", "state": "active", "kind": "workbook", "delivery": "mail", "email": "a@example.invalid",
         "language": "zh-hans", "currency": "CNY", "country": "CN", "parcel_freight": "6", "handling_days": 2, "ships_to": "gb， fr",
     }  # fmt: skip
     url = reverse("web:supplier_add")
@@ -273,6 +273,54 @@ def test_an_agreement_lets_held_orders_go_on(loop, as_):
     client.post(reverse("web:agreement_end", args=[agreement.pk]), {"last_day": "2026-03-20"})
     agreement.refresh_from_db()
     assert agreement.valid_until == date(2026, 3, 20)
+
+
+def test_papers_of_an_agreement_are_kept_and_given_to_those_who_may_see_them(loop, as_, tmp_path, settings):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    settings.MEDIA_ROOT = tmp_path / "files"
+    client = as_(loop.people["operator"])
+    url = reverse("web:supplier_agreement", args=[loop.shop.factory.pk])
+    given = {"store": loop.store.pk, "valid_from": "2026-03-01", "note": "with paper", "entrusted_on": "2026-02-27"}
+    refused = client.post(url, {**given, "papers": SimpleUploadedFile("virus.pdf", b"MZ\x90\x00")})
+    assert refused.status_code == 422 and "none of the kinds kept here" in refused.content.decode()
+    assert not Agreement.objects.filter(note="with paper").exists(), "all or nothing"
+    client.post(url, {**given, "papers": SimpleUploadedFile("../../contract.exe", b"%PDF-1.7 signed")})
+    agreement = Agreement.objects.get(note="with paper")
+    assert (agreement.entrusted_on, agreement.is_authorised, agreement.remind_days) == (date(2026, 2, 27), False, 30)
+    kept = agreement.documents.get()
+    assert (kept.name, kept.media_type) == ("contract.pdf", "application/pdf")
+    client.post(reverse("web:agreement_papers", args=[agreement.pk]), {"paper": SimpleUploadedFile("again.pdf", b"%PDF-1.7 signed")})
+    assert agreement.documents.count() == 1, "the same paper twice is one"
+    page = client.get(reverse("web:agreement", args=[agreement.pk])).content.decode()
+    assert "contract.pdf" in page
+    got = client.get(reverse("web:agreement_paper", args=[agreement.pk, kept.pk]))
+    assert b"".join(got.streaming_content) == b"%PDF-1.7 signed"
+    assert got["X-Content-Type-Options"] == "nosniff" and "attachment" in got["Content-Disposition"]
+    agreement.store = loop.other
+    agreement.save()
+    assert client.get(reverse("web:agreement_paper", args=[agreement.pk, kept.pk])).status_code == 404
+    assert client.post(reverse("web:agreement_papers", args=[agreement.pk]), {}).status_code == 404
+
+
+def test_the_supplier_page_says_what_a_marketplace_still_asks_for(loop, as_):
+    loop.store.kind, loop.store.channel = "marketplace", "xiaohongshu"
+    loop.store.save()
+    client = as_(loop.people["operator"])
+    factory = loop.shop.factory
+    page = client.get(reverse("web:supplier", args=[factory.pk])).content.decode()
+    assert "Record: that he is authorised to ship for this store" in page
+    assert "he ships with the platform&#x27;s own e-waybill" in page
+    agreement = Agreement.objects.get(supplier=factory, store=loop.store)
+    client.post(
+        reverse("web:agreement_change", args=[agreement.pk]),
+        {"valid_from": "2026-03-01", "is_authorised": "on", "neutral_packing": "on", "no_cards": "on", "platform_waybill": "on",
+         "returns_to": "Yiwu, 3 Fuyuan Road", "entrusted_on": "2026-03-01"},
+    )  # fmt: skip
+    agreement.refresh_from_db()
+    assert agreement.is_authorised and agreement.platform_waybill
+    assert "may ship" in client.get(reverse("web:supplier", args=[factory.pk])).content.decode()
+    assert "he may ship for the store" in client.get(reverse("web:agreement", args=[agreement.pk])).content.decode()
 
 
 def test_offers_are_marked_unavailable_in_bulk(loop, as_):

@@ -266,3 +266,90 @@ def test_the_sample_shop_and_the_real_one_do_not_mix(supplier):
     verdict = may_serve(sample, supplier, queries.agreements_for([sample.pk]), day)
     assert verdict == "agreement_missing"
     assert "sample shop" in verdict.sentence
+
+
+# --- Marketplaces -----------------------------------------------------------------------------------------------
+
+EVERYTHING = {
+    "is_authorised": True, "no_cards": True, "platform_waybill": True, "returns_to": "Yiwu, 3 Fuyuan Road",
+    "entrusted_on": date(2026, 3, 1),
+}  # fmt: skip
+
+
+def test_a_marketplace_opens_by_the_channels_rules_and_the_agreement(supplier):
+    own, red = store("own_site"), store("marketplace", channel="xiaohongshu")
+    day = date(2026, 3, 2)
+    pairs = [(own.pk, supplier.pk), (red.pk, supplier.pk)]
+    commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=day, by=BY, at=AT, **EVERYTHING)
+    found = queries.refusals(pairs, on=day)
+    assert list(found) == [(red.pk, supplier.pk)] and "names this store" in found[red.pk, supplier.pk].sentence
+    agreed = commands.record_agreement(
+        supplier_id=supplier.pk, store_id=red.pk, valid_from=day, by=BY, at=AT, **{**EVERYTHING, "entrusted_on": None}
+    )
+    assert queries.may_not_be_told(pairs, on=day) == {(red.pk, supplier.pk): "entrustment_missing"}
+    commands.edit_agreement(agreement_id=agreed.pk, entrusted_on=day, by=BY, at=AT)
+    assert queries.refusals(pairs, on=day) == {}
+    commands.edit_supplier(supplier_id=supplier.pk, source="consumer_platform", by=BY, at=AT)
+    assert set(queries.may_not_be_told(pairs, on=day).values()) == {"consumer_platform"}
+    with pytest.raises(Refused, match="consumer platform"):
+        commands.record_agreement(supplier_id=supplier.pk, store_id=red.pk, valid_from=day, by=BY, at=AT)
+
+
+def test_the_gate_asks_as_often_for_many_as_for_one(supplier):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    stores = [store("marketplace", channel="xiaohongshu")] + [
+        Store.objects.create(code=f"m{n}", name="m", kind="marketplace", channel="amazon", currency="GBP", created_at=AT)
+        for n in range(5)
+    ]
+    queries.refusals([(stores[0].pk, supplier.pk)], on=date(2026, 3, 2))
+    with CaptureQueriesContext(connection) as one:
+        queries.refusals([(stores[0].pk, supplier.pk)], on=date(2026, 3, 2))
+    with CaptureQueriesContext(connection) as many:
+        queries.refusals([(one.pk, supplier.pk) for one in stores], on=date(2026, 3, 2))
+    assert len(many) <= len(one) + len(stores), "at most one look at the rule book's stamp a store"
+
+
+def test_ending_agreements_are_told_until_they_are_renewed(supplier):
+    day = date(2026, 3, 2)
+    ends = commands.record_agreement(
+        supplier_id=supplier.pk, store_id=None, valid_from=day, valid_until=date(2026, 6, 30), by=BY, at=AT
+    )
+    assert queries.ending_agreements(date(2026, 5, 30)) == []
+    assert [row["id"] for row in queries.ending_agreements(date(2026, 5, 31))] == [ends.pk]
+    commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=date(2026, 7, 1), by=BY, at=AT)
+    assert queries.ending_agreements(date(2026, 5, 31)) == []
+
+
+@pytest.mark.parametrize(
+    ("terms", "code"),
+    [({"entrusted_on": date(2027, 1, 1)}, "date_in_future"), ({"returns_paid_by": "nobody"}, "choice_invalid")],
+)
+def test_terms_that_cannot_be_are_refused(supplier, terms, code):
+    with pytest.raises(Refused) as refused:
+        commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=date(2026, 3, 2), by=BY, at=AT, **terms)
+    assert refused.value.code == code
+
+
+def test_papers_are_checked_by_their_content(supplier, settings, tmp_path):
+    import io
+    import zipfile
+
+    settings.MEDIA_ROOT = tmp_path
+    agreed = commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=date(2026, 3, 2), by=BY, at=AT)
+    office = io.BytesIO()
+    with zipfile.ZipFile(office, "w") as archive:
+        archive.writestr("word/document.xml", "<w/>")
+    macro = io.BytesIO()
+    with zipfile.ZipFile(macro, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<w/>")
+        archive.writestr("xl/vbaProject.bin", "x")
+    kept, refused = commands.add_documents(
+        agreement_id=agreed.pk, by=BY, at=AT,
+        files=[("a.txt", b"%PDF-1.4"), ("b.docx", office.getvalue()), ("c.xlsx", macro.getvalue()), ("d.pdf", b"<html>"),
+               ("e.pdf", b""), ("f.pdf", b"%PDF-" + b"x" * commands.MOST_DOCUMENT)],
+    )  # fmt: skip
+    assert [one.name for one in kept] == ["a.pdf", "b.docx"]
+    assert [sentence.split(":")[0] for sentence in refused] == ["c", "d", "e", "f"]
+    assert "at most 20 MB" in refused[3] and "empty" in refused[2]
