@@ -19,7 +19,10 @@ from daifa.domain.history.commands import Moved, move, record_births
 from daifa.domain.messages import rules
 from daifa.domain.messages.models import MessageTemplate
 from daifa.domain.messages.process import KINDS, MESSAGE
+from daifa.domain.policy.queries import screen
+from daifa.domain.policy.words import refusal_of
 from daifa.domain.stores.commands import close_tasks
+from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 
 TABLE = MESSAGE.table_name
@@ -251,7 +254,7 @@ def save_templates(rows: Sequence[Words], *, by: str, at: datetime) -> Saved:
     with pghistory.context(by=by):
         for place, row in enumerate(rows):
             body = row.body.replace("\r\n", "\n")
-            if wrong := rules.check_words(row.kind, row.language, row.subject, body):
+            if wrong := rules.check_words(row.kind, row.language, row.subject, body) or restricted_words(row):
                 result.refused[place] = wrong
                 continue
             template, _made = MessageTemplate.objects.update_or_create(
@@ -260,6 +263,13 @@ def save_templates(rows: Sequence[Words], *, by: str, at: datetime) -> Saved:
             )  # fmt: skip
             result.ids.append(template.pk)
     return result
+
+
+def restricted_words(row: Words) -> list[str]:
+    """The sentence why these words must not be told to buyers, if there is one: they go out by themselves."""
+    own_site = row.store is not None and Store.objects.filter(pk=row.store, kind="own_site").exists()
+    hits = screen([row.subject, row.body], own_site=own_site)
+    return [sentence] if (sentence := refusal_of([hit for of_text in hits for hit in of_text])) else []
 
 
 @transaction.atomic

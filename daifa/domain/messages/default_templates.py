@@ -227,4 +227,31 @@ Kind regards
 {{ store_name }} 敬上
 """,
     ),
+    ("store_closing", "en"): (
+        "{{ store_name }} is closing: what this means for your order {{ order_number }}",
+        """Dear {{ buyer_name }},
+
+our store closes on {{ closing_date }}. Your order {{ order_number }} is not affected: whatever is still on its way will be delivered, and what you are entitled to stays yours.
+
+If anything in this order is damaged, wrong or missing, or if you want to return it, please tell us by {{ claims_until }}. Just reply to this message.
+
+Thank you for having been our customer.
+
+Kind regards
+{{ store_name }}
+""",
+    ),
+    ("store_closing", "zh"): (
+        "{{ store_name }} 即将关闭：关于您的订单 {{ order_number }}",
+        """{{ buyer_name }}，您好！
+
+本店将于 {{ closing_date }} 关闭。您的订单 {{ order_number }} 不受影响：在途的包裹会继续送达，您的售后权益照旧。
+
+如果商品有破损、发错、漏发，或者您需要退货，请在 {{ claims_until }} 之前联系我们，直接回复本邮件即可。
+
+感谢您一直以来的支持。
+
+{{ store_name }} 敬上
+""",
+    ),
 }

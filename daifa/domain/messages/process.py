@@ -31,4 +31,5 @@ KINDS: dict[str, tuple[str, str]] = {
     "delivered": ("Delivered", "已签收"),
     "number_changed": ("New tracking number", "运单号变更"),
     "review": ("Review invitation", "邀请评价"),
+    "store_closing": ("Store is closing", "店铺即将关闭"),
 }

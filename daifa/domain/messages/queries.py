@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ _HAPPENED = {
     "delivered": "p.delivered_at",
     "number_changed": "NULL::timestamptz",
     "review": "NULL::timestamptz",
+    "store_closing": "NULL::timestamptz",
 }
 
 
@@ -60,7 +62,7 @@ def _stores(ids: Iterable[int]) -> dict[int, _Store]:
 
 
 def tellings(kind: str, things: Sequence[int]) -> list[Telling]:
-    """What decides whether `things` (orders for order_received and review, else parcels) are told, in id order."""
+    """What decides whether `things` (parcels for what is told of a parcel, else orders) are told, in id order."""
     consent = _CONSENT if kind == "review" else "false"
     facts = f"""o.id, o.store_id, o.is_history, o.units, o.cancelled, o.delivered, {_EMAIL}, {_HAPPENED[kind]}, {consent}"""
     if kind in rules.PARCEL_KINDS:
@@ -198,9 +200,12 @@ def written(ids: Sequence[int], *, at: datetime) -> list[Ready]:
                o.number, o.placed_at, o.total_amount, o.currency, coalesce(nullif(a.name, ''), c.name, ''),
                p.carrier, p.number, coalesce(p.handed_over_at, p.announced_at), p.delivered_at,
                CASE WHEN m.kind = 'number_changed' THEN (SELECT w.number FROM shipping_waybillnumber w
-                                                        WHERE w.parcel_id = p.id AND w.version = m.version - 1) END
+                                                        WHERE w.parcel_id = p.id AND w.version = m.version - 1) END,
+               -- Closings stand above messages; the version of such a message is the closing's number in its store.
+               CASE WHEN m.kind = 'store_closing' THEN (SELECT k.params FROM closing_closing k
+                                                        WHERE k.store_id = m.store_id AND k.number = m.version) END
         FROM {TABLE} m JOIN orders_order o ON o.id = m.order_id
-        LEFT JOIN shipping_parcel p ON p.id = m.thing AND m.kind NOT IN ('order_received', 'review') {_ADDRESSEE}
+        LEFT JOIN shipping_parcel p ON p.id = m.thing AND m.kind NOT IN ('order_received', 'review', 'store_closing') {_ADDRESSEE}
         WHERE m.id = ANY(%s::bigint[]) ORDER BY m.id
         """,
         (list(ids),),
@@ -212,7 +217,7 @@ def written(ids: Sequence[int], *, at: datetime) -> list[Ready]:
     result = []
     for (
         id_, kind, thing, _version, store_id, reason, order, is_history, units, cancelled, delivered, email, happened, consents,
-        state, order_number, placed_at, total, currency, name, carrier, number, dispatched_at, delivered_at, old_number,
+        state, order_number, placed_at, total, currency, name, carrier, number, dispatched_at, delivered_at, old_number, closing,
     ) in rows:  # fmt: skip
         store = stores[store_id]
         language = rules.language_of(store.language)
@@ -239,6 +244,9 @@ def written(ids: Sequence[int], *, at: datetime) -> list[Ready]:
             }
         else:
             values["items"] = rules.items(of_orders.get(order, []))
+        if kind == "store_closing":
+            said = json.loads(closing) if isinstance(closing, str) else closing or {}
+            values |= {name: _plain_day(said.get(name), language) for name in ("closing_date", "claims_until")}
         subject, body = rules.render(*words[store_id, kind], values, language)
         result.append(
             Ready(
@@ -247,6 +255,10 @@ def written(ids: Sequence[int], *, at: datetime) -> list[Ready]:
             )
         )  # fmt: skip
     return result
+
+
+def _plain_day(text: str | None, language: str) -> str:
+    return rules.day(datetime.fromisoformat(f"{text}T12:00+00:00"), "UTC", language) if text else ""
 
 
 def _goods_of_orders(orders: list[int]) -> dict[int, list[tuple[str, int]]]:

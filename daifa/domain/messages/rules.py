@@ -46,6 +46,11 @@ PLACEHOLDERS: dict[str, dict[str, tuple[str, str]]] = {
     "delivered": {**_OF_PARCEL, "delivery_date": ("the day of delivery", "签收日期")},
     "number_changed": {**_OF_PARCEL, "old_number": ("the number that no longer counts", "原运单号")},
     "review": _OF_ORDER,
+    "store_closing": {
+        **_OF_ORDER,
+        "closing_date": ("the day the store closes", "店铺关闭日期"),
+        "claims_until": ("the last day for claims", "售后截止日期"),
+    },
 }
 """Which placeholders a kind of message knows: {kind: {name: (English, 中文)}}."""
 
@@ -145,6 +150,8 @@ def example(kind: str, language: str, store_name: str = "") -> dict[str, str]:
         "tracking_url": tracking_url(number, language),
         "dispatch_date": day(datetime(2026, 3, 4, 12, tzinfo=ZoneInfo("UTC")), "UTC", language),
         "delivery_date": day(datetime(2026, 3, 15, 12, tzinfo=ZoneInfo("UTC")), "UTC", language),
+        "closing_date": day(datetime(2026, 4, 24, 12, tzinfo=ZoneInfo("UTC")), "UTC", language),
+        "claims_until": day(datetime(2026, 4, 30, 12, tzinfo=ZoneInfo("UTC")), "UTC", language),
         "total": "168.00 CNY" if chinese else "42.50 GBP",
     }
     return {name: values[name] for name in PLACEHOLDERS[kind]}
@@ -224,6 +231,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "not_told_yet": ("the buyer was never told the old number", "买家未收到过原单号"),
     "already_told": ("the buyer was told this number already", "买家已收到该单号"),
     "by_hand": ("a person stopped it", "人工取消"),
+    "store_closing": ("the store is closing", "店铺正在关闭"),
     # Of sending.
     "later": ("the mail server asked to try again later", "邮件服务器要求稍后重试"),
     "gave_up": ("the mail server kept putting it off", "多次重试仍未成功"),
@@ -303,7 +311,7 @@ def why_not(kind: str, facts: Facts, at: datetime) -> str:
     elif kind == "order_received":
         if facts.delivered >= facts.units - facts.cancelled:
             return "overtaken"
-    elif facts.parcel_state in _OVERTAKEN_BY[kind]:
+    elif kind in PARCEL_KINDS and facts.parcel_state in _OVERTAKEN_BY[kind]:
         return "overtaken"
     if facts.happened_at is not None and at - facts.happened_at > LATE:
         return "too_late"

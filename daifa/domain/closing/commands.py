@@ -1,0 +1,468 @@
+"""Everything that may be done to the life of a store: closings and their steps, standing, status page, coming back.
+
+What a step does outside this subject (listings, messages, books, files) is `flows/close_store.py`, which calls these.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pghistory
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from daifa.domain.closing import queries, rules, steps
+from daifa.domain.closing.models import (
+    SCENARIOS,
+    Closing,
+    ClosingStep,
+    ComebackStep,
+    Lifecycle,
+    Readmission,
+    Standing,
+    StatusPage,
+    StepEvidence,
+)
+from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, READMISSION, STANDING
+from daifa.domain.history.commands import move, record_births
+from daifa.domain.stores.models import Store
+from daifa.lib.refusal import Refused
+
+# --- Life and standing --------------------------------------------------------------------------------------------
+
+
+def ensure_lifecycle(store_id: int, *, by: str, at: datetime, state: str = "open") -> Lifecycle:
+    """The present life of a store, written down if nobody has yet; locked. Joins the caller's transaction."""
+    found = Lifecycle.objects.select_for_update().filter(store_id=store_id, replaced_at=None).first()
+    if found is not None:
+        return found
+    began = Store.objects.values_list("created_at", flat=True).get(pk=store_id) if state == "open" else at
+    made = Lifecycle.objects.create(store_id=store_id, state=state, began_at=began)
+    record_births(LIFECYCLE, [made.pk], state, by=by, at=at)
+    return made
+
+
+@transaction.atomic
+def prepare_store(*, store_id: int, by: str, at: datetime) -> Lifecycle:
+    """A store that is not open yet: its orders wait until `open_store`. Raises `Refused` where it has a life already."""
+    if Lifecycle.objects.filter(store_id=store_id).exists():
+        raise Refused(_("This store has a life already; only a new one can be prepared."), code="has_lifecycle")
+    return ensure_lifecycle(store_id, by=by, at=at, state="preparing")
+
+
+@transaction.atomic
+def open_store(*, store_id: int, by: str, at: datetime, reason: str = "") -> None:
+    """A store that was being prepared begins to sell. Raises `Refused`."""
+    life = ensure_lifecycle(store_id, by=by, at=at)
+    _move_life(life, "open", by=by, at=at, reason=reason)
+
+
+def _move_life(life: Lifecycle, to: str, *, by: str, at: datetime, reason: str = "", set_at: str = "") -> None:
+    if life.state == to:
+        return
+    if not move(LIFECYCLE, [life.pk], to=to, by=by, at=at, reason=reason, set_at=set_at).moved:
+        words = LIFECYCLE.words
+        raise Refused(
+            _("The store is “%(state)s” and cannot become “%(to)s”.")
+            % {"state": words[life.state][0], "to": words[to][0]},
+            code="wrong_state",
+        )
+    life.state = to
+
+
+@transaction.atomic
+def set_standing(*, store_id: int, to: str, reason: str, by: str, at: datetime) -> Standing:
+    """What the platform thinks of the store from now on. The same again changes nothing. Raises `Refused`."""
+    if to not in STANDING.table:
+        raise Refused(_("There is no standing “%(to)s”.") % {"to": to}, code="no_standing", field="standing")
+    life = ensure_lifecycle(store_id, by=by, at=at)
+    found = Standing.objects.select_for_update().filter(lifecycle=life).first()
+    if found is None:
+        found = Standing.objects.create(store_id=store_id, lifecycle=life, state="normal", since=at)
+        record_births(STANDING, [found.pk], "normal", by=by, at=at)
+    if found.state != to:
+        if not reason.strip():
+            raise Refused(_("Say why the standing changes."), code="reason_missing", field="reason")
+        move(STANDING, [found.pk], to=to, by=by, at=at, reason=reason, set_at="since")
+        Standing.objects.filter(pk=found.pk).update(reason=reason.strip()[:300])
+        found.refresh_from_db()
+    return found
+
+
+# --- A closing ----------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def start_closing(
+    *, store_id: int, scenario: str, reason: str, wished_on: date | None = None, params: Mapping[str, Any] | None = None,
+    by: str, at: datetime,
+) -> Closing:  # fmt: skip
+    """Begin a closing: its steps with their days are written; a decision of one's own begins to wind up at once.
+
+    `params`: noticed_on, effective_on, improve_until (ISO days), rule, rounds … Raises `Refused`: one that goes on
+    already, a store that has ended, a day before the calendar's.
+    """
+    if scenario not in SCENARIOS:
+        raise Refused(_("There is no such way to close a store: %(scenario)s.") % {"scenario": scenario}, code="no_scenario")
+    if not reason.strip():
+        raise Refused(_("Say why the store is to be closed."), code="reason_missing", field="reason")
+    life = ensure_lifecycle(store_id, by=by, at=at)
+    going = queries.running_closing(store_id)
+    if going is not None:
+        raise Refused(
+            _("A closing of this store has been going on since %(date)s (%(scenario)s). Go on with that one, or withdraw it.")
+            % {"date": going.started_at.date(), "scenario": _scenario_words(going.scenario)},
+            code="already_closing",
+        )  # fmt: skip
+    if life.state not in ("open", "preparing"):
+        raise Refused(
+            _("This store has ended already: it is “%(state)s”. What comes next is its readmission.")
+            % {"state": LIFECYCLE.words[life.state][0]},
+            code="already_closed",
+        )
+    store = Store.objects.get(pk=store_id)
+    params = {name: value for name, value in (params or {}).items() if value not in (None, "")}
+    _check_params(store, scenario, params, at=at)
+    closing = Closing(
+        store=store, lifecycle=life, scenario=scenario, reason=reason.strip()[:500], params=params, started_at=at,
+        started_by=by, number=Closing.objects.filter(store_id=store_id).count() + 1,
+        state="running" if steps.opening(scenario) == ("decide",) else "threatened",
+    )  # fmt: skip
+    if wished_on is not None:
+        refuse_too_soon(closing, wished_on, at=at)
+        closing.params["wished_on"] = wished_on.isoformat()
+    try:
+        with transaction.atomic():
+            closing.save(force_insert=True)
+    except IntegrityError:
+        raise Refused(_("Somebody else has just begun to close this store."), code="already_closing") from None
+    record_births(CLOSING, [closing.pk], closing.state, by=by, at=at, reason=reason)
+    _write_steps(closing, by=by, at=at)
+    if closing.state == "running":
+        begin_winding_up(closing, by=by, at=at)
+        settle_step(
+            ClosingStep.objects.get(closing=closing, code="decide"), what="done", note=reason, by=by, at=at
+        )
+    return closing
+
+
+def _scenario_words(scenario: str) -> str:
+    from django.utils.translation import get_language
+
+    return SCENARIOS[scenario][int((get_language() or "").startswith("zh"))]
+
+
+def _check_params(store: Store, scenario: str, params: dict[str, Any], *, at: datetime) -> None:
+    today = at.astimezone(ZoneInfo(store.timezone)).date()
+    noticed = params.get("noticed_on")
+    if scenario in ("forced", "rule_change"):
+        params.setdefault("noticed_on", today.isoformat())
+        if noticed and date.fromisoformat(noticed) > today:
+            raise Refused(_("The notice cannot lie ahead."), code="date_in_future", field="noticed_on")
+    if scenario == "forced":
+        params.setdefault("rounds", 0)
+        params.setdefault("most_rounds", 1)
+    if scenario == "rule_change":
+        effective = params.get("effective_on")
+        if effective and date.fromisoformat(effective) < date.fromisoformat(params["noticed_on"]):
+            raise Refused(
+                _("The rule cannot take effect before it was announced."), code="date_order", field="effective_on"
+            )
+
+
+def refuse_too_soon(closing: Closing, wished_on: date, *, at: datetime) -> None:
+    """Raises `Refused` where somebody wants to be closed before law and channel allow it."""
+    days = queries.days_of(closing, at=at)
+    if not rules.too_soon(wished_on, days):
+        return
+    by_code = {day.code: day for day in days}
+    notice = by_code.get("notice_ends")
+    raise Refused(
+        _(
+            "This store cannot be closed by %(wished)s: the law asks for %(days)s days of public notice "
+            "(E-Commerce Law of China art. 16; daifa keeps to it everywhere), and what is open comes first. "
+            "The earliest day is %(closed)s."
+        )
+        % {
+            "wished": wished_on,
+            "days": notice.params["days"] if notice else rules.LEGAL_NOTICE_DAYS,
+            "closed": by_code["closed"].on,
+        },
+        code="too_soon",
+        field="wished_on",
+    )
+
+
+def _write_steps(closing: Closing, *, by: str, at: datetime) -> None:
+    kept = {day.code: day for day in queries.days_of(closing, at=at)}
+    side = "platform" if queries.has_platform(closing.store) else "own"
+    rows = [
+        ClosingStep(
+            closing=closing, code=step.code, position=place,
+            state="waiting" if step.only in ("", side) else "not_needed",
+            due_on=kept[step.due].on if step.due in kept else None,
+            rule_id=kept[step.due].rule_id if step.due in kept else "",
+        )
+        for place, step in enumerate(steps.SCENARIOS[closing.scenario], 1)
+    ]  # fmt: skip
+    ClosingStep.objects.bulk_create(rows)
+    for state in ("waiting", "not_needed"):
+        record_births(CLOSING_STEP, [row.pk for row in rows if row.state == state], state, by=by, at=at)
+
+
+def refresh_days(closing: Closing, *, at: datetime) -> None:
+    """Write the days of the calendar, as it is now, on the steps that still wait."""
+    kept = {day.code: day for day in queries.days_of(closing, at=at)}
+    rows = list(ClosingStep.objects.filter(closing=closing, state="waiting"))
+    for row in rows:
+        if day := kept.get(steps.BY_CODE[row.code].due):
+            row.due_on, row.rule_id = day.on, day.rule_id
+    ClosingStep.objects.bulk_update(rows, ["due_on", "rule_id"])
+
+
+def begin_winding_up(closing: Closing, *, by: str, at: datetime) -> None:
+    """The store is closing: from now on it takes no new orders. Joins the caller's transaction."""
+    if closing.state == "threatened":
+        move(CLOSING, [closing.pk], to="running", by=by, at=at)
+    today = at.astimezone(ZoneInfo(closing.store.timezone)).date()
+    closing.params["winding_up_on"] = today.isoformat()
+    Closing.objects.filter(pk=closing.pk).update(params=closing.params)
+    closing.state = "running"
+    life = ensure_lifecycle(closing.store_id, by=by, at=at)
+    if life.state == "preparing":
+        _move_life(life, "open", by=by, at=at)
+    _move_life(life, "closing", by=by, at=at, reason=closing.reason, set_at="shut_at")
+
+
+def avert_closing(closing: Closing, *, reason: str, by: str, at: datetime) -> None:
+    """What threatened the store is over: it stays. Steps left are not needed."""
+    move(CLOSING, [closing.pk], to="averted", by=by, at=at, reason=reason, set_at="ended_at")
+    _leave_out(closing, by=by, at=at)
+    closing.refresh_from_db()
+
+
+@transaction.atomic
+def withdraw_closing(*, closing_id: int, reason: str, by: str, at: datetime) -> Closing:
+    """A closing is taken back: only before it was asked for, and only one's own. Raises `Refused`."""
+    closing = Closing.objects.select_for_update().get(pk=closing_id)
+    if closing.state not in ("running", "threatened"):
+        raise Refused(_("This closing has ended; there is nothing to withdraw."), code="ended")
+    if closing.applied_at is not None:
+        raise Refused(
+            _("It was applied for on %(date)s: a signed application cannot be taken back.")
+            % {"date": closing.applied_at.date()},
+            code="irrevocable",
+        )
+    if closing.scenario == "forced":
+        raise Refused(_("The platform closes this store: only its ruling can end that."), code="not_ours")
+    if not reason.strip():
+        raise Refused(_("Say why the store stays after all."), code="reason_missing", field="reason")
+    if closing.state == "threatened":
+        avert_closing(closing, reason=reason, by=by, at=at)
+        return closing
+    move(CLOSING, [closing.pk], to="withdrawn", by=by, at=at, reason=reason, set_at="ended_at")
+    _leave_out(closing, by=by, at=at)
+    _move_life(Lifecycle.objects.get(pk=closing.lifecycle_id), "open", by=by, at=at, reason=reason)
+    Lifecycle.objects.filter(pk=closing.lifecycle_id).update(shut_at=None)
+    closing.refresh_from_db()
+    return closing
+
+
+def _leave_out(closing: Closing, *, by: str, at: datetime) -> None:
+    left = list(ClosingStep.objects.filter(closing=closing, state="waiting").values_list("pk", flat=True))
+    move(CLOSING_STEP, left, to="not_needed", by=by, at=at)
+
+
+# --- Its steps ----------------------------------------------------------------------------------------------------
+
+
+class Proof(NamedTuple):
+    """What is kept of a step: words, the platform's number, counts and sums, a file's name and hash."""
+
+    note: str = ""
+    reference: str = ""
+    facts: Mapping[str, Any] = {}
+    file_name: str = ""
+    sha256: str = ""
+
+
+def settle_step(
+    row: ClosingStep, *, what: str, by: str, at: datetime, proof: Proof | None = None, note: str = "", outcome: str = ""
+) -> StepEvidence:
+    """Move a step to where `what` (done, undone, not_needed) leads and keep what proves it. Joins the transaction."""
+    proof = proof or Proof(note=note)
+    to = {"done": "done", "undone": "waiting", "not_needed": "not_needed"}[what]
+    if not move(CLOSING_STEP, [row.pk], to=to, by=by, at=at, reason=proof.note).moved:
+        raise Refused(
+            _("This step is “%(state)s” already.") % {"state": CLOSING_STEP.words[row.state][0]}, code="wrong_state"
+        )
+    ClosingStep.objects.filter(pk=row.pk).update(
+        done_at=at if to == "done" else None, done_by=by if to == "done" else "", outcome=outcome, not_before=None
+    )
+    row.refresh_from_db()
+    return StepEvidence.objects.create(
+        step=row, what=what, note=proof.note[:1000], reference=proof.reference[:120], facts=dict(proof.facts),
+        file_name=proof.file_name[:160], sha256=proof.sha256, at=at, by=by,
+    )  # fmt: skip
+
+
+def plan_step(row: ClosingStep, *, not_before: datetime) -> None:
+    """The step is done by itself from then on."""
+    ClosingStep.objects.filter(pk=row.pk).update(not_before=not_before)
+    row.not_before = not_before
+
+
+def note_params(closing: Closing, **changed: Any) -> None:
+    """Keep facts of a closing (days in ISO form) and recompute nothing: the caller refreshes the days."""
+    closing.params.update(changed)
+    Closing.objects.filter(pk=closing.pk).update(params=closing.params)
+
+
+def mark_applied(closing: Closing, *, at: datetime) -> None:
+    Closing.objects.filter(pk=closing.pk).update(applied_at=at)
+    closing.applied_at = at
+
+
+def mark_closed(closing: Closing, *, by: str, at: datetime, reason: str) -> None:
+    """The platform has closed the store (an own shop was switched off)."""
+    life = ensure_lifecycle(closing.store_id, by=by, at=at)
+    _move_life(life, "closed", by=by, at=at, reason=reason, set_at="closed_at")
+    note_params(closing, closed_on=at.astimezone(ZoneInfo(closing.store.timezone)).date().isoformat())
+
+
+def archive_store(closing: Closing, *, by: str, at: datetime) -> None:
+    """The life of the store ends, and its closing with it."""
+    life = ensure_lifecycle(closing.store_id, by=by, at=at)
+    _move_life(life, "archived", by=by, at=at, set_at="archived_at")
+    move(CLOSING, [closing.pk], to="done", by=by, at=at, set_at="ended_at")
+
+
+# --- Coming back --------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def plan_readmission(
+    *, closing_id: int, cause: str, months: int = rules.COMEBACK_MONTHS, by: str, at: datetime
+) -> Readmission:
+    """A plan to come back: what is to be healed, step by step, over so many months. Raises `Refused`."""
+    closing = Closing.objects.select_related("store", "lifecycle").get(pk=closing_id)
+    if closing.lifecycle.state not in ("closed", "archived"):
+        raise Refused(_("This store has not ended: there is nothing to come back from."), code="not_ended")
+    if not cause.strip():
+        raise Refused(_("Name the cause that is to be healed."), code="cause_missing", field="cause")
+    if not 1 <= months <= 24:
+        raise Refused(_("A plan runs for 1 to 24 months."), code="months_wrong", field="months")
+    if closing.lifecycle.replaced_at is not None:
+        raise Refused(_("This store has begun a new life already."), code="already_back")
+    try:
+        with transaction.atomic():
+            made = Readmission.objects.create(
+                store=closing.store, closing=closing, state="planned", cause=cause.strip()[:500], months=months,
+                started_at=at, started_by=by,
+            )  # fmt: skip
+    except IntegrityError:
+        raise Refused(_("There is a plan to come back already; go on with that one."), code="already_planned") from None
+    record_births(READMISSION, [made.pk], "planned", by=by, at=at, reason=cause)
+    today = at.astimezone(ZoneInfo(closing.store.timezone)).date()
+    due = rules.comeback_days(today, [step.month for step in steps.COMEBACK], months)
+    ComebackStep.objects.bulk_create(
+        ComebackStep(readmission=made, code=step.code, position=place, due_on=day)
+        for place, (step, day) in enumerate(zip(steps.COMEBACK, due, strict=True), 1)
+    )
+    return made
+
+
+@transaction.atomic
+def prove_comeback_step(*, step_id: int, proof: str, by: str, at: datetime) -> None:
+    """A step of the plan was done; `proof` says what shows it. Raises `Refused`."""
+    row = ComebackStep.objects.select_for_update().select_related("readmission").get(pk=step_id)
+    if row.readmission.state not in ("planned", "refused"):
+        raise Refused(_("The plan is not being worked on any more."), code="wrong_state")
+    if not proof.strip():
+        raise Refused(_("Say what proves it: a document, an order, a screening."), code="proof_missing", field="proof")
+    row.proof, row.done_at, row.done_by = proof.strip()[:1000], at, by
+    row.save(update_fields=["proof", "done_at", "done_by"])
+
+
+@transaction.atomic
+def apply_for_readmission(*, readmission_id: int, healed: str, by: str, at: datetime) -> None:
+    """Ask the platform to come back: what was healed, with every step of the plan proved. Raises `Refused`."""
+    open_steps = list(
+        ComebackStep.objects.filter(readmission_id=readmission_id, done_at=None).values_list("code", flat=True)
+    )
+    if open_steps:
+        titles = {step.code: step.title[0] for step in steps.COMEBACK}
+        raise Refused(
+            _("Not proved yet: %(steps)s.") % {"steps": ", ".join(titles[code] for code in open_steps)}, code="not_proved"
+        )
+    if not healed.strip():
+        raise Refused(_("Say what was healed."), code="healed_missing", field="healed")
+    _move_readmission(readmission_id, "applied", by=by, at=at)
+    Readmission.objects.filter(pk=readmission_id).update(healed=healed.strip())
+
+
+@transaction.atomic
+def answer_readmission(*, readmission_id: int, admitted: bool, answer: str, by: str, at: datetime) -> Readmission:
+    """The platform's answer. Admitted: a new life begins, being prepared, linked to the old one. Raises `Refused`."""
+    found = Readmission.objects.select_for_update().select_related("closing", "store").get(pk=readmission_id)
+    _move_readmission(readmission_id, "readmitted" if admitted else "refused", by=by, at=at, reason=answer)
+    Readmission.objects.filter(pk=readmission_id).update(answer=answer.strip()[:500])
+    if admitted:
+        old = Lifecycle.objects.select_for_update().get(pk=found.closing.lifecycle_id)
+        Lifecycle.objects.filter(pk=old.pk).update(replaced_at=at)
+        new = Lifecycle.objects.create(store_id=found.store_id, state="preparing", previous=old, began_at=at)
+        record_births(LIFECYCLE, [new.pk], "preparing", by=by, at=at, reason=answer)
+        Readmission.objects.filter(pk=readmission_id).update(lifecycle=new, ended_at=at)
+    found.refresh_from_db()
+    return found
+
+
+@transaction.atomic
+def give_up_readmission(*, readmission_id: int, reason: str, by: str, at: datetime) -> None:
+    _move_readmission(readmission_id, "given_up", by=by, at=at, reason=reason)
+    Readmission.objects.filter(pk=readmission_id).update(ended_at=at)
+
+
+def _move_readmission(readmission_id: int, to: str, *, by: str, at: datetime, reason: str = "") -> None:
+    if not move(READMISSION, [readmission_id], to=to, by=by, at=at, reason=reason).moved:
+        raise Refused(_("The plan to come back is not at that point."), code="wrong_state")
+
+
+# --- Public status ------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def set_status_page(
+    *, store_id: int, is_on: bool, slug: str = "", contact: str = "", by: str, at: datetime
+) -> StatusPage:
+    """Switch the public page of a store on or off. Without a `slug` it gets an address nobody can guess. Raises `Refused`."""
+    slug = slug.strip().lower()
+    if slug and not re.fullmatch(r"[a-z0-9][a-z0-9-]{2,59}", slug):
+        raise Refused(
+            _("The address has 3 to 60 small letters, digits or hyphens."), code="slug_invalid", field="slug"
+        )
+    if len(contact) > 160:
+        raise Refused(_("The contact has at most 160 characters."), code="contact_long", field="contact")
+    found = StatusPage.objects.select_for_update().filter(store_id=store_id).first()
+    if found is None:
+        found = StatusPage(store_id=store_id, slug=secrets.token_hex(10), changed_at=at)
+    if slug:
+        found.slug = slug
+    found.is_on, found.contact, found.changed_at = is_on, " ".join(contact.split()), at
+    try:
+        with transaction.atomic(), pghistory.context(by=by):
+            found.save()
+    except IntegrityError:
+        raise Refused(_("This address is taken; choose another."), code="slug_taken", field="slug") from None
+    return found
+
+
+def steps_named(closing: Closing, codes: Sequence[str]) -> dict[str, ClosingStep]:
+    """Steps of a closing by code, locked."""
+    rows = ClosingStep.objects.select_for_update().filter(closing=closing, code__in=list(codes)).order_by("pk")
+    return {row.code: row for row in rows}

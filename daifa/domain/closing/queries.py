@@ -1,0 +1,521 @@
+"""Reads about the life of stores: where each is, what blocks its end, its days, its closings, what its buyers may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from daifa.domain.aftersales.process import AFTERSALE_CASE
+from daifa.domain.books import queries as books
+from daifa.domain.books.rules import RECEIVABLE
+from daifa.domain.cases import queries as cases
+from daifa.domain.closing import rules, steps
+from daifa.domain.closing.models import (
+    Closing,
+    ClosingStep,
+    ComebackStep,
+    Lifecycle,
+    Readmission,
+    Standing,
+    StatusPage,
+    StepEvidence,
+)
+from daifa.domain.compliance.rules import calendar_of, is_working_day
+from daifa.domain.policy import queries as policy
+from daifa.domain.stores.models import Store
+from daifa.lib import bulk
+from daifa.lib.money import Money
+
+# --- The life of a store ------------------------------------------------------------------------------------------
+
+
+def lifecycle(store_id: int) -> str:
+    """preparing, open, closing, closed or archived; a store about which nothing was ever written down is open."""
+    return lifecycles([store_id])[store_id]
+
+
+def lifecycles(scope: Sequence[int]) -> dict[int, str]:
+    """Store → its state of life, as `lifecycle`."""
+    found = dict(
+        bulk.fetch(
+            "SELECT store_id, state FROM closing_lifecycle WHERE replaced_at IS NULL AND store_id = ANY(%s::bigint[])",
+            (list(scope),),
+        )
+    )
+    return {store: found.get(store, "open") for store in scope}
+
+
+def standing(store_id: int) -> str:
+    """normal, warned, restricted or frozen, in the store's present life."""
+    return standings([store_id])[store_id]
+
+
+def standings(scope: Sequence[int]) -> dict[int, str]:
+    """Store → its standing, as `standing`."""
+    found = dict(
+        bulk.fetch(
+            """SELECT s.store_id, s.state FROM closing_standing s JOIN closing_lifecycle l ON l.id = s.lifecycle_id
+               WHERE l.replaced_at IS NULL AND s.store_id = ANY(%s::bigint[])""",
+            (list(scope),),
+        )
+    )
+    return {store: found.get(store, "normal") for store in scope}
+
+
+def may_take_orders(store_id: int) -> bool:
+    """False for a store that is being prepared, closing, closed, archived or frozen: new orders are not bought for."""
+    return lifecycle(store_id) == "open" and standing(store_id) != "frozen"
+
+
+def shut_since(scope: Sequence[int]) -> dict[int, datetime]:
+    """Store → the moment from which it takes no new orders; stores that take them are not in it. One cheap statement.
+
+    Orders paid before that moment go on as ever: they are owed.
+    """
+    return dict(
+        bulk.fetch(
+            """SELECT l.store_id, least(l.shut_at, CASE WHEN s.state = 'frozen' THEN s.since END,
+                                        CASE WHEN l.state = 'preparing' THEN l.began_at END)
+               FROM closing_lifecycle l LEFT JOIN closing_standing s ON s.lifecycle_id = l.id
+               WHERE l.replaced_at IS NULL AND l.store_id = ANY(%s::bigint[])
+                 AND (l.shut_at IS NOT NULL OR s.state = 'frozen' OR l.state = 'preparing')""",
+            (list(scope),),
+        )
+    )
+
+
+def current_lifecycle(store_id: int) -> Lifecycle | None:
+    return Lifecycle.objects.filter(store_id=store_id, replaced_at=None).first()
+
+
+def lives_of(store_id: int) -> list[Lifecycle]:
+    """All lives of a store, newest first."""
+    return list(Lifecycle.objects.filter(store_id=store_id).order_by("-id"))
+
+
+def standing_of(store_id: int) -> Standing | None:
+    return Standing.objects.filter(store_id=store_id, lifecycle__replaced_at=None).first()
+
+
+# --- What blocks --------------------------------------------------------------------------------------------------
+
+BLOCKERS: dict[str, tuple[str, str]] = {
+    "unshipped": ("orders not shipped", "未发货订单"),
+    "in_transit": ("parcels on their way", "在途包裹"),
+    "lost_unsettled": ("lost or returned parcels not refunded", "丢件或退回未退款"),
+    "open_aftersales": ("open after-sales requests", "未结售后"),
+    "unpaid_refunds": ("refunds not paid", "未付退款"),
+    "in_return_time": ("orders that may still be returned", "仍在无理由退货期的订单"),
+    "supplier_balances": ("suppliers not settled", "未结清的供应商"),
+    "settlement_due": ("proceeds not settled with the channel", "平台货款未结清"),
+    "deposit_held": ("deposit not returned", "保证金未退回"),
+    "appeals": ("open appeals, complaints or notices of rights", "未结申诉、投诉或侵权通知"),
+    "live_listings": ("listings still live", "仍在售商品"),
+    "postings_owed": ("postings still to be made", "待入账"),
+    "notice_running": ("days of public notice left", "公示剩余天数"),
+}
+"""What may stand between a store and its end: code → (English, 中文)."""
+
+_OPEN_CASE = [
+    state for state in AFTERSALE_CASE.table if state not in ("refunded", "refused", "expired", "closed")
+]
+_GONE = ("delivered", "returned_to_sender", "lost", "cancelled")
+
+
+class Blocker(NamedTuple):
+    """One thing that is still open. `amount` in `currency` where it is money; `until` where time alone settles it."""
+
+    code: str
+    count: int
+    amount: Decimal | None = None
+    currency: str = ""
+    until: date | None = None
+
+
+def blockers(store_id: int, *, at: datetime, terms: rules.Terms | None = None) -> list[Blocker]:
+    """Everything that is still open in a store, in the order of BLOCKERS; empty when it could end today.
+
+    Days of a running public notice are not among them: see `notice_running`.
+    """
+    store = Store.objects.get(pk=store_id)
+    terms = terms or terms_of(store, on=at.date())
+    found = _open_orders(store, at, terms) + _open_money(store)
+    live = bulk.fetch(
+        "SELECT count(*) FROM catalog_listingvariant WHERE store_id = %s AND state IN ('live', 'paused')", (store_id,)
+    )[0][0]
+    owed = bulk.fetch(
+        """SELECT coalesce(sum(cardinality(things)), 0) FROM history_pendingreaction
+           WHERE reaction LIKE 'post\\_%%' AND state <> 'suppressed'"""
+    )[0][0]
+    open_cases = cases.open_cases(store_id)
+    found += [
+        Blocker("appeals", len(open_cases)),
+        Blocker("live_listings", live),
+        Blocker("postings_owed", int(owed)),
+    ]
+    order = list(BLOCKERS)
+    return sorted((one for one in found if one.count), key=lambda one: order.index(one.code))
+
+
+def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker]:
+    unshipped, worth = bulk.fetch(
+        """SELECT count(*), sum(total_amount - refunded_amount) FROM orders_order
+           WHERE store_id = %s AND NOT is_history AND units > cancelled + shipped""",
+        (store.pk,),
+    )[0]
+    moving, lost = bulk.fetch(
+        """SELECT count(*) FILTER (WHERE NOT p.state = ANY(%s::text[])),
+                  count(*) FILTER (WHERE p.state IN ('lost', 'returned_to_sender') AND o.refunded_amount = 0)
+           FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id WHERE p.store_id = %s""",
+        (list(_GONE), store.pk),
+    )[0]
+    requests = bulk.fetch(
+        "SELECT count(*) FROM aftersales_aftersalecase WHERE store_id = %s AND state = ANY(%s::text[])",
+        (store.pk, _OPEN_CASE),
+    )[0][0]
+    refunds, refund_sum = bulk.fetch(
+        "SELECT count(*), sum(amount) FROM aftersales_refund WHERE store_id = %s AND state <> 'confirmed'", (store.pk,)
+    )[0]
+    # The day of delivery does not count; the last day counts to its end, where the store is.
+    returnable, last = bulk.fetch(
+        """SELECT count(DISTINCT p.order_id), max((p.delivered_at AT TIME ZONE %(zone)s)::date)
+           FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+           WHERE p.store_id = %(store)s AND p.state = 'delivered' AND o.refunded_amount < o.total_amount
+             AND (p.delivered_at AT TIME ZONE %(zone)s)::date + %(days)s > (%(at)s::timestamptz AT TIME ZONE %(zone)s)::date""",
+        {"zone": store.timezone, "store": store.pk, "days": terms.return_days.value, "at": at},
+    )[0]
+    until = last + timedelta(days=terms.return_days.value) if last else None
+    return [
+        Blocker("unshipped", unshipped, worth, store.currency),
+        Blocker("in_transit", moving),
+        Blocker("lost_unsettled", lost),
+        Blocker("open_aftersales", requests),
+        Blocker("unpaid_refunds", refunds, refund_sum, store.currency),
+        Blocker("in_return_time", returnable, until=until),
+    ]
+
+
+def _open_money(store: Store) -> list[Blocker]:
+    found = [
+        Blocker("supplier_balances", 1, owed, currency)
+        for _supplier, currency, owed in books.balances_of_suppliers([store.pk])
+    ]
+    found += [
+        Blocker("settlement_due", 1, due.amount, due.currency) for due in proceeds_due(store.pk) if due.amount
+    ]
+    held = cases.deposit(store.pk).held
+    if held.amount:
+        found.append(Blocker("deposit_held", 1, held.amount, held.currency))
+    return found
+
+
+def proceeds_due(store_id: int) -> list[Money]:
+    """What the books say the channel still owes this store, by currency; negative = it was paid too much."""
+    return [
+        Money(row.amount, row.currency) for row in books.trial_balance([store_id]).rows if row.code == RECEIVABLE
+    ]
+
+
+def has_aftersales(store_id: int) -> bool:
+    """True while a buyer has a request open."""
+    return bulk.fetch(
+        "SELECT EXISTS (SELECT FROM aftersales_aftersalecase WHERE store_id = %s AND state = ANY(%s::text[]))",
+        (store_id, _OPEN_CASE),
+    )[0][0]
+
+
+def orders_by_hour(store_id: int, *, at: datetime, days: int = 90) -> list[int]:
+    """Orders placed in each hour of the day (0–23, the store's time) over the last days."""
+    found = dict(
+        bulk.fetch(
+            """SELECT extract(hour FROM o.placed_at AT TIME ZONE s.timezone)::int, count(*)
+               FROM orders_order o JOIN stores_store s ON s.id = o.store_id
+               WHERE o.store_id = %s AND o.placed_at > %s AND o.placed_at <= %s GROUP BY 1""",
+            (store_id, at - timedelta(days=days), at),
+        )
+    )
+    return [found.get(hour, 0) for hour in range(24)]
+
+
+class Month(NamedTuple):
+    """A stretch of thirty days of a store: orders placed, live listings now, sales of it."""
+
+    until: date
+    orders: int
+    sales: Decimal
+
+
+def months_of(store_id: int, *, at: datetime, months: int = 6) -> list[Month]:
+    """The last stretches of thirty days, oldest first."""
+    rows = {
+        row[0]: row[1:]
+        for row in bulk.fetch(
+            """SELECT floor(extract(epoch FROM %(at)s::timestamptz - placed_at) / 2592000)::int, count(*), sum(total_amount)
+               FROM orders_order WHERE store_id = %(store)s AND placed_at <= %(at)s
+                 AND placed_at > %(at)s::timestamptz - %(days)s * interval '1 day' GROUP BY 1""",
+            {"at": at, "store": store_id, "days": months * 30},
+        )
+    }
+    return [
+        Month((at - timedelta(days=30 * back)).date(), *(rows.get(back) or (0, Decimal(0))))
+        for back in range(months - 1, -1, -1)
+    ]
+
+
+# --- Terms and days -----------------------------------------------------------------------------------------------
+
+
+def has_platform(store: Store) -> bool:
+    """True where somebody else keeps the shop: an application, a deposit, a public notice are theirs."""
+    return store.kind == "marketplace" or store.channel.lower() not in (
+        "", "manual", "own_site", "shopify", "woocommerce", "bigcommerce",
+    )  # fmt: skip
+
+
+_TERMS = {
+    "notice_days": ("public_notice_days", "closing_notice_days"),
+    "total_days": ("days_request_to_closed",),
+    "deposit_months": ("months_after_termination",),
+    "return_days": ("no_reason_return_days", "withdrawal_days"),
+    "claim_days": ("days_after_receipt",),
+    "appeal_days": ("days_to_appeal_penalty",),
+    "rule_notice_days": ("platform_rule_notice_days",),
+    "forced": ("removed_for_violation",),
+}
+
+
+def terms_of(store: Store, *, on: date) -> rules.Terms:
+    """What the store's channel and law say about its end on that day; what nobody says is daifa's own assumption."""
+    known: dict[str, Any] = {}
+    for channel in policy.channels_of(store):
+        for rule in policy.rules(channel, on=on, store_id=store.pk):
+            if rule.unit in (None, "day", "month") and rule.metric not in known:
+                known[rule.metric] = rule
+    found = {}
+    for name, metrics in _TERMS.items():
+        rule = next((known[metric] for metric in metrics if metric in known), None)
+        if rule is not None:
+            value = int(rule.threshold) if isinstance(rule.threshold, Decimal) else rules.Terms()._asdict()[name].value
+            found[name] = rules.Term(value, rule.id, rule.acts)
+    return rules.Terms(**found)
+
+
+def working_days(store: Store) -> rules.Working:
+    """Whether a day is a working day where the store's platform sits."""
+    home = "CN" if store.channel.lower() in policy.DOMESTIC or store.country == "CN" else store.country
+    return partial(_is_working, calendar=calendar_of(home)[0])
+
+
+def _is_working(day: date, calendar: str) -> bool:
+    return is_working_day(day, calendar)
+
+
+def expected_last_delivery(store: Store, *, at: datetime) -> date | None:
+    """When the last parcel is, or is expected to be, with its buyer; None = nothing was delivered in the last weeks.
+
+    What is not shipped yet counts with its promised day and the store's days in transit.
+    """
+    zone = ZoneInfo(store.timezone)
+    open_until, delivered = bulk.fetch(
+        """SELECT (SELECT max(greatest(coalesce(o.ship_by_at, %(at)s), %(at)s::timestamptz) + %(transit)s * interval '1 day')
+                   FROM orders_order o WHERE o.store_id = %(store)s AND NOT o.is_history AND o.units > o.cancelled + o.shipped),
+                  (SELECT max(CASE WHEN p.state = 'delivered' THEN p.delivered_at
+                                   ELSE greatest(p.announced_at + %(transit)s * interval '1 day', %(at)s) END)
+                   FROM shipping_parcel p WHERE p.store_id = %(store)s
+                     AND p.state NOT IN ('lost', 'returned_to_sender', 'cancelled'))""",
+        {"at": at, "store": store.pk, "transit": store.transit_days},
+    )[0]
+    last = max((moment for moment in (open_until, delivered) if moment is not None), default=None)
+    return last.astimezone(zone).date() if last is not None else None
+
+
+def _day(value: Any) -> date | None:
+    return date.fromisoformat(value) if value else None
+
+
+def facts_of(closing: Closing, *, at: datetime) -> rules.Facts:
+    """What the days of a closing are computed from, at this moment."""
+    store = closing.store
+    zone = ZoneInfo(store.timezone)
+    params = closing.params
+    return rules.Facts(
+        scenario=closing.scenario,
+        started_on=closing.started_at.astimezone(zone).date(),
+        has_platform=has_platform(store),
+        last_delivery_on=expected_last_delivery(store, at=at),
+        noticed_on=_day(params.get("noticed_on")),
+        appealed_on=_day(params.get("appealed_on")),
+        ruled_on=_day(params.get("ruled_on")),
+        effective_on=_day(params.get("effective_on")),
+        improve_until=_day(params.get("improve_until")),
+        winding_up_on=_day(params.get("winding_up_on")),
+        applied_on=closing.applied_at.astimezone(zone).date() if closing.applied_at else None,
+        closed_on=_day(params.get("closed_on")),
+        deposit_on=_day(params.get("deposit_on")),
+    )
+
+
+def days_of(closing: Closing, *, at: datetime) -> list[rules.Day]:
+    """The calendar of a closing as it stands now. One that has ended keeps the days it had."""
+    store = closing.store
+    at = min(at, closing.ended_at) if closing.ended_at else at
+    terms = terms_of(store, on=closing.started_at.date())
+    return rules.calendar(facts_of(closing, at=at), terms, working_days(store))
+
+
+def days_if_started(store: Store, scenario: str, *, at: datetime, **params: date | None) -> list[rules.Day]:
+    """The calendar a closing would have if it began now: shown before anybody decides."""
+    facts = rules.Facts(
+        scenario=scenario, started_on=at.astimezone(ZoneInfo(store.timezone)).date(), has_platform=has_platform(store),
+        last_delivery_on=expected_last_delivery(store, at=at), **params,
+    )  # fmt: skip
+    return rules.calendar(facts, terms_of(store, on=at.date()), working_days(store))
+
+
+# --- Closings -----------------------------------------------------------------------------------------------------
+
+
+def closing_of(scope: Sequence[int], closing_id: int) -> Closing | None:
+    return Closing.objects.filter(pk=closing_id, store_id__in=list(scope)).select_related("store", "lifecycle").first()
+
+
+def running_closing(store_id: int) -> Closing | None:
+    """The closing that goes on in a store, or threatens it."""
+    return (
+        Closing.objects.filter(store_id=store_id, state__in=("threatened", "running"))
+        .select_related("store", "lifecycle")
+        .first()
+    )
+
+
+def closings_of(scope: Sequence[int]) -> list[Closing]:
+    """All closings of these stores, newest first."""
+    return list(Closing.objects.filter(store_id__in=list(scope)).select_related("store").order_by("-id"))
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step with its declaration and what proves it, newest first; `blocked_by` codes of steps that come first."""
+
+    row: ClosingStep
+    step: steps.Step
+    evidence: list[StepEvidence]
+    blocked_by: list[str]
+
+
+def steps_of(closing_id: int) -> list[StepView]:
+    """The steps of a closing in order."""
+    rows = list(ClosingStep.objects.filter(closing_id=closing_id).order_by("position"))
+    kept: dict[int, list[StepEvidence]] = {}
+    for one in StepEvidence.objects.filter(step__closing_id=closing_id).order_by("-id"):
+        kept.setdefault(one.step_id, []).append(one)
+    states = {row.code: row.state for row in rows}
+    return [
+        StepView(row, step, kept.get(row.pk, []), rules.missing_before(row.code, step.after, states))
+        for row in rows
+        if (step := steps.BY_CODE.get(row.code)) is not None
+    ]
+
+
+def step_of(scope: Sequence[int], step_id: int) -> ClosingStep | None:
+    return (
+        ClosingStep.objects.filter(pk=step_id, closing__store_id__in=list(scope))
+        .select_related("closing", "closing__store")
+        .first()
+    )
+
+
+def evidence_of(scope: Sequence[int], evidence_id: int) -> StepEvidence | None:
+    return (
+        StepEvidence.objects.filter(pk=evidence_id, step__closing__store_id__in=list(scope))
+        .select_related("step__closing")
+        .first()
+    )
+
+
+def notice_running(closing: Closing, *, at: datetime) -> Blocker | None:
+    """The public notice of this closing while it runs; None before and after."""
+    if closing.applied_at is None:
+        return None
+    ends = next((day.on for day in days_of(closing, at=at) if day.code == "notice_ends"), None)
+    today = at.astimezone(ZoneInfo(closing.store.timezone)).date()
+    if ends is None or today >= ends:
+        return None
+    return Blocker("notice_running", (ends - today).days, until=ends)
+
+
+# --- Coming back --------------------------------------------------------------------------------------------------
+
+
+def readmission_of(scope: Sequence[int], readmission_id: int) -> Readmission | None:
+    return (
+        Readmission.objects.filter(pk=readmission_id, store_id__in=list(scope)).select_related("store", "closing").first()
+    )
+
+
+def readmissions_of(scope: Sequence[int]) -> list[Readmission]:
+    return list(Readmission.objects.filter(store_id__in=list(scope)).select_related("store").order_by("-id"))
+
+
+def plan_of(readmission_id: int) -> list[ComebackStep]:
+    return list(ComebackStep.objects.filter(readmission_id=readmission_id).order_by("position"))
+
+
+# --- Public status ------------------------------------------------------------------------------------------------
+
+
+class Status(NamedTuple):
+    """What the public may know of a store: never a person, never a sum.
+
+    `word`: open, limited, closing or closed. Days are empty where they do not apply.
+    """
+
+    name: str
+    slug: str
+    word: str
+    since: date | None
+    notice_ends: date | None
+    closes_on: date | None
+    claims_until: date | None
+    contact: str
+    changed_at: datetime
+    language: str
+
+
+def status_page(store_id: int) -> StatusPage | None:
+    return StatusPage.objects.filter(store_id=store_id).first()
+
+
+def public_status(slug: str, *, at: datetime) -> Status | None:
+    """The status of the store at a public address; None where no such page is switched on."""
+    page = StatusPage.objects.filter(slug=slug, is_on=True).select_related("store").first()
+    return _status(page, at=at) if page is not None else None
+
+
+def _status(page: StatusPage, *, at: datetime) -> Status:
+    store = page.store
+    zone = ZoneInfo(store.timezone)
+    life = current_lifecycle(store.pk)
+    state = life.state if life else "open"
+    word = {"preparing": "limited", "open": "open", "closing": "closing"}.get(state, "closed")
+    now_standing = standing_of(store.pk)
+    if word == "open" and now_standing is not None and now_standing.state in ("restricted", "frozen"):
+        word = "limited"
+    changed = [page.changed_at, *([now_standing.since] if now_standing else [])]
+    notice = closes = claims = since = None
+    if life is not None and word in ("closing", "closed"):
+        closing = Closing.objects.filter(lifecycle=life, state__in=("running", "done")).select_related("store").last()
+        if closing is not None:
+            days = {day.code: day.on for day in days_of(closing, at=at)}
+            notice, closes, claims = days.get("notice_ends"), days["closed"], days["claims_until"]
+        begun = life.shut_at or life.closed_at
+        since = begun.astimezone(zone).date() if begun else None
+        changed += [moment for moment in (life.shut_at, life.closed_at, life.archived_at) if moment]
+    return Status(
+        store.name, page.slug, word, since, notice, closes, claims, page.contact, max(changed), store.language
+    )
