@@ -188,3 +188,26 @@ def whole_loop(shop: Shop, numbers: list[str], *, at: datetime = MORNING) -> dat
     tell_tracking(shop, [(number, at - timedelta(hours=1), "Delivered") for number in moving], at=at)
     work_until_idle(at=at)
     return at
+
+
+def open_one_case_each(shop: Shop, *, at: datetime, order: str = "") -> dict[str, int]:
+    """A violation with an appeal, a deposit, a complaint and an infringement notice; name → id."""
+    from daifa.domain.cases import commands as cases
+
+    found = {}
+    found["violation"] = cases.add_violations(
+        [cases.NewViolation("V-1", at, "late_dispatch", points=Decimal(2), orders=(order,) if order else ())],
+        store=shop.store, source=BY, by=BY, at=at,
+    ).added[0]  # fmt: skip
+    found["appeal"] = cases.open_appeal(violation_id=found["violation"], text="It left in time.", by=BY, at=at).pk
+    found["move"] = cases.move_deposit(
+        [cases.NewMove("paid_in", Decimal(500), at, "D-1")], store=shop.store, by=BY, at=at
+    ).added[0]
+    found["complaint"] = cases.open_complaints(
+        [cases.NewComplaint("foreign_card", "There was a card of another shop in it.", at, "C-1", order)],
+        store=shop.store, source=BY, by=BY, at=at,
+    ).added[0]  # fmt: skip
+    found["infringement"] = cases.open_infringement(
+        cases.NewInfringement("I-1", at, "trademark", "Holder"), store=shop.store, source=BY, by=BY, at=at
+    ).pk
+    return found

@@ -19,6 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
+from daifa.domain.cases.process import APPEAL, COMPLAINT, INFRINGEMENT, VIOLATION
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.imports.process import IMPORT
 from daifa.domain.messages.process import MESSAGE
@@ -635,6 +636,28 @@ CHECKS: list[Check] = [
            WHERE [[x.store_id]] AND NOT EXISTS (SELECT FROM books_entry e WHERE e.fact = 'supplier_paid' AND e.fact_id = x.id)""",
     ),
     Check(
+        "deposits_posted",
+        "9",
+        "deposit_move",
+        N_("Moves of deposits that stand in no books, and no posting is owed"),
+        f"""SELECT m.id, format('%s of %s %s (%s)', m.kind, m.amount, m.currency, m.reference) FROM cases_depositmove m
+            WHERE [[m.store_id]] AND NOT EXISTS (SELECT FROM books_entry e WHERE e.fact = 'deposit_moved' AND e.fact_id = m.id)
+              AND m.id NOT IN ({_owed("post_deposits")})""",
+    ),
+    Check(
+        "deposit_ledger",
+        "9",
+        "store",
+        N_("Stores whose deposit in the books is not what their moves of the deposit come to"),
+        f"""SELECT s.id, format('%s: moves %s, books %s', s.code, coalesce(m.amount, 0), coalesce(b.amount, 0)) FROM stores_store s
+            LEFT JOIN (SELECT store_id, sum(CASE WHEN kind IN ('paid_in', 'topped_up', 'given_back') THEN amount
+                                                 WHEN kind IN ('deducted', 'withdrawn', 'returned') THEN -amount ELSE 0 END) AS amount
+                       FROM cases_depositmove WHERE id NOT IN ({_owed("post_deposits")}) GROUP BY 1) m ON m.store_id = s.id
+            LEFT JOIN (SELECT e.store_id, sum(p.amount) AS amount FROM books_entry e JOIN books_posting p ON p.entry_id = e.id
+                       JOIN books_account a ON a.id = p.account_id WHERE a.code = '1200' GROUP BY 1) b ON b.store_id = s.id
+            WHERE [[s.id]] AND coalesce(m.amount, 0) <> coalesce(b.amount, 0)""",
+    ),
+    Check(
         "posted_for_nothing",
         "9",
         "entry",
@@ -649,6 +672,7 @@ CHECKS: list[Check] = [
                WHEN 'refund_confirmed' THEN NOT EXISTS (SELECT FROM aftersales_refund x WHERE x.id = e.fact_id AND x.state = 'confirmed')
                WHEN 'expense' THEN NOT EXISTS (SELECT FROM books_expense x WHERE x.id = e.fact_id)
                WHEN 'supplier_paid' THEN NOT EXISTS (SELECT FROM books_supplierpayment x WHERE x.id = e.fact_id)
+               WHEN 'deposit_moved' THEN NOT EXISTS (SELECT FROM cases_depositmove x WHERE x.id = e.fact_id)
                WHEN 'reversal' THEN NOT EXISTS (SELECT FROM books_entry x WHERE x.id = e.fact_id AND x.id = e.reversal_of_id)
                ELSE false END""",
     ),
@@ -781,9 +805,13 @@ CHECKS += [
             DISPATCH_NOTICE,
             REFUND,
             AFTERSALE_CASE,
+            VIOLATION,
+            COMPLAINT,
+            INFRINGEMENT,
         )
     ),
     *(_history(process, f"(t.store_id IS NULL OR {_OF_STORE})") for process in (PURCHASE_RUN, IMPORT)),
+    _history(APPEAL, "EXISTS (SELECT FROM cases_violation v WHERE v.id = t.violation_id AND [[v.store_id]])"),
     _history(
         ATTEMPT,
         "(t.purchase_order_id IS NULL OR EXISTS (SELECT FROM purchasing_purchaseorder p "
@@ -825,7 +853,8 @@ GUARDS = (
     "fulfilment_line_counters", "purchase_line_counters", "purchase_line_numbers", "attempt_of_one_thing",
     "one_open_attempt_per_purchase", "one_open_attempt_per_run", "run_numbers", "posted_once", "told_once",
     "one_notice_per_number", "refund_once", "waybill_versions", "parcel_line_positive", "one_open_task",
-    "shipping_trackingevent_once", "one_live_mapping", "mapping_versions",
+    "shipping_trackingevent_once", "one_live_mapping", "mapping_versions", "one_violation_per_reference", "deposit_move_once",
+    "one_open_appeal",
 )  # fmt: skip
 TRIGGERS = ("postings_balance", "postings_are_final", "entries_are_final", "entries_meet_no_lock")
 

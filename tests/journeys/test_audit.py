@@ -81,6 +81,9 @@ PLANTED: dict[str, str] = {
                          DELETE FROM books_entry WHERE fact = 'refund_confirmed'""",
     "money_out_posted": """DELETE FROM books_posting WHERE entry_id IN (SELECT id FROM books_entry WHERE fact = 'supplier_paid');
                            DELETE FROM books_entry WHERE fact = 'supplier_paid'""",
+    "deposits_posted": """DELETE FROM books_posting WHERE entry_id IN (SELECT id FROM books_entry WHERE fact = 'deposit_moved');
+                          DELETE FROM books_entry WHERE fact = 'deposit_moved'""",
+    "deposit_ledger": "UPDATE cases_depositmove SET amount = amount + 1",
     "posted_for_nothing": "UPDATE books_entry SET fact_id = 987654321 WHERE id = {entry}",
     "entry_of_order": """INSERT INTO stores_store SELECT (jsonb_populate_record(s, '{{"id": 900, "code": "other"}}')).* FROM stores_store s;
                          UPDATE books_entry SET store_id = 900 WHERE id = {entry}""",
@@ -101,6 +104,10 @@ PLANTED: dict[str, str] = {
     "history_dispatch_notice": "UPDATE shipping_dispatchnotice SET state = 'sent' WHERE parcel_id = {parcel}",
     "history_refund": "UPDATE aftersales_refund SET state = 'failed'",
     "history_aftersale_case": "UPDATE aftersales_aftersalecase SET state = 'closed'",
+    "history_violation": "UPDATE cases_violation SET state = 'lifted'",
+    "history_complaint": "UPDATE cases_complaint SET state = 'closed'",
+    "history_infringement": "UPDATE cases_infringement SET state = 'upheld'",
+    "history_appeal": "UPDATE cases_appeal SET state = 'won'",
     "history_purchase_run": "UPDATE purchasing_purchaserun SET state = 'fixed'",
     "history_import": "UPDATE imports_importfile SET state = 'stopped' WHERE kind = 'orders'",
     "history_placement_attempt": """INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
@@ -142,6 +149,7 @@ class AuditTest(TestCase):
             by=cast.BY,
             at=at,
         )
+        cast.open_one_case_each(shop, at=at)
         work_until_idle(at=at)
         cls.at = at
         cls.ids = cls._ids(order, line)

@@ -237,6 +237,7 @@ _PLACE = {
     rules.ADVERTISING: ("advertising", 1),
     rules.FEES: ("platform_and_tools", 1),
     rules.TOOLS: ("platform_and_tools", 1),
+    rules.PENALTIES: ("other", 1),
     rules.OTHER_COSTS: ("other", 1),
     rules.EXCHANGE_DIFFERENCES: ("other", 1),
 }

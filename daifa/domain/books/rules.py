@@ -20,6 +20,7 @@ Parts = tuple[tuple[str, Decimal], ...]
 
 BANK = "1000"
 RECEIVABLE = "1100"
+DEPOSIT = "1200"
 GOODS_BOUGHT = "1300"
 PAYABLE = "2000"
 DEFERRED = "2100"
@@ -32,6 +33,7 @@ FREIGHT_PAID = "5100"
 ADVERTISING = "6000"
 FEES = "6100"
 TOOLS = "6200"
+PENALTIES = "6300"
 OTHER_COSTS = "6900"
 EXCHANGE_DIFFERENCES = "7000"
 EXCHANGE = "9000"
@@ -39,6 +41,7 @@ EXCHANGE = "9000"
 CHART = {
     BANK: ("asset", "Bank", "银行存款"),
     RECEIVABLE: ("asset", "Receivable from the channel", "应收平台款"),
+    DEPOSIT: ("asset", "Deposit with the channel", "平台保证金"),
     GOODS_BOUGHT: ("asset", "Goods bought, not yet handed over", "在途采购商品"),
     PAYABLE: ("liability", "Payable to suppliers", "应付供应商款"),
     DEFERRED: ("liability", "Deferred income", "预收货款（递延收入）"),
@@ -52,6 +55,7 @@ CHART = {
     ADVERTISING: ("expense", "Advertising", "广告费"),
     FEES: ("expense", "Platform and payment fees", "平台及支付手续费"),
     TOOLS: ("expense", "Tools", "工具软件费"),
+    PENALTIES: ("expense", "Penalties and compensation", "违规扣款与赔付"),
     OTHER_COSTS: ("expense", "Other costs", "其他费用"),
     EXCHANGE_DIFFERENCES: ("expense", "Exchange differences", "汇兑损益"),
     EXCHANGE: ("equity", "Currency exchange", "货币兑换（过渡）"),
@@ -346,6 +350,29 @@ def goods_left(before: Cost, after: Cost, home: str, rate: Decimal) -> list[Leg]
         (FREIGHT_PAID, home, freight),
         (GOODS_BOUGHT, home, -goods - freight),
     ]
+
+
+# --- Deposit ------------------------------------------------------------------------------------------------------
+
+
+def deposit_moved(kind: str, amount: Decimal, currency: str, *, from_proceeds: bool = False) -> list[Leg]:
+    """Money into or out of the deposit, charged to it, or a penalty kept from what the channel owes us.
+
+    `kind` as in `cases.process.DEPOSIT_MOVES`; `from_proceeds`: paid in from (or out to) the proceeds, not the bank.
+    """
+    money = RECEIVABLE if from_proceeds else BANK
+    debit, credit = {
+        "paid_in": (DEPOSIT, money),
+        "topped_up": (DEPOSIT, money),
+        "withdrawn": (money, DEPOSIT),
+        "returned": (money, DEPOSIT),
+        "deducted": (PENALTIES, DEPOSIT),
+        "given_back": (DEPOSIT, PENALTIES),
+        "penalty": (PENALTIES, RECEIVABLE),
+        "penalty_back": (RECEIVABLE, PENALTIES),
+    }[kind]
+    amount = rounded(amount, currency)
+    return merged([(debit, currency, amount), (credit, currency, -amount)])
 
 
 # --- Money out ----------------------------------------------------------------------------------------------------

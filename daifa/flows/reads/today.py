@@ -75,6 +75,58 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("A step (%(reaction)s) could not be done: %(reason)s"),
         N_("Put right what the reason names, then let it be tried again."),
     ),
+    "violation_to_appeal": (
+        N_("Violation %(reference)s can be appealed"),
+        N_("Look at the orders behind it; appeal with evidence before the time ends, or accept it."),
+    ),
+    "appeal_unanswered": (
+        N_("The appeal against violation %(reference)s was not answered in time"),
+        N_("Ask the platform; then enter what it answered."),
+    ),
+    "deduction_to_get_back": (
+        N_("Money taken for violation %(reference)s has not come back, though it was lifted"),
+        N_("Ask the platform for it; enter it under the deposit once it is there."),
+    ),
+    "deposit_short": (
+        N_("The deposit of %(store)s is %(short)s %(currency)s short"),
+        N_("Top it up and enter it under the deposit: a shortfall limits listing and withdrawal."),
+    ),
+    "complaint_to_answer": (
+        N_("Complaint %(reference)s waits for an answer"),
+        N_("Read what the buyer says, check the parcel's photos, answer, and settle it."),
+    ),
+    "infringement_to_answer": (
+        N_("Notice %(reference)s says a listing breaches somebody's right"),
+        N_("Take it down and concede, or answer with a counter-notice and proof."),
+    ),
+    "infringement_restore_due": (
+        N_("Notice %(reference)s: the complainant's time is over, the listing has to be restored"),
+        N_("Ask the platform whether it was sued or complained of; if not, it must end its measure."),
+    ),
+    "qualification_ending": (
+        N_("Licence %(number)s ends on %(date)s"),
+        N_("Renew it and enter the new dates: without it goods of its category may not be published."),
+    ),
+    "rule_recheck": (
+        N_("%(count)s rules of %(channel)s were read more than 180 days ago"),
+        N_("Open the channel's rules, compare each with its source, and confirm it or enter what reads otherwise."),
+    ),
+    "rules_change": (
+        N_("%(count)s rules change for this store, the first on %(date)s"),
+        N_("Look at what will be asked from that day on, before it counts."),
+    ),
+    "rules_refused": (
+        N_("A file of rules was refused: %(file)s, line %(line)s; the last good rule book goes on counting"),
+        N_("See all problems with: daifa policy check. Correct the file and put it in again."),
+    ),
+    "words_found": (
+        N_("%(count)s texts hold words that must be changed before publishing"),
+        N_("Open the list of findings and change the texts."),
+    ),
+    "retention_unknown": (
+        N_("Nobody has said how long buyers' data of %(store)s are kept"),
+        N_("Answer it in the privacy settings: until then nothing is erased by itself, nor when a buyer asks."),
+    ),
     "quarantined": (
         N_("This copy is quarantined: nothing leaves it"),
         N_("Ask the suppliers by our references first, then release it on the page of this installation."),

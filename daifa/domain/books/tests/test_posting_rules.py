@@ -143,6 +143,10 @@ class Story:
             open_amount=self.balance[rules.EXCHANGE, currency], open_value=-self.balance[rules.EXCHANGE, self.home],
         )  # fmt: skip
 
+    def deposit(self, what):
+        kind, amount, proceeds = re.match(r"(\w+) ([\d.]+)( proceeds)?", what).groups()
+        return rules.deposit_moved(kind, Decimal(amount), self.home, from_proceeds=bool(proceeds))
+
     def expense(self, what):
         kind, amount, currency, rate = re.match(r"(\w+) ([\d.]+) (\w+)(?: at ([\d.]+))?", what).groups()
         return rules.expense(kind, Decimal(amount), currency, self.home, Decimal(rate or 1))
@@ -171,7 +175,9 @@ def test_the_page_the_chart_and_the_migration_name_the_same_accounts():
     from importlib import import_module
 
     migrated = import_module("daifa.domain.books.migrations.0002_ledger").ACCOUNTS
-    assert {code: tuple(rest) for code, *rest in migrated} == rules.CHART
+    first = {code: tuple(rest) for code, *rest in migrated}
+    later = {rules.DEPOSIT, rules.PENALTIES}  # brought by `ensure_accounts`, which runs after each migration
+    assert first == {code: words for code, words in rules.CHART.items() if code not in later}
     assert set(re.findall(r"\b[1-9]\d00\b", PAGE.read_text().split("## The rules")[0])) <= set(rules.CHART)
 
 

@@ -1,0 +1,387 @@
+"""What follows from a platform's rule and a date: deadlines, points and what they cost next, the deposit, licences.
+
+Pure; `docs/rules/violations.md` explains each rule with worked tables that the tests run. A rule of the rule book is
+taken as it is (`policy.rules.Rule`): its text decides, nothing here repeats a figure that the book has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+NOTHING = Decimal(0)
+
+# What the notes of two rules say in words: how often one may appeal, and within how many working days the platform
+# answers. An override of the rule does not change them.
+ROUNDS = {"xhs-appeal-penalty": 1, "xhs-appeal-comp": 1}
+ANSWERED_IN = {"xhs-appeal-penalty": 3, "xhs-appeal-comp": 5}
+# Points that fall on a day of the calendar instead of after so many days (note of the rules of that channel).
+RESET_QUARTERLY = ("shopee",)
+REMIND_DAYS = 30
+"""A licence that ends within so many days is a task."""
+
+
+# --- Deadlines ----------------------------------------------------------------------------------------------------
+
+
+class Deadline(NamedTuple):
+    """`due_at`: the stricter reading, for warnings. `until`: the wider one, after which it is refused. `rule`: its id."""
+
+    due_at: datetime
+    until: datetime
+    rule: str
+
+
+def deadline(start: datetime, amount: int | Decimal, unit: str, zone: str, rule: str = "") -> Deadline | None:
+    """So long after `start`; None for a unit that is no time.
+
+    "One day after the notice" may mean 24 hours or the end of the next day where the store is: the first is warned of,
+    the second is when it is over. Working days are Monday to Friday; public holidays are not known here, so the real
+    end may be later, never earlier.
+    """
+    if unit in ("hour", "clock_hour"):
+        end = start + timedelta(hours=float(amount))
+        return Deadline(end, end, rule)
+    whole = int(amount)
+    if unit == "day":
+        return Deadline(start + timedelta(days=whole), _end_of_day(_day(start, zone) + timedelta(days=whole), zone), rule)
+    if unit in ("working_day", "business_day"):
+        last = _working_days_after(_day(start, zone), whole)
+        end = _end_of_day(last, zone)
+        return Deadline(datetime.combine(last, _clock(start, zone), ZoneInfo(zone)), end, rule)
+    return None
+
+
+def _day(at: datetime, zone: str) -> date:
+    return at.astimezone(ZoneInfo(zone)).date()
+
+
+def _clock(at: datetime, zone: str) -> time:
+    return at.astimezone(ZoneInfo(zone)).timetz().replace(tzinfo=None)
+
+
+def _end_of_day(day: date, zone: str) -> datetime:
+    """The first moment of the day after, where the store is."""
+    return datetime.combine(day + timedelta(days=1), time(0), ZoneInfo(zone))
+
+
+def _working_days_after(day: date, count: int) -> date:
+    while count > 0:
+        day += timedelta(days=1)
+        if day.weekday() < 5:
+            count -= 1
+    return day
+
+
+def appeal_metric(kind: str) -> str:
+    """Which deadline of the rule book a violation of this kind has."""
+    return "days_to_appeal_compensation" if kind == "compensation" else "days_to_appeal_penalty"
+
+
+def appeal_deadline(kind: str, notified_at: datetime, book: Iterable[Any], zone: str) -> Deadline | None:
+    """By when a violation must be appealed, by the channel's rules; None where the book does not say."""
+    metric = appeal_metric(kind)
+    for rule in book:
+        if rule.metric == metric and rule.acts and rule.threshold is not None:
+            return deadline(notified_at, rule.threshold, rule.unit or "", zone, rule.id)
+    return None
+
+
+def answer_deadline(appeal_rule: str, sent_at: datetime, zone: str) -> datetime | None:
+    """By when the platform should have answered an appeal; None where its rule does not say."""
+    days = ANSWERED_IN.get(appeal_rule)
+    found = deadline(sent_at, days, "working_day", zone) if days else None
+    return found.until if found else None
+
+
+def why_not_appeal(
+    *, state: str, until: datetime | None, rounds_used: int, rounds_allowed: int | None, has_open: bool, at: datetime
+) -> str:
+    """"" or the code why an appeal cannot be made now: settled, open, rounds, late."""
+    if state in ("lifted", "expired"):
+        return "settled"
+    if has_open:
+        return "open"
+    if rounds_allowed is not None and rounds_used >= rounds_allowed:
+        return "rounds"
+    if until is not None and at >= until:
+        return "late"
+    return ""
+
+
+def complaint_deadline(opened_at: datetime, book: Iterable[Any], zone: str) -> Deadline | None:
+    """By when a complaint must be answered, by the channel's rule for tickets; None where the book does not say."""
+    for rule in book:
+        if rule.metric == "hours_to_answer_ticket" and rule.acts and rule.threshold is not None:
+            return deadline(opened_at, rule.threshold, rule.unit or "hour", zone, rule.id)
+    return None
+
+
+def restore_deadline(forwarded_at: datetime, rule: Any, zone: str) -> Deadline | None:
+    """When the platform must end its measure unless the complainant has sued or complained: E-Commerce Law art. 43."""
+    if rule is None or rule.threshold is None:
+        return None
+    return deadline(forwarded_at, rule.threshold, rule.unit or "day", zone, rule.id)
+
+
+# --- Points -------------------------------------------------------------------------------------------------------
+
+
+class Rung(NamedTuple):
+    """From so many points on this happens. `acts` False: shown only, `why_not` says why."""
+
+    threshold: Decimal
+    consequence: str
+    rule: str
+    acts: bool = True
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A store's points at a moment: what counts, what it has brought, what comes next and when they fall."""
+
+    total: Decimal
+    reached: Rung | None = None
+    next: Rung | None = None
+    left: Decimal | None = None  # points until the next rung
+    ladder: tuple[Rung, ...] = ()
+    falls_at: datetime | None = None  # the next moment when points fall away
+    falls: Decimal = NOTHING  # how many then
+    violations: tuple[int, ...] = ()
+    by_kind: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+def ladder(book: Iterable[Any]) -> tuple[Rung, ...]:
+    """The rungs of a channel, lowest first: its rules of penalty points that begin at a number."""
+    rungs = [
+        Rung(rule.threshold, str(rule.consequence), rule.id, rule.acts, "" if rule.acts else rule.why_not)
+        for rule in book
+        if rule.kind == "penalty_points" and rule.comparison in (">=", ">") and rule.threshold is not None
+    ]
+    return tuple(sorted(rungs, key=lambda rung: (rung.threshold, rung.rule)))
+
+
+def points_until(channel: str, book: Iterable[Any], notified_at: datetime, zone: str) -> datetime | None:
+    """When points of a violation fall away; None where the rules do not say: then they count until somebody knows.
+
+    A window of so many days runs from the notice. Where the channel resets each quarter, it is the first Monday of the
+    next one.
+    """
+    if channel in RESET_QUARTERLY:
+        return datetime.combine(_first_monday_after(_day(notified_at, zone)), time(0), ZoneInfo(zone))
+    windows = [
+        rule.window_days for rule in book if rule.kind == "penalty_points" and rule.window_days and rule.comparison in (">=", ">")
+    ]
+    return notified_at + timedelta(days=max(windows)) if windows else None
+
+
+def _first_monday_after(day: date) -> date:
+    year, quarter = day.year, (day.month - 1) // 3
+    for step in (0, 1, 2):  # points of the days before this quarter's first Monday fall on it
+        months = quarter + step
+        first = date(year + months // 4, months % 4 * 3 + 1, 1)
+        monday = first + timedelta(days=-first.weekday() % 7)
+        if monday > day:
+            return monday
+    raise AssertionError("a quarter has a Monday")
+
+
+def standing(
+    violations: Iterable[tuple[int, str, Decimal, datetime, datetime | None]], rungs: Sequence[Rung], at: datetime
+) -> Points:
+    """Points that count at `at`. `violations`: (id, kind, points, from, until) of those not lifted."""
+    counting = [row for row in violations if row[2] > 0 and row[3] <= at and (row[4] is None or at < row[4])]
+    total = sum((row[2] for row in counting), NOTHING)
+    reached = next((rung for rung in reversed(rungs) if total >= rung.threshold), None)
+    following = next((rung for rung in rungs if total < rung.threshold), None)
+    falls_at = min((row[4] for row in counting if row[4] is not None), default=None)
+    by_kind: dict[str, Decimal] = {}
+    for row in counting:
+        by_kind[row[1]] = by_kind.get(row[1], NOTHING) + row[2]
+    return Points(
+        total, reached, following, following.threshold - total if following else None, tuple(rungs), falls_at,
+        sum((row[2] for row in counting if row[4] == falls_at and falls_at is not None), NOTHING),
+        tuple(row[0] for row in counting), by_kind,
+    )  # fmt: skip
+
+
+# --- Deposit ------------------------------------------------------------------------------------------------------
+
+INTO = ("paid_in", "topped_up", "given_back")
+OUT_OF = ("deducted", "withdrawn", "returned")
+BESIDE = ("penalty", "penalty_back")
+"""Kinds of moves that raise the deposit, lower it, or pass it by (kept from the proceeds)."""
+
+
+def held(moves: Iterable[tuple[str, Decimal]]) -> Decimal:
+    """The deposit after these moves (kind, amount)."""
+    return sum(
+        (amount if kind in INTO else -amount for kind, amount in moves if kind not in BESIDE), NOTHING
+    )
+
+
+def why_not_move(
+    kind: str, amount: Decimal, *, deposit: Decimal, required: Decimal | None, taken: Decimal, has_open_cases: bool
+) -> str:
+    """"" or the code why a move cannot be: too_much_out, below_required, more_than_taken, open_cases.
+
+    `taken`: what the violation it belongs to has cost so far in the same way (deducted, or kept from the proceeds).
+    """
+    if kind in OUT_OF and amount > deposit:
+        return "too_much_out"
+    if kind == "withdrawn" and required is not None and deposit - amount < required:
+        return "below_required"
+    if kind in ("given_back", "penalty_back") and amount > taken:
+        return "more_than_taken"
+    if kind == "returned" and has_open_cases:
+        return "open_cases"
+    return ""
+
+
+# --- Licences -----------------------------------------------------------------------------------------------------
+
+
+class Need(NamedTuple):
+    """Any of `kinds` will do for goods of a category. `words` = () every category; `channels` = () every channel.
+
+    `blocks`: the owner confirmed it, so publishing waits for it. What comes with daifa only asks, because the channel's
+    own list was not read; `source` says where it stands.
+    """
+
+    kinds: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    source: str = ""
+    blocks: bool = False
+    unless: tuple[str, ...] = ()
+
+
+CN_CHANNELS = ("xiaohongshu", "douyin", "pinduoduo", "taobao", "wechat_store")
+NEEDS: tuple[Need, ...] = (
+    Need(("business_licence",), channels=CN_CHANNELS, source="E-Commerce Law 10, 15 (电子商务法第十条、第十五条)"),
+    Need(
+        ("food_licence",), ("food", "snack", "grocery", "tea", "coffee", "食品", "零食", "饮料", "茶叶", "咖啡", "生鲜"),
+        CN_CHANNELS, "Food Safety Law 35 (食品安全法第三十五条)",
+        unless=("pet food", "宠物", "food container", "food storage", "tea towel", "tea light", "teapot", "coffee table",
+                "茶具", "茶杯", "食品盒"),
+    ),
+    Need(
+        ("health_food",), ("health food", "dietary supplement", "vitamin", "保健食品", "保健品", "膳食补充"), CN_CHANNELS,
+        "Food Safety Law 76 (食品安全法第七十六条)",
+    ),
+    Need(
+        ("infant_formula",), ("infant formula", "baby formula", "婴儿奶粉", "婴配", "配方奶粉"), CN_CHANNELS,
+        "Food Safety Law 81 (食品安全法第八十一条)",
+    ),
+    Need(
+        ("medical_device_3",), ("class iii medical", "contact lens", "hyaluronic filler", "三类医疗器械", "隐形眼镜", "美瞳", "角膜接触镜"),
+        CN_CHANNELS, "Medical Devices Regulation 42 (医疗器械监督管理条例第四十二条)",
+    ),
+    Need(
+        ("medical_device_2", "medical_device_3"),
+        ("medical device", "blood pressure monitor", "thermometer medical", "医疗器械", "血压计", "体温计", "美容仪器", "射频"),
+        CN_CHANNELS, "Medical Devices Regulation 41 (医疗器械监督管理条例第四十一条)",
+    ),
+    Need(("drug_licence",), ("medicine", "otc drug", "药品", "处方药", "非处方药"), CN_CHANNELS, "Drug Administration Law 51 (药品管理法第五十一条)"),
+    Need(
+        ("cosmetics",), ("cosmetic", "make-up", "makeup", "skincare", "skin care", "化妆品", "彩妆", "护肤"), CN_CHANNELS,
+        "Cosmetics Regulation 4 (化妆品监督管理条例第四条)", unless=("cosmetic bag", "makeup bag", "化妆包", "化妆镜"),
+    ),
+    Need(
+        ("publication",), ("book", "magazine", "图书", "杂志", "出版物"), CN_CHANNELS,
+        "Publications Regulation 35 (出版管理条例第三十五条)", unless=("notebook", "bookend", "book light", "笔记本", "书立", "书架"),
+    ),
+    Need(
+        ("ccc",), ("charger", "power bank", "extension lead", "toys", "child seat", "充电器", "充电宝", "插座", "插线板", "玩具", "儿童座椅", "电热"),
+        CN_CHANNELS, "Certification and Accreditation Regulation (认证认可条例，CCC 目录)",
+    ),
+)  # fmt: skip
+"""What licences goods need by law, as far as daifa knows: it asks for them. The owner confirms or strikes out each."""
+
+
+class Missing(NamedTuple):
+    """A licence that is not there, or has ended. `blocks`: publishing waits for it; else it is asked for."""
+
+    kinds: tuple[str, ...]
+    category: str
+    source: str
+    blocks: bool
+    ended_on: date | None = None
+
+
+class Licence(NamedTuple):
+    """A licence of a store; `category` "" covers all."""
+
+    kind: str
+    category: str
+    valid_from: date
+    valid_until: date | None = None
+    withdrawn_on: date | None = None
+
+    def counts_on(self, day: date) -> bool:
+        return (
+            self.valid_from <= day
+            and (self.valid_until is None or day <= self.valid_until)
+            and (self.withdrawn_on is None or day < self.withdrawn_on)
+        )
+
+
+def fits(category: str, words: Sequence[str], unless: Sequence[str] = ()) -> bool:
+    """Whether a category's name speaks of one of the words; none given fits all. `unless`: names that only look so."""
+    plain = " ".join(category.casefold().split())
+    if any(word in plain for word in unless):
+        return False
+    return not words or any(word in plain for word in words)
+
+
+def missing(
+    channel: str, category: str, needs: Iterable[Need], licences: Iterable[Licence], on: date
+) -> list[Missing]:
+    """Which needs of a category no licence of the store meets on that day."""
+    own = [one for one in licences if not one.category or one.category.casefold() in category.casefold()]
+    found = []
+    for need in needs:
+        if need.channels and channel not in need.channels:
+            continue
+        if not fits(category, need.words, need.unless):
+            continue
+        of_kind = [one for one in own if one.kind in need.kinds]
+        if any(one.counts_on(on) for one in of_kind):
+            continue
+        ended = [one.valid_until for one in of_kind if one.valid_until is not None and one.valid_until < on]
+        found.append(Missing(need.kinds, category, need.source, need.blocks, max(ended, default=None)))
+    return found
+
+
+# --- Words of files -----------------------------------------------------------------------------------------------
+
+KIND_WORDS: dict[str, tuple[str, ...]] = {
+    "late_dispatch": ("late dispatch", "late shipment", "延迟发货", "发货超时", "超时发货", "晚发货"),
+    "late_tracking": ("tracking overdue", "no scan", "物流超时", "揽收超时", "轨迹超时", "物流停滞"),
+    "invalid_tracking": ("invalid tracking", "fake tracking", "虚假发货", "虚假单号", "无效单号", "运单号异常", "虚假物流"),
+    "out_of_stock": ("out of stock", "缺货"),
+    "no_source": ("no source", "reselling", "dropshipping", "无货源", "店群", "铺货"),
+    "wrong_goods": ("wrong item", "missing item", "错发", "漏发", "货不对板"),
+    "counterfeit": ("counterfeit", "fake goods", "售假", "假冒", "假货"),
+    "infringement": ("infringement", "intellectual property", "ip violation", "侵权", "盗图", "知识产权"),
+    "false_claims": ("false advertising", "forbidden word", "false claim", "虚假宣传", "违禁词", "极限词", "夸大宣传"),
+    "diversion": ("diversion", "steering", "off-platform", "引流", "站外", "导流"),
+    "service": ("service", "reply", "客服", "服务态度", "回复率"),
+    "qualification": ("qualification", "licence", "license", "资质"),
+    "compensation": ("compensation", "赔付", "赔偿"),
+}  # fmt: skip
+
+
+def kind_of_words(text: str) -> str:
+    """Our kind for what a platform writes; "other" where nothing is recognised, "" where nothing is written."""
+    plain = " ".join(text.casefold().split())
+    if not plain:
+        return ""
+    if plain.replace(" ", "_") in KIND_WORDS:
+        return plain.replace(" ", "_")
+    return next((kind for kind, words in KIND_WORDS.items() if any(word in plain for word in words)), "other")

@@ -1,0 +1,143 @@
+"""Runs the tables of docs/rules/violations.md against the rule book that ships."""
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from daifa.domain.cases import rules
+from daifa.domain.policy import queries as policy
+from tests.worked_tables import stories
+
+pytestmark = pytest.mark.django_db
+STORIES = {story.title: story for story in stories("violations.md")}
+SHANGHAI = "Asia/Shanghai"
+
+
+def rows(title, table):
+    return STORIES[title].tables[table]
+
+
+def moment(text, zone=SHANGHAI):
+    if text in ("unknown", "never", "–"):
+        return None
+    found = re.search(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d)?", text)[0]
+    return datetime.fromisoformat(found).replace(tzinfo=ZoneInfo(zone))
+
+
+def book(channel, on):
+    names = policy.channels_of(SimpleNamespace(channel=channel, country=""))
+    return [rule for name in names for rule in policy.rules(name, on=on)]
+
+
+def test_the_page_has_its_stories():
+    assert len(STORIES) >= 10
+
+
+def test_until_when():
+    for row in rows("Until when", "rule"):
+        rule = policy.rule(row["rule"])
+        start = moment(row["start"], row["zone"])
+        found = rules.deadline(start, rule.threshold, rule.unit, row["zone"], rule.id)
+        assert found == (moment(row["due"], row["zone"]), moment(row["over"], row["zone"]), row["rule"]), row
+
+
+def test_when_a_violation_must_be_appealed():
+    for row in rows("When a violation must be appealed", "channel"):
+        notice = moment(row["notice"])
+        found = rules.appeal_deadline(row["kind"], notice, book(row["channel"], notice.date()), SHANGHAI)
+        expected = moment(row["due"]) and (moment(row["due"]), moment(row["over"]), row["by rule"])
+        assert found == expected, row
+
+
+def test_when_the_platform_answers():
+    for row in rows("When the platform answers", "appeal by rule"):
+        found = rules.answer_deadline(row["appeal by rule"], moment(row["sent"]), SHANGHAI)
+        assert found == moment(row["answer over"]), row
+
+
+def test_the_rules_whose_notes_are_repeated_are_in_the_book():
+    for rule_id in rules.ROUNDS.keys() | rules.ANSWERED_IN.keys():
+        note = policy.rule(rule_id).note
+        assert str(rules.ANSWERED_IN[rule_id]) in note.en
+        assert "one attempt" in note.en or "once" in note.en
+
+
+def test_may_it_be_appealed():
+    for row in rows("May it be appealed", "state"):
+        allowed = row["rounds allowed"]
+        found = rules.why_not_appeal(
+            state=row["state"], until=moment(row["over"]), rounds_used=int(row["rounds used"]),
+            rounds_allowed=None if allowed == "any" else int(allowed), has_open=row["one open"] == "yes", at=moment(row["at"]),
+        )  # fmt: skip
+        assert (found or "yes") == row["answer"], row
+
+
+def test_when_points_fall():
+    for row in rows("When points fall", "channel"):
+        notice = moment(row["notice"])
+        found = rules.points_until(row["channel"], book(row["channel"], notice.date()), notice, SHANGHAI)
+        assert found == moment(row["fall"]), row
+
+
+def test_what_points_cost_next():
+    title = "What points cost next on Shopee"
+    violations = [
+        (int(row["violation"]), "late_dispatch", Decimal(row["points"]), moment(row["notice"]), moment(row["until"]))
+        for row in rows(title, "violation")
+    ]
+    ladder = rules.ladder(policy.rules("shopee", on=date(2026, 5, 1)))
+    for row in rows(title, "at"):
+        found = rules.standing(violations, ladder, moment(row["at"]))
+        told = (
+            str(found.total), str(found.reached.threshold) if found.reached else "–", str(found.next.threshold),
+            str(found.left), found.falls_at.date().isoformat() if found.falls_at else "–", str(found.falls),
+        )  # fmt: skip
+        assert told == tuple(row[name] for name in ("total", "reached", "next", "left", "fall at", "how many")), row
+
+
+def test_a_ladder_says_which_rungs_only_inform():
+    for rung in rules.ladder(policy.rules("xiaohongshu", on=date(2026, 5, 1))):
+        assert not rung.acts and rung.why_not
+
+
+def test_may_the_deposit_move_so():
+    for row in rows("May the deposit move so", "move"):
+        found = rules.why_not_move(
+            row["move"], Decimal(row["amount"]), deposit=Decimal(row["held"]), required=Decimal(row["required"]),
+            taken=Decimal(row["taken"]), has_open_cases=row["open cases"] == "yes",
+        )  # fmt: skip
+        assert (found or "yes") == row["answer"], row
+
+
+def test_what_is_held():
+    for row in rows("What is held after these moves", "moves"):
+        moves = [(one.split()[0], Decimal(one.split()[1])) for one in row["moves"].split(", ")]
+        assert rules.held(moves) == Decimal(row["held"]), row
+
+
+def test_which_licence_is_missing():
+    licences = [
+        rules.Licence("business_licence", "", date(2020, 1, 1)),
+        rules.Licence("food_licence", "Tea", date(2024, 1, 1), date(2026, 6, 30)),
+    ]
+    for row in rows("Which licence is missing", "category"):
+        found = rules.missing("xiaohongshu", row["category"], rules.NEEDS, licences, date.fromisoformat(row["on"]))
+        told = "; ".join(
+            " or ".join(one.kinds) + (f" (ended {one.ended_on})" if one.ended_on else "") for one in found
+        )
+        assert (told or "–") == row["missing"], row
+        assert not any(one.blocks for one in found), "what nobody confirmed only asks"
+
+
+def test_kinds_in_a_platforms_words():
+    for row in rows("Kinds in a platform's words", "words"):
+        assert rules.kind_of_words(row["words"]) == row["kind"], row
+    assert rules.kind_of_words("  ") == ""
+
+
+def test_an_elsewhere_store_is_not_asked_for_chinese_papers():
+    assert rules.missing("shopify", "Tea", rules.NEEDS, [], date(2026, 5, 1)) == []
