@@ -86,6 +86,13 @@ def read_file(import_id: int) -> None:
     intake.read_file(import_id, by=f"import:{import_id}", at=clock.now())
 
 
+@job("read_photos", queueing_lock="read_photos")
+def read_photos() -> None:
+    from daifa.flows import check_parcels
+
+    check_parcels.read_photos(at=clock.now())
+
+
 @job("sample_factories", queueing_lock="sample_factories")
 def sample_factories() -> None:
     from daifa.flows.sample_shop.living import answer_sample_runs
@@ -98,3 +105,11 @@ def tidy() -> None:
     from daifa.worker import keeping
 
     keeping.tidy(at=clock.now())
+
+
+@job("watch_rules", queueing_lock="watch_rules")
+def watch_rules() -> None:
+    from daifa.flows import screen_texts, watch_rules
+
+    watch_rules.watch_rules(at=clock.now())
+    screen_texts.screen_texts(at=clock.now())

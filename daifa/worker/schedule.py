@@ -18,8 +18,10 @@ SCHEDULE = {
     jobs.send_runs: "*/2 * * * *",
     jobs.ask_suppliers: "*/5 * * * *",
     jobs.track_parcels: "*/5 * * * *",
+    jobs.read_photos: "* * * * *",
     jobs.sample_factories: "7,27,47 * * * *",
     jobs.tidy: "17 * * * *",
+    jobs.watch_rules: "41 * * * *",
 }
 
 

@@ -1,7 +1,8 @@
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
-from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
+from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
 
 
 class Parcel(models.Model):
@@ -93,3 +94,52 @@ class DispatchNotice(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["parcel", "version"], name="one_notice_per_number")]
         indexes = [models.Index(fields=["store", "id"], condition=Q(state="queued"), name="notices_to_send")]
+
+
+class PlatformWaybill(models.Model):
+    """A waybill number that the store's own platform issued for an order: the supplier prints it, we recognise it."""
+
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")
+    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="platform_waybills")
+    number = models.CharField(max_length=60)
+    source = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "number"], name="platform_waybill_once")]
+
+
+class ParcelCheck(models.Model):
+    """A photo of a parcel or of what lay in it, read and judged: is there something that should not be there?
+
+    Of the text only the traces are kept; the photo lies in the file store under its hash. `about` says where it came from.
+    """
+
+    ABOUTS = [
+        ("complaint", _("a buyer's complaint")), ("test_order", _("a test order of ours")), ("sample", _("a supplier's sample")),
+    ]  # fmt: skip
+
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")
+    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, null=True, related_name="parcel_checks")
+    supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.PROTECT, null=True, related_name="+")
+    about = models.CharField(max_length=12, choices=ABOUTS)
+    state = models.CharField(max_length=12, choices=PARCEL_CHECK.choices())
+    name = models.CharField(max_length=160)
+    media_type = models.CharField(max_length=40)
+    sha256 = models.CharField(max_length=64)
+    size = models.IntegerField()
+    width = models.IntegerField()
+    height = models.IntegerField()
+    note = models.CharField(max_length=500, blank=True, db_default="")
+    traces = models.JSONField(default=list)  # [[kind, platform, term, excerpt], …]
+    lines = models.IntegerField(db_default=0)  # of text read
+    reason = models.CharField(max_length=300, blank=True, db_default="")  # of a verdict by hand, or why it was not read
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["store", "order", "sha256"], nulls_distinct=False, name="photo_once_per_order")
+        ]
+        indexes = [models.Index(fields=["id"], condition=Q(state="received"), name="photos_to_read")]

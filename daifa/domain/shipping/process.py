@@ -42,3 +42,20 @@ DISPATCH_NOTICE = Process(
     words={"queued": ("to be told", "待回传"), "sent": ("told", "已回传"), "confirmed": ("confirmed", "平台已确认"),
            "refused": ("refused", "回传被拒"), "suppressed": ("not wanted", "无需回传")},
 )  # fmt: skip
+
+PARCEL_CHECK = Process(
+    name="parcel_check",
+    kind=46,
+    table_name="shipping_parcelcheck",
+    table={
+        "received": ["breach", "clean", "unreadable"],
+        "unreadable": ["breach", "clean", "received"],
+        "breach": ["clean"],
+        "clean": ["breach"],
+    },
+    starts=["received"],
+    words={
+        "received": ("to be read", "待识别"), "breach": ("breach", "有违规"), "clean": ("clean", "无违规"),
+        "unreadable": ("not readable", "无法识别"),
+    },
+)  # fmt: skip

@@ -197,3 +197,57 @@ def dispatch_files(scope: Sequence[int], limit: int = 50) -> list[dict[str, Any]
         (list(scope), limit),
     )
     return [dict(zip(("number", "store_id", "at", "parcels"), row, strict=True)) for row in rows]
+
+
+# --- Parcel checks ------------------------------------------------------------------------------------------------
+
+CHECKS_NEWEST = ("-at", "-id")
+
+
+def check_page(
+    scope: Sequence[int], *, state: str | None = None, about: str | None = None, order_id: int | None = None,
+    q: str | None = None, cursor: Cursor | None = None, limit: int = 50,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """At most `limit` parcel checks, newest first, with `order_number` and `supplier_name`. `q`: an order number's beginning."""
+    from django.db.models import F
+
+    from daifa.domain.shipping.models import ParcelCheck
+
+    found = ParcelCheck.objects.filter(store_id__in=list(scope))
+    if state:
+        found = found.filter(state=state)
+    if about:
+        found = found.filter(about=about)
+    if order_id is not None:
+        found = found.filter(order_id=order_id)
+    if q and q.strip():
+        found = found.filter(order__number__startswith=q.strip())
+    rows = (cursor or Cursor(CHECKS_NEWEST)).slice(
+        found.annotate(order_number=F("order__number"), supplier_name=F("supplier__name")).values(
+            "id", "store_id", "order_id", "order_number", "supplier_id", "supplier_name", "about", "state", "name", "traces",
+            "lines", "at", "read_at",
+        ),
+        limit,
+    )  # fmt: skip
+    return list(rows)
+
+
+def check_detail(scope: Sequence[int], check_id: int) -> dict[str, Any] | None:
+    """One parcel check as a row with `order_number` and `supplier_name`; None when not there or not in scope."""
+    from django.db.models import F
+
+    from daifa.domain.shipping.models import ParcelCheck
+
+    return (
+        ParcelCheck.objects.filter(id=check_id, store_id__in=list(scope))
+        .annotate(order_number=F("order__number"), supplier_name=F("supplier__name"))
+        .values()
+        .first()
+    )
+
+
+def photos_waiting(limit: int) -> list[tuple[int, str]]:
+    """(check, sha256) of photos that nobody has read yet, oldest first."""
+    return bulk.fetch(
+        "SELECT id, sha256 FROM shipping_parcelcheck WHERE state = 'received' ORDER BY id LIMIT %s", (limit,)
+    )

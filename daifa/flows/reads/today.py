@@ -67,6 +67,26 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("The link of %(sku)s to a supplier's SKU is broken"),
         N_("Name the right supplier SKU; until then its orders are held."),
     ),
+    "parcel_breach": (
+        N_("A photo of the parcel of order %(number)s shows what should not be there"),
+        N_("Look at the photo, hold the supplier to the agreement, and answer the buyer."),
+    ),
+    "photo_unreadable": (
+        N_("A photo of the parcel of order %(number)s could not be read"),
+        N_("Look at it yourself and say what it shows."),
+    ),
+    "photos_unread": (
+        N_("%(count)s photos of parcels wait to be read: %(sentence)s"),
+        N_("Install the extra, or judge them by eye."),
+    ),
+    "agreement_ending": (
+        N_("The agreement with %(supplier)s ends on %(day)s"),
+        N_("Agree anew and record it; after that day nothing is routed to him."),
+    ),
+    "no_source_risk": (
+        N_("Signs of selling without a source: %(signal)s (%(count)s orders)"),
+        N_("Open it: it shows the orders behind it and what helps."),
+    ),
     "reply_row": (
         N_("%(count)s rows of a supplier's answer cannot be used: %(sentence)s"),
         N_("Look at the purchase orders they name, and ask the supplier."),
