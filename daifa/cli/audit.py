@@ -1,6 +1,7 @@
 """`daifa audit`: recomputes the invariants and names each breach."""
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli.output import AS_JSON, put_json, store_with
 
@@ -28,8 +29,8 @@ def audit(
     elif breaches:
         for breach in breaches:
             typer.echo(f"{breach.code}: {breach.sentence}")
-        typer.echo(f"{len(breaches)} of {len(rules)} rules do not hold.", err=True)
+        typer.echo(_("%(broken)d of %(all)d rules do not hold.") % {"broken": len(breaches), "all": len(rules)}, err=True)
     else:
-        typer.echo(f"All {len(rules)} rules hold.")
+        typer.echo(_("All %(all)d rules hold.") % {"all": len(rules)})
     if breaches:
         raise typer.Exit(1)

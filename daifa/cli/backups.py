@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli.output import AS_JSON, actor, fail, put_json, sentences, table, watched, when
 from daifa.lib import clock
@@ -35,11 +36,15 @@ def backup(
         })  # fmt: skip
         return
     typer.echo(
-        f"{written.path}: {written.rows:,} rows of {written.tables} tables, {written.files} files, "
-        f"{written.size / 1e6:.1f} MB. It holds people's addresses: keep it where only you can read it."
+        _("%(path)s: %(rows)s rows of %(tables)d tables, %(files)d files, %(size)s MB. It holds people's addresses: keep it "
+          "where only you can read it.")
+        % {
+            "path": written.path, "rows": f"{written.rows:,}", "tables": written.tables, "files": written.files,
+            "size": f"{written.size / 1e6:.1f}",
+        }
     )
     if not written.holds_key:
-        typer.echo("The key of the installation is not in it: keep secret.key as well, in another place.")
+        typer.echo(_("The key of the installation is not in it: keep secret.key as well, in another place."))
 
 
 def restore(
@@ -65,19 +70,23 @@ def restore(
         })  # fmt: skip
         return
     typer.echo(
-        f"Restored the state of {when(restored.taken_at)}: {restored.rows:,} rows, {restored.files} files."
+        _("Restored the state of %(when)s: %(rows)s rows, %(files)d files.")
+        % {"when": when(restored.taken_at), "rows": f"{restored.rows:,}", "files": restored.files}
     )
     for warning in restored.warnings:
         typer.echo(warning)
     if restored.waiting_messages:
         typer.echo(
-            f"Messages that were waiting when the backup was taken: {restored.waiting_messages}. They may have been sent "
-            f"since; each will ask you."
+            _("Messages that were waiting when the backup was taken: %(count)d. They may have been sent since; each will "
+              "ask you.") % {"count": restored.waiting_messages}
         )
     typer.echo(
-        f"This copy is quarantined: nothing leaves it. Its purchase references begin with {restored.code} from now on.\n"
-        f"Next: stop the other copy for good, import what came in since, then `daifa quarantine read-back` and "
-        f"`daifa quarantine release`."
+        _("This copy is quarantined: nothing leaves it. Its purchase references begin with %(code)s from now on.")
+        % {"code": restored.code}
+    )
+    typer.echo(
+        _("Next: stop the other copy for good, import what came in since, then `daifa quarantine read-back` and "
+          "`daifa quarantine release`.")
     )
 
 
@@ -103,10 +112,11 @@ def status(as_json: bool = AS_JSON):
             "released_by": here.released_by if here else "", "questions": len(open_questions),
         })  # fmt: skip
         return
-    typer.echo(sentence or "This copy may act.")
+    typer.echo(sentence or _("This copy may act."))
     if open_questions:
         typer.echo(
-            f"Purchases and workbooks in doubt: {len(open_questions)}. See `daifa quarantine questions`."
+            _("Purchases and workbooks in doubt: %(count)d. See `daifa quarantine questions`.")
+            % {"count": len(open_questions)}
         )
 
 
@@ -124,18 +134,22 @@ def read_back(as_json: bool = AS_JSON):
         })  # fmt: skip
     else:
         typer.echo(
-            f"{result.placed} purchases were placed by the other copy; {result.absent} were not and wait to be placed; "
-            f"{result.doubtful} purchases and {result.runs} workbooks are in doubt: ask the factories "
-            f"(`daifa quarantine questions`)."
+            _("%(placed)d purchases were placed by the other copy; %(absent)d were not and wait to be placed; %(doubtful)d "
+              "purchases and %(runs)d workbooks are in doubt: ask the factories (`daifa quarantine questions`).")
+            % {"placed": result.placed, "absent": result.absent, "doubtful": result.doubtful, "runs": result.runs}
         )
         for code, references in result.foreign.items():
             typer.echo(
-                f"{code} has {len(references)} purchases of ours that this copy does not know: "
-                f"{', '.join(references[:5])}{' …' if len(references) > 5 else ''}."
+                _("%(supplier)s has %(count)d purchases of ours that this copy does not know: %(references)s.")
+                % {
+                    "supplier": code, "count": len(references),
+                    "references": ", ".join(references[:5]) + (" …" if len(references) > 5 else ""),
+                }
             )
     if result.silent:
         fail(
-            f"No answer from {', '.join(result.silent)}. Run this again later; until then nothing leaves this copy."
+            _("No answer from %(names)s. Run this again later; until then nothing leaves this copy.")
+            % {"names": ", ".join(result.silent)}
         )
 
 
@@ -149,7 +163,7 @@ def questions(as_json: bool = AS_JSON):
         put_json(found)
     else:
         table(
-            ["supplier", "mail", "reference or workbook", "order", "units", "since"],
+            [_("supplier"), _("mail"), _("reference or workbook"), _("order"), _("units"), _("since")],
             [(q.supplier, q.email, q.reference, q.order, q.units, when(q.at)) for q in found],
             right=(4,),
         )
@@ -171,9 +185,9 @@ def settle(
 
     by_name = {question.reference: question for question in asked()}
     if missing := [reference for reference in references if reference not in by_name]:
-        fail(f"Not in doubt: {', '.join(missing)}. See `daifa quarantine questions`.")
+        fail(_("Not in doubt: %(names)s. See `daifa quarantine questions`.") % {"names": ", ".join(missing)})
     if known_as and len(references) != 1:
-        fail("--known-as goes with one reference.")
+        fail(_("--known-as goes with one reference."))
     at, by = clock.now(), actor()
     purchases = [by_name[reference].purchase for reference in references if by_name[reference].purchase]
     runs = [by_name[reference].run for reference in references if by_name[reference].run]
@@ -192,7 +206,8 @@ def settle(
     if as_json:
         put_json({"purchases": len(purchases), "runs": len(runs), "placed": placed})
     else:
-        typer.echo(f"Settled: {len(purchases)} purchases, {len(runs)} workbooks.")
+        told = {"purchases": len(purchases), "runs": len(runs)}
+        typer.echo(_("Settled: %(purchases)d purchases, %(runs)d workbooks.") % told)
 
 
 @quarantine.command()
@@ -205,9 +220,9 @@ def release(as_json: bool = AS_JSON):
     if as_json:
         put_json({"released": True, "questions": left})
     else:
-        typer.echo(
-            "Released: this copy acts again." + (f" Still in doubt, and not sent: {left}." if left else "")
-        )
+        typer.echo(_("Released: this copy acts again."))
+        if left:
+            typer.echo(_("Still in doubt, and not sent: %(count)d.") % {"count": left})
 
 
 @contextmanager
@@ -219,10 +234,11 @@ def _bars(as_json: bool):
 
 def _passphrase(*, confirm: bool) -> str:
     words = os.environ.get(PASSPHRASE, "") or typer.prompt(
-        "Passphrase", hide_input=True, confirmation_prompt=confirm, err=True
+        _("Passphrase"), hide_input=True, confirmation_prompt=confirm, err=True
     )
     if confirm and len(words) < SHORTEST:
         fail(
-            f"Choose a passphrase of at least {SHORTEST} characters: whoever has the file can try as often as he likes."
+            _("Choose a passphrase of at least %(least)d characters: whoever has the file can try as often as he likes.")
+            % {"least": SHORTEST}
         )
     return words

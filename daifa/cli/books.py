@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -46,19 +47,19 @@ def trial_balance(
         )  # fmt: skip
     else:
         output.table(
-            ("account", "name", "currency", "debit", "credit"),
+            (_("account"), _("name"), _("currency"), _("debit"), _("credit")),
             [
                 *(
-                    (b.code, b.name, b.currency, f"{b.amount:,}" if b.amount > 0 else "", f"{-b.amount:,}" if b.amount < 0 else "")
+                    (b.code, b.name_zh if output.side() else b.name, b.currency, f"{b.amount:,}" if b.amount > 0 else "", f"{-b.amount:,}" if b.amount < 0 else "")
                     for b in found.rows
                 ),
-                *(("", "sum", c, f"{found.debits[c]:,}", f"{found.credits[c]:,}") for c in currencies),
+                *(("", _("sum"), c, f"{found.debits[c]:,}", f"{found.credits[c]:,}") for c in currencies),
             ],
             right=(3, 4),
         )  # fmt: skip
     if found.off:
         output.fail(
-            "The books do not balance: " + ", ".join(f"{off} {c}" for c, off in found.off.items()) + "."
+            _("The books do not balance: %(off)s.") % {"off": ", ".join(f"{off} {c}" for c, off in found.off.items())}
         )
 
 
@@ -77,18 +78,18 @@ def pnl(
     try:
         first = date.fromisoformat(f"{month}-01")
     except ValueError:
-        output.fail(f"{month!r} is no month. Write it as 2026-05.")
+        output.fail(_("“%(text)s” is no month. Write it as 2026-05.") % {"text": month})
     scope = _scope(store)
     currency = currency.upper() or currency_of(scope)
     if not scope:
-        output.fail("There is no store yet: daifa stores add …")
+        output.fail(_("There is no store yet: daifa stores add …"))
     if not is_currency(currency):
-        output.fail(f"{currency!r} is no currency; use its three letters, as in GBP.")
+        output.fail(_("“%(text)s” is no currency; use its three letters, as in GBP.") % {"text": currency})
     found = ask(scope, first, currency)
     lines = (
-        ("sales", found.sales), ("refunds", -found.refunds), ("goods and freight", -found.goods_and_freight),
-        ("gross profit", found.gross), ("advertising", -found.advertising),
-        ("platform and tools", -found.platform_and_tools), ("other", -found.other), ("net profit", found.net),
+        (_("sales"), found.sales), (_("refunds"), -found.refunds), (_("goods and freight"), -found.goods_and_freight),
+        (_("gross profit"), found.gross), (_("advertising"), -found.advertising),
+        (_("platform and tools"), -found.platform_and_tools), (_("other"), -found.other), (_("net profit"), found.net),
     )  # fmt: skip
     if as_json:
         names = (
@@ -109,12 +110,13 @@ def pnl(
         )  # fmt: skip
         return
     output.table(
-        (f"{month}, {currency}", "amount", "% of sales"),
+        (f"{month}, {currency}", _("amount"), _("share of sales")),
         [(name, f"{amount:,}", found.share_of_sales(amount)) for name, amount in lines],
         right=(1, 2),
     )
     for other, net in found.unconverted:
-        typer.echo(f"Not in these figures: {net:,} {other}, for which there is no exchange rate.", err=True)
+        told = {"net": f"{net:,}", "currency": other}
+        typer.echo(_("Not in these figures: %(net)s %(currency)s, for which there is no exchange rate.") % told, err=True)
 
 
 @app.command("add-expense")
@@ -132,6 +134,7 @@ def add_expense(
     from uuid import uuid4
 
     from daifa.domain.books.commands import NewExpense, add_expenses
+    from daifa.domain.books.models import Expense
 
     at, found = clock.now(), output.store_with(store)
     # Prefixed, so that no key given here meets one of a file or of the API.
@@ -147,7 +150,8 @@ def add_expense(
     )
     with output.sentences():
         written = add_expenses([expense], by=output.actor(), at=at)
-    _booked(written, key, as_json, f"Booked {amount} {expense.currency} of {kind} for {found.name}.")
+    told = {"amount": amount, "currency": expense.currency, "kind": output.word(Expense.KINDS, kind), "store": found.name}
+    _booked(written, key, as_json, _("Booked %(amount)s %(currency)s of %(kind)s for %(store)s.") % told)
 
 
 @app.command("pay-supplier")
@@ -179,7 +183,8 @@ def pay_supplier(
     )
     with output.sentences():
         written = pay_suppliers([payment], by=output.actor(), at=at)
-    _booked(written, key, as_json, f"Booked a payment of {amount} {payment.currency} to {paid.name}.")
+    told = {"amount": amount, "currency": payment.currency, "supplier": paid.name}
+    _booked(written, key, as_json, _("Booked a payment of %(amount)s %(currency)s to %(supplier)s.") % told)
 
 
 def _booked(written, key: str, as_json: bool, sentence: str) -> None:
@@ -189,4 +194,4 @@ def _booked(written, key: str, as_json: bool, sentence: str) -> None:
     if as_json:
         output.put_json({"id": number, "already": number is None})
     else:
-        typer.echo(sentence if number else "This key was booked before; nothing was added.")
+        typer.echo(sentence if number else _("This key was booked before; nothing was added."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -20,19 +21,19 @@ def list_(
     as_json: bool = output.AS_JSON,
 ):
     """List cases, newest first."""
+    from daifa.domain.aftersales.models import AftersaleCase
     from daifa.domain.aftersales.process import AFTERSALE_CASE
-    from daifa.domain.aftersales.queries import case_page
+    from daifa.domain.aftersales.queries import case_page, reason_words
 
-    if state and state not in AFTERSALE_CASE.table:
-        output.fail(f"There is no state {state!r}. There are: {', '.join(AFTERSALE_CASE.table)}.")
+    state = output.code_of(state, AFTERSALE_CASE.words, _("There is no state “%(text)s”. There are: %(known)s."))
     rows = case_page(output.scope(), state=state or None, q=search or None, limit=limit)
     output.show(
         rows,
         as_json,
-        ("id", "order", "kind", "state", "reason", "units", "opened", "due"),
+        (_("id"), _("order"), _("kind"), _("state"), _("reason"), _("units"), _("opened"), _("due")),
         lambda c: (
-            c["id"], c["order_number"], c["kind"], c["state"], c["reason"], c["units"], output.when(c["opened_at"]),
-            output.when(c["due_at"]),
+            c["id"], c["order_number"], output.word(AftersaleCase.KINDS, c["kind"]), output.state(AFTERSALE_CASE, c["state"]),
+            reason_words(c["reason"]), c["units"], output.when(c["opened_at"]), output.when(c["due_at"]),
         ),
         right=(0, 5),
     )  # fmt: skip
@@ -43,33 +44,53 @@ def show(case: int = typer.Argument(help="Number of the case."), as_json: bool =
     """One case with its lines, its refunds, and where it may go from here."""
     from dataclasses import asdict
 
-    from daifa.domain.aftersales.process import AFTERSALE_CASE
-    from daifa.domain.aftersales.queries import case_detail
+    from daifa.domain.aftersales.models import AftersaleLine
+    from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
+    from daifa.domain.aftersales.queries import case_detail, reason_words
 
     found = case_detail(output.scope(), case)
     if found is None:
-        output.fail(f"There is no case {case}.")
+        output.fail(_("There is no case %(id)s.") % {"id": case})
     following = list(AFTERSALE_CASE.next(found.case["state"]))
     if as_json:
         told = asdict(found)
         output.put_json({**told.pop("case"), "next": following, **told})
         return
     one = found.case
-    typer.echo(f"Case {one['id']} · {one['state']} · order {one['order_number']} · {one['reason']}")
+    typer.echo(
+        _("Case %(id)s · %(state)s · order %(order)s · %(reason)s")
+        % {
+            "id": one["id"], "state": output.state(AFTERSALE_CASE, one["state"]), "order": one["order_number"],
+            "reason": reason_words(one["reason"]),
+        }
+    )  # fmt: skip
     output.table(
-        ("line", "sku", "title", "units", "came back", "condition"),
-        [(line["id"], line["sku"], line["title"], line["quantity"], line["received"], line["outcome"]) for line in found.lines],
+        (_("line"), _("SKU"), _("title"), _("units"), _("came back"), _("condition")),
+        [
+            (
+                line["id"], line["sku"], line["title"], line["quantity"], line["received"],
+                output.word(AftersaleLine.OUTCOMES, line["outcome"]),
+            )
+            for line in found.lines
+        ],
         right=(0, 3, 4),
     )  # fmt: skip
     if found.refunds:
         typer.echo()
         output.table(
-            ("refund", "state", "when", "amount"),
-            [(r["external_ref"], r["state"], output.when(r["at"]), output.money(r["amount"], r["currency"])) for r in found.refunds],
-            title="Refunds", right=(3,),
+            (_("refund"), _("state"), _("when"), _("amount")),
+            [
+                (
+                    r["external_ref"], output.state(REFUND, r["state"]), output.when(r["at"]),
+                    output.money(r["amount"], r["currency"]),
+                )
+                for r in found.refunds
+            ],
+            title=_("Refunds"), right=(3,),
         )  # fmt: skip
     typer.echo()
-    typer.echo(f"It may become: {', '.join(following) or '–'}")
+    words = ", ".join(output.state(AFTERSALE_CASE, one) for one in following)
+    typer.echo(_("It may become: %(states)s") % {"states": words or "–"})
 
 
 @app.command("approve")
@@ -123,7 +144,7 @@ def received(
 
     found = case_detail(output.scope(), case)
     if found is None:
-        output.fail(f"There is no case {case}.")
+        output.fail(_("There is no case %(id)s.") % {"id": case})
     lines = [(one["id"], one["quantity"], "resellable") for one in found.lines]
     if line:
         lines = [_line(text) for text in line]
@@ -133,7 +154,7 @@ def received(
 def _line(text: str) -> tuple[int, int, str]:
     parts = text.split(":")
     if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()):
-        output.fail(f"{text!r} is no line. Write it as 7:1:damaged (line, units, condition).")
+        output.fail(_("“%(text)s” is no line. Write it as 7:1:damaged (line, units, condition).") % {"text": text})
     return int(parts[0]), int(parts[1]), parts[2]
 
 
@@ -150,14 +171,15 @@ def refund(
 
     found = case_detail(output.scope(), case)
     if found is None:
-        output.fail(f"There is no case {case}.")
+        output.fail(_("There is no case %(id)s.") % {"id": case})
     given = output.amount(amount) if amount else found.worth
     with output.sentences():
         number = refund_case(case, given, no_claim_reason=no_claim_reason, by=output.actor(), at=clock.now())
     if as_json:
         output.put_json({"refund": number, "amount": given, "currency": found.case["currency"]})
     else:
-        typer.echo(f"Refunded {output.money(given, found.case['currency'])} for case {case}.")
+        told = {"amount": output.money(given, found.case["currency"]), "id": case}
+        typer.echo(_("Refunded %(amount)s for case %(id)s.") % told)
 
 
 @app.command("expire")
@@ -181,6 +203,6 @@ def _told(stepped, as_json: bool) -> None:
     if as_json:
         output.put_json({"done": stepped.moved, "refused": stepped.refused})
     elif stepped.moved:
-        typer.echo(f"Done: {', '.join(map(str, stepped.moved))}.")
+        typer.echo(_("Done: %(ids)s.") % {"ids": ", ".join(map(str, stepped.moved))})
     if stepped.refused:
         output.fail("\n".join(stepped.refused.values()))

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -33,7 +34,10 @@ def purchases(
     at, by = clock.now(), output.actor()
     found, of_store = output.supplier_with(supplier), output.store_with(store) if store else None
     if found.kind != "workbook":
-        output.fail(f"{found.name} takes no workbooks: purchases reach him by himself ({found.kind}).")
+        output.fail(
+            _("%(name)s takes no workbooks: purchases reach him by themselves (%(kind)s).")
+            % {"name": found.name, "kind": found.get_kind_display()}
+        )
     _check_outward(at)
     written = []
     with output.sentences():
@@ -50,8 +54,8 @@ def purchases(
             runs = runs.filter(store=of_store)
         ids = list(runs.order_by("number").values_list("id", flat=True))
         if again and not ids:
-            output.fail(f"{found.name} has no run number {again}.")
-        with output.watched("Workbooks", quiet=as_json) as advance:
+            output.fail(_("%(name)s has no run number %(number)s.") % {"name": found.name, "number": again})
+        with output.watched(_("Workbooks"), quiet=as_json) as advance:
             for place, run in enumerate(ids, 1):
                 written.append(_write(queries.run_row(output.scope(), run), out, by=by, at=at))
                 advance(place, len(ids))
@@ -59,12 +63,12 @@ def purchases(
         output.put_json({"supplier": supplier, "written": written})
     elif written:
         output.table(
-            ("run", "file", "orders", "rows", "placed"),
+            (_("run"), _("file"), _("orders"), _("rows"), _("placed")),
             [(one["run"], one["file"], one["orders"], one["rows"], one["placed"]) for one in written],
             right=(0, 2, 3, 4),
         )
     else:
-        typer.echo(f"Nothing is ready for {found.name}. An earlier run: --again NUMBER.")
+        typer.echo(_("Nothing is ready for %(name)s. An earlier run: --again NUMBER.") % {"name": found.name})
 
 
 def _write(run: dict, out: Path, *, by: str, at) -> dict:
@@ -72,11 +76,11 @@ def _write(run: dict, out: Path, *, by: str, at) -> dict:
     from daifa.domain.purchasing import queries
     from daifa.flows import place_purchases
 
-    _name, content = queries.run_file(output.scope(), run["id"])
+    _told, content = queries.run_file(output.scope(), run["id"])
     if run["state"] in ("sending", "unknown"):
         output.fail(
-            f"Nobody knows yet whether run {run['number']} was mailed. Ask the supplier and say so on its page; "
-            "then export it again if he has not got it."
+            _("Nobody knows yet whether run %(number)s was mailed. Ask the supplier and say so on its page; "
+              "then export it again if he has not got it.") % {"number": run["number"]}
         )
     name = place_purchases.repeat_name(run["name"], run["times_sent"] + 1)
     _into_place(out / name, content)
@@ -100,13 +104,13 @@ def dispatches(
     found = output.store_with(store)
     form = "csv" if out.suffix.lower() == ".csv" else "xlsx"
     if not out.is_dir() and out.suffix.lower() not in (".csv", ".xlsx"):
-        output.fail(f"{out} is no folder and ends neither in .csv nor in .xlsx.")
+        output.fail(_("%(path)s is no folder and ends neither in .csv nor in .xlsx.") % {"path": out})
     with output.sentences():
         # A folder that cannot be written to is found out before anything counts as told.
         folder = out if out.is_dir() else out.parent
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
-            output.fail(f"{folder} cannot be written to. Nothing was exported.")
+            output.fail(_("%(path)s cannot be written to. Nothing was exported.") % {"path": folder})
         name, content, rows = export_dispatches(
             found, by=output.actor(), at=clock.now(), again=again or None, form=form
         )
@@ -116,9 +120,9 @@ def dispatches(
         output.put_json({"store": store, "file": str(target), "name": name, "rows": rows})
     else:
         typer.echo(
-            f"{rows} rows in {target}."
+            _("%(rows)d rows in %(path)s.") % {"rows": rows, "path": target}
             if rows
-            else f"Nothing new to tell {found.name}; {target} holds its headings only."
+            else _("Nothing new to tell %(name)s; %(path)s holds its headings only.") % {"name": found.name, "path": target}
         )
 
 

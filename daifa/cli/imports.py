@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -21,7 +23,7 @@ MAPPING = typer.Option([], "--map", help="A column by hand: FIELD=HEADING, as --
 WORKSHEET = typer.Option("", help="Which sheet of a workbook.")
 ENCODING = typer.Option("", help="As gbk; recognised where left out.")
 SHOWN = typer.Option(20, "--shown", min=0, help="How many refused rows to list; 0 for none.")
-_WENT = {"used": "used", "not_orders": "not orders", "refused": "refused"}
+_WENT = {"used": N_("used"), "not_orders": N_("not orders"), "refused": N_("refused")}
 
 
 @app.command("products")
@@ -56,9 +58,9 @@ def orders(
 ):  # fmt: skip
     """A store's orders, credit notes and cancellations."""
     if recipients not in ("", "generated"):
-        output.fail(f"--recipients can be “generated”, not {recipients!r}.")
+        output.fail(_("--recipients can be “generated”, not “%(text)s”.") % {"text": recipients})
     if treat_as not in ("auto", "open", "history"):
-        output.fail(f"--treat-as can be auto, open or history, not {treat_as!r}.")
+        output.fail(_("--treat-as can be auto, open or history, not “%(text)s”.") % {"text": treat_as})
     options = _options(layout, mapping, worksheet, encoding) | {"treat_as": treat_as}
     if recipients:
         options["recipients"] = recipients
@@ -99,7 +101,7 @@ def _options(layout: str, mapping: list[str], worksheet: str, encoding: str) -> 
     for one in mapping:
         field, equals, heading = one.partition("=")
         if not equals:
-            output.fail(f"--map {one!r} has no “=”. Write FIELD=HEADING.")
+            output.fail(_("--map “%(text)s” has no “=”. Write FIELD=HEADING.") % {"text": one})
         columns[field.strip()] = heading.strip()
     given = {"layout": layout, "mapping": columns, "worksheet": worksheet, "encoding": encoding}
     return {name: value for name, value in given.items() if value}
@@ -120,7 +122,7 @@ def _read(
     of_store = output.store_with(store) if store else None
     of_supplier = output.supplier_with(supplier) if supplier else None
     if missing := [str(path) for path in files if not path.is_file()]:
-        output.fail(f"There is no file {', '.join(missing)}. Nothing was read.")
+        output.fail(_("There is no file %(names)s. Nothing was read.") % {"names": ", ".join(missing)})
     told, whole = [], True
     for path in files:
         with output.sentences():
@@ -165,40 +167,44 @@ def _account(file: Any) -> dict[str, Any]:
 
 
 def _print(file: Any, told: dict[str, Any], shown: int) -> None:
+    from daifa.domain.imports import queries
+
     if file.state in ("refused", "stopped"):
         typer.echo(f"{file.name}: {file.sentence}", err=True)
         if not file.rows_in:
             return
     rows = [
-        (_WENT[what], reason.replace("_", " "), f"{count:,}")
+        (_(_WENT[what]), queries.reason_words(reason), f"{count:,}")
         for what in _WENT
         for reason, count in sorted(file.counts.get(what, {}).items(), key=lambda item: (-item[1], item[0]))
     ]
+    sums = {
+        "used": f"{file.rows_used:,}", "not_orders": f"{file.rows_not_orders:,}", "refused": f"{file.rows_refused:,}",
+    }  # fmt: skip
     documents = ", ".join(
-        f"{count:,} {name.replace('_', ' ')}" for name, count in file.counts.get("documents", {}).items()
+        f"{count:,} {queries.reason_words(name)}" for name, count in file.counts.get("documents", {}).items()
     )
     output.table(
-        ("rows", "as", "how many"),
+        (_("rows"), _("counted as"), _("how many")),
         [
             *rows,
-            ("in", f"= {file.rows_used:,} used + {file.rows_not_orders:,} not orders + {file.rows_refused:,} refused",
-             f"{file.rows_in:,}"),
+            (_("rows in all"), _("= %(used)s used + %(not_orders)s not orders + %(refused)s refused") % sums, f"{file.rows_in:,}"),
         ],
-        title=f"{file.name}  (import {file.pk}, {file.layout})",
+        title=_("%(name)s  (import %(id)s, %(layout)s)") % {"name": file.name, "id": file.pk, "layout": file.layout},
         right=(2,),
     )  # fmt: skip
     if documents and file.kind == "orders":
-        typer.echo(f"Documents: {documents}.")
+        typer.echo(_("Documents: %(counts)s.") % {"counts": documents})
     if told["unknown_columns"]:
-        typer.echo(f"Columns nobody asked for: {', '.join(told['unknown_columns'])}.")
+        typer.echo(_("Columns nobody asked for: %(columns)s.") % {"columns": ", ".join(told["unknown_columns"])})
     refused = told["refused"]
     if refused and shown:
         output.table(
-            ("row", "document", "why it was refused"),
+            (_("row"), _("document"), _("why it was refused")),
             [(row["row"], row["document"], row["sentence"]) for row in refused[:shown]],
-            title="Refused rows",
+            title=_("Refused rows"),
         )
         if len(refused) > shown:
             typer.echo(
-                f"… and more: they are on the page of import {file.pk}, or list them with --shown or --json."
+                _("… and more: they are on the page of import %(id)s, or list them with --shown or --json.") % {"id": file.pk}
             )

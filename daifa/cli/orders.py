@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 
@@ -29,11 +30,9 @@ def list_(
     from daifa.domain.orders.process import HOLDS
     from daifa.flows.reads.orders import order_list
 
-    known = {"open", *(code for code, _words in STATUSES)}
-    if status and status not in known:
-        output.fail(f"There is no status {status!r}. There are: {', '.join(sorted(known))}.")
-    if hold and hold not in HOLDS:
-        output.fail(f"There is no reason {hold!r}. There are: {', '.join(HOLDS)}.")
+    known = {"open": "open", **dict(STATUSES)}
+    status = output.code_of(status, known, _("There is no status “%(text)s”. There are: %(known)s."))
+    hold = output.code_of(hold, HOLDS, _("There is no reason “%(text)s”. There are: %(known)s."))
     rows = order_list(
         output.scope(), q=search or None, store_id=output.store_with(store).pk if store else None, status=status or None,
         hold=hold or None, since=output.moment(since), until=output.moment(until), limit=limit,
@@ -41,10 +40,12 @@ def list_(
     output.show(
         rows,
         as_json,
-        ("id", "number", "placed", "status", "to", "recipient", "units", "total", "held for"),
+        (
+            _("id"), _("number"), _("placed"), _("state"), _("country"), _("recipient"), _("units"), _("total"), _("held for"),
+        ),
         lambda o: (
-            o.id, o.number, output.when(o.placed_at), o.status, o.country, o.name, o.units,
-            output.money(o.total_amount, o.currency), ", ".join(o.holds),
+            o.id, o.number, output.when(o.placed_at), output.word(STATUSES, o.status), o.country, o.name, o.units,
+            output.money(o.total_amount, o.currency), ", ".join(HOLDS.get(h, (h, h))[output.side()] for h in o.holds),
         ),
         right=(0, 6, 7),
     )  # fmt: skip
@@ -59,6 +60,7 @@ def show(
     """One order with its lines, purchases, parcels, and everything that happened."""
     from dataclasses import asdict
 
+    from daifa.domain.orders.models import STATUSES, OrderLine
     from daifa.domain.orders.queries import order_named
     from daifa.flows.reads.orders import whole_order
     from daifa.flows.reads.timeline import timeline
@@ -69,10 +71,13 @@ def show(
     else:
         found = order_named(scope, number, store_id=output.store_with(store).pk if store else None)
     if len(found) > 1:
-        output.fail(f"{len(found)} stores have an order {number!r}: say which with --store.")
+        output.fail(
+            _("%(count)d stores have an order “%(number)s”: say which with --store.")
+            % {"count": len(found), "number": number}
+        )
     whole = whole_order(scope, found[0]) if found else None
     if whole is None:
-        output.fail(f"There is no order {number!r}.")
+        output.fail(_("There is no order “%(number)s”.") % {"number": number})
     happened = timeline(scope, found[0])
     if as_json:
         order = {name: value for name, value in whole.detail.order.items() if name != "content_hash"}
@@ -88,18 +93,26 @@ def show(
     order = whole.detail.order
     address = whole.detail.addresses[0] if whole.detail.addresses else {}
     typer.echo(
-        f"Order {order['number']} · {order['status']} · {output.money(order['total_amount'], order['currency'])} · "
-        f"placed {output.when(order['placed_at'])}"
-    )
+        _("Order %(number)s · %(state)s · %(total)s · placed %(when)s")
+        % {
+            "number": order["number"], "state": output.word(STATUSES, order["status"]),
+            "total": output.money(order["total_amount"], order["currency"]), "when": output.when(order["placed_at"]),
+        }
+    )  # fmt: skip
     to = [
         address.get(part, "") for part in ("name", "line1", "line2", "postcode", "city", "region", "country")
     ]
-    typer.echo("To " + ", ".join(part for part in to if part) if any(to) else "No address to ship to.")
+    typer.echo(
+        _("To %(address)s") % {"address": ", ".join(part for part in to if part)} if any(to) else _("No address to ship to.")
+    )
     output.table(
-        ("line", "kind", "sku", "title", "ordered", "cancelled", "routed", "purchased", "accepted", "shipped", "delivered"),
+        (
+            _("line"), _("kind"), _("SKU"), _("title"), _("ordered"), _("cancelled"), _("routed"), _("purchased"),
+            _("accepted"), _("shipped"), _("delivered"),
+        ),
         [
             (
-                line["line_no"], line["kind"], line["sku"], line["title"], line["quantity"], line["cancelled"],
+                line["line_no"], output.word(OrderLine.KINDS, line["kind"]), line["sku"], line["title"], line["quantity"], line["cancelled"],
                 line["allocated"], line["purchased"], line["accepted"], line["shipped"], line["delivered"],
             )
             for line in whole.detail.lines
@@ -108,7 +121,7 @@ def show(
     )  # fmt: skip
     typer.echo()
     output.table(
-        ("when", "what", "more", "who"),
+        (_("when"), _("what"), _("more"), _("who")),
         [
             (
                 output.when(one.at),
@@ -118,5 +131,5 @@ def show(
             )
             for one in happened
         ],
-        title="What happened",
+        title=_("What happened"),
     )

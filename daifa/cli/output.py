@@ -1,7 +1,7 @@
 """What all commands share: who acts, tables for eyes, `--json` for programs, progress while somebody watches, refusals.
 
 With `--json` one JSON value goes to stdout and nothing else; sentences about what went wrong go to stderr, and the exit
-code is 1.
+code is 1. What people read is in the language of `DAIFA_LANGUAGE`; codes, options and the names in JSON stay English.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 import getpass
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
 import typer
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from daifa.lib.process import Process
 
 AS_JSON = typer.Option(False, "--json", help="One JSON value on stdout, for programs.")
 LIMIT = typer.Option(50, "--limit", "-n", min=1, max=100_000, help="At most so many.")
@@ -44,7 +48,7 @@ def moment(text: str | None) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"{text!r} is no time. Write it as 2026-05-01 or 2026-05-01T12:00+01:00.")
+        fail(_("“%(text)s” is no time. Write it as 2026-05-01 or 2026-05-01T12:00+01:00.") % {"text": text})
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -54,7 +58,7 @@ def day(text: str | None, otherwise: date) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        fail(f"{text!r} is no date. Write it as 2026-05-01.")
+        fail(_("“%(text)s” is no date. Write it as 2026-05-01.") % {"text": text})
 
 
 def amount(text: str) -> Decimal:
@@ -64,7 +68,7 @@ def amount(text: str) -> Decimal:
     except ArithmeticError:
         found = Decimal(-1)
     if not found.is_finite() or found <= 0:
-        fail(f"{text!r} is no amount. Write it as 12.50.")
+        fail(_("“%(text)s” is no amount. Write it as 12.50.") % {"text": text})
     return found
 
 
@@ -80,8 +84,9 @@ def store_with(code: str) -> Any:
     if found is None:
         known = ", ".join(Store.objects.order_by("code").values_list("code", flat=True)[:20])
         fail(
-            f"There is no store {code!r}. "
-            + (f"There are: {known}." if known else "Add one: daifa stores add …")
+            _("There is no store “%(code)s”. There are: %(known)s.") % {"code": code, "known": known}
+            if known
+            else _("There is no store “%(code)s”. Add one: daifa stores add …") % {"code": code}
         )
     return found
 
@@ -93,10 +98,39 @@ def supplier_with(code: str) -> Any:
     if found is None:
         known = ", ".join(Supplier.objects.order_by("code").values_list("code", flat=True)[:20])
         fail(
-            f"There is no supplier {code!r}. "
-            + (f"There are: {known}." if known else "Add one: daifa suppliers add …")
+            _("There is no supplier “%(code)s”. There are: %(known)s.") % {"code": code, "known": known}
+            if known
+            else _("There is no supplier “%(code)s”. Add one: daifa suppliers add …") % {"code": code}
         )
     return found
+
+
+def side() -> int:
+    """Which of a pair (English, 中文) is shown."""
+    return int((get_language() or "").lower().startswith("zh"))
+
+
+def state(process: Process, code: str) -> str:
+    """A state in the reader's words."""
+    return process.words.get(code, (code, code))[side()]
+
+
+def word(choices: Iterable[tuple[str, Any]], code: str) -> str:
+    """A code in the words of a model's choices."""
+    return str(dict(choices).get(code, code))
+
+
+def code_of(text: str, words: Mapping[str, Any], sentence: str) -> str:
+    """The code a person means by its name or by its word in either language; "" for nothing, a sentence for nonsense.
+
+    `words`: code → (English, 中文) or one word. `sentence` holds %(text)s and %(known)s.
+    """
+    if text and text not in words:
+        for code, said in words.items():
+            if text in (said if isinstance(said, tuple) else (str(said),)):
+                return code
+        fail(sentence % {"text": text, "known": ", ".join(words)})
+    return text
 
 
 def fail(sentence: str) -> NoReturn:
@@ -176,7 +210,7 @@ def table(
     if count:
         console.print(shown)
     else:
-        typer.echo("Nothing here.")
+        typer.echo(_("Nothing here."))
 
 
 def show(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 
@@ -22,8 +23,9 @@ def list_(
     from daifa.domain.purchasing.process import PURCHASE_ORDER
     from daifa.domain.purchasing.queries import purchase_page
 
-    if state and state != "open" and state not in PURCHASE_ORDER.table:
-        output.fail(f"There is no state {state!r}. There are: open, {', '.join(PURCHASE_ORDER.table)}.")
+    state = output.code_of(
+        state, {"open": "open", **PURCHASE_ORDER.words}, _("There is no state “%(text)s”. There are: %(known)s.")
+    )
     rows = purchase_page(
         output.scope(), q=search or None, state=state or None,
         store_id=output.store_with(store).pk if store else None,
@@ -32,9 +34,12 @@ def list_(
     output.show(
         rows,
         as_json,
-        ("reference", "supplier", "order", "state", "units", "accepted", "refused", "shipped", "amount", "made", "placed"),
+        (
+            _("reference"), _("supplier"), _("order"), _("state"), _("units"), _("accepted"), _("refused"), _("shipped"),
+            _("amount"), _("made"), _("placed"),
+        ),
         lambda p: (
-            p.reference, p.supplier_code, p.order_number, p.state, p.units, p.accepted, p.rejected, p.shipped,
+            p.reference, p.supplier_code, p.order_number, output.state(PURCHASE_ORDER, p.state), p.units, p.accepted, p.rejected, p.shipped,
             output.money(p.goods_amount + p.freight_amount, p.currency), output.when(p.at), output.when(p.placed_at),
         ),
         right=(4, 5, 6, 7, 8),
@@ -49,24 +54,32 @@ def show(
     """One purchase order with its lines, attempts and answers."""
     from dataclasses import asdict
 
+    from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER
     from daifa.domain.purchasing.queries import purchase_detail, purchase_named
 
     scope = output.scope()
     number = purchase_named(scope, reference)
     found = purchase_detail(scope, number) if number else None
     if found is None:
-        output.fail(f"There is no purchase order {reference!r}.")
+        output.fail(_("There is no purchase order “%(reference)s”.") % {"reference": reference})
     if as_json:
         told = asdict(found)
         output.put_json({**told.pop("purchase"), **told})
         return
     purchase = found.purchase
     typer.echo(
-        f"Purchase order {purchase['reference']} · {purchase['state']} · to {purchase['supplier_code']} · for order "
-        f"{purchase['order_number']} · {output.money(purchase['goods_amount'] + purchase['freight_amount'], purchase['currency'])}"
-    )
+        _("Purchase order %(reference)s · %(state)s · to %(supplier)s · for order %(order)s · %(amount)s")
+        % {
+            "reference": purchase["reference"], "state": output.state(PURCHASE_ORDER, purchase["state"]),
+            "supplier": purchase["supplier_code"], "order": purchase["order_number"],
+            "amount": output.money(purchase["goods_amount"] + purchase["freight_amount"], purchase["currency"]),
+        }
+    )  # fmt: skip
     output.table(
-        ("line", "sku", "supplier's sku", "units", "cost", "accepted", "refused", "to follow", "shipped"),
+        (
+            _("line"), _("SKU"), _("supplier's SKU"), _("units"), _("cost"), _("accepted"), _("refused"), _("to follow"),
+            _("shipped"),
+        ),
         [
             (
                 line["line_no"], line["sku"], line["supplier_sku"], line["quantity"],
@@ -80,7 +93,7 @@ def show(
     if found.attempts:
         typer.echo()
         output.table(
-            ("attempt", "state", "when", "result", "proof"),
-            [(a["key"], a["state"], output.when(a["at"]), a["result"], a["proof"]) for a in found.attempts],
-            title="Attempts to place it",
+            (_("attempt"), _("state"), _("when"), _("result"), _("proof")),
+            [(a["key"], output.state(ATTEMPT, a["state"]), output.when(a["at"]), a["result"], a["proof"]) for a in found.attempts],
+            title=_("Attempts to place it"),
         )

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
+from daifa.cli.work import show_counts
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -32,9 +34,9 @@ def replay(
     from daifa.flows.replay import replay as run
 
     if recipients not in ("", "generated"):
-        output.fail("Recipients are either left as they are, or “generated”.")
+        output.fail(_("Recipients are either left as they are, or “generated”."))
     began = time.monotonic()
-    with output.sentences(), output.watched("Replaying", quiet=as_json) as advance:
+    with output.sentences(), output.watched(_("Replaying"), quiet=as_json) as advance:
 
         def progress(moment: datetime, done: int, total: int, counts: Any) -> None:
             advance(done, total)
@@ -54,10 +56,10 @@ def replay(
             {"steps": done.steps, "seconds": seconds, "counts": dict(done.counts), "refused_files": refused}
         )
     else:
-        output.table(("What", "How many"), sorted(done.counts.items()), right=(1,))
-        typer.echo(f"{done.steps} steps in {seconds} s.")
+        show_counts(done.counts)
+        typer.echo(_("%(steps)d steps in %(seconds)s s.") % {"steps": done.steps, "seconds": seconds})
         for file in refused:
-            typer.echo(f"Refused: {file['file']}: {file['sentence']}", err=True)
+            typer.echo(_("Refused: %(file)s: %(sentence)s") % file, err=True)
     if refused:
         raise typer.Exit(1)
 
@@ -65,5 +67,5 @@ def replay(
 def _step(text: str) -> timedelta:
     found = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
     if not found:
-        output.fail(f"{text!r} is no step. Write it as 30m, 6h, 1d or 1w.")
+        output.fail(_("“%(text)s” is no step. Write it as 30m, 6h, 1d or 1w.") % {"text": text})
     return int(found[1]) * _UNITS[found[2]]

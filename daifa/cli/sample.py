@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
+from daifa.cli.work import show_counts
 from daifa.lib import clock
 
 app = typer.Typer(
@@ -17,12 +19,12 @@ def load(as_json: bool = output.AS_JSON):
     """Load the sample shop into an empty database; its last day is today. Takes about a minute."""
     from daifa.flows.sample_shop import load_sample_shop
 
-    with output.sentences(), output.watched("Living through six weeks", quiet=as_json) as advance:
+    with output.sentences(), output.watched(_("Living through six weeks"), quiet=as_json) as advance:
         counts = load_sample_shop(by=output.actor(), at=clock.now(), progress=advance)
     if as_json:
         output.put_json({"counts": counts})
     else:
-        output.table(("What", "How many"), sorted(counts.items()), right=(1,))
+        show_counts(counts)
 
 
 @app.command()
@@ -35,13 +37,13 @@ def remove(
 
     if has_sample_shop() and not yes and not as_json:
         typer.confirm(
-            "Delete the sample stores, suppliers, orders, parcels, messages and entries?", abort=True
+            _("Delete the sample stores, suppliers, orders, parcels, messages and entries?"), abort=True
         )
     with output.sentences():
         deleted = remove_sample_shop(by=output.actor(), at=clock.now())
     if as_json:
         output.put_json({"deleted": deleted})
     elif deleted:
-        output.table(("Table", "Rows deleted"), sorted(deleted.items()), right=(1,))
+        output.table((_("table"), _("rows deleted")), sorted(deleted.items()), right=(1,))
     else:
-        typer.echo("There is no sample shop here.")
+        typer.echo(_("There is no sample shop here."))

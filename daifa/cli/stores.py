@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -52,7 +53,10 @@ def add(
     if as_json:
         output.put_json(_told(store))
     else:
-        typer.echo(f"Added store {store.code} ({store.kind}, {store.currency}).")
+        typer.echo(
+            _("Added store %(code)s (%(kind)s, %(currency)s).")
+            % {"code": store.code, "kind": store.get_kind_display(), "currency": store.currency}
+        )
 
 
 @app.command("list")
@@ -63,8 +67,9 @@ def list_(as_json: bool = output.AS_JSON):
     output.show(
         [_told(store) for store in Store.objects.order_by("code")],
         as_json,
-        ("code", "name", "kind", "channel", "currency", "time zone", "sample"),
+        (_("code"), _("name"), _("kind"), _("channel"), _("currency"), _("time zone"), _("sample")),
         lambda s: (
-            s["code"], s["name"], s["kind"], s["channel"], s["currency"], s["timezone"], "yes" if s["is_sample"] else "",
+            s["code"], s["name"], output.word(Store.KINDS, s["kind"]), s["channel"], s["currency"], s["timezone"],
+            _("yes") if s["is_sample"] else "",
         ),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import typer
+from django.utils.translation import gettext
 
 from daifa.config import database, home
 from daifa.lib.children import end_with_parent
@@ -53,7 +54,7 @@ def up(
     from daifa.lib import clock
 
     if missing_migrations():
-        typer.echo("Preparing the tables …")
+        typer.echo(gettext("Preparing the tables …"))
         migrate()
     _load_sample(wanted=sample if sample is not None else not database.given_url(), at=clock.now())
 
@@ -69,7 +70,7 @@ def up(
         _greet(host, port, time.monotonic() - began)
         _supervise(parts)
     except KeyboardInterrupt:
-        typer.echo("Stopping …")
+        typer.echo(gettext("Stopping …"))
     finally:
         _stop(parts)
         only_one.close()
@@ -85,7 +86,7 @@ def login_link(
     if user:
         person = User.objects.filter(username=user, is_active=True).first()
         if person is None:
-            typer.echo(f"There is no active user named {user!r}.", err=True)
+            typer.echo(gettext("There is no active user named “%(name)s”.") % {"name": user}, err=True)
             raise typer.Exit(1)
     from django.conf import settings
 
@@ -98,7 +99,11 @@ def migrate_tables():
 
     missing = missing_migrations()
     migrate()
-    typer.echo(f"Applied {len(missing)} steps." if missing else "The tables are those of this version.")
+    typer.echo(
+        gettext("Applied %(count)d steps.") % {"count": len(missing)}
+        if missing
+        else gettext("The tables are those of this version.")
+    )
 
 
 def manage(ctx: typer.Context):
@@ -164,16 +169,16 @@ def _load_sample(*, wanted: bool, at: datetime) -> None:
 
     # A load that was interrupted left a part of the shop; it is taken out and loaded anew.
     if is_half_loaded():
-        typer.echo("Taking out the half-loaded sample shop …")
+        typer.echo(gettext("Taking out the half-loaded sample shop …"))
         remove_sample_shop(by="cli:up", at=at)
     if not wanted or not is_empty_database():
         return
     from rich.console import Console
     from rich.progress import Progress
 
-    typer.echo("Loading the sample shop …")
+    typer.echo(gettext("Loading the sample shop …"))
     with Progress(transient=True, disable=not sys.stdout.isatty(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("sample shop", total=None)
+        task = bar.add_task(gettext("sample shop"), total=None)
         load_sample_shop(by="cli:up", at=at, progress=lambda done, of: bar.update(task, completed=done, total=of))
 
 
@@ -282,13 +287,16 @@ def _login_link(base: str, person=None) -> str:
 def _greet(host: str, port: int, seconds: float) -> None:
     from django.conf import settings
 
-    typer.echo(f"\n  daifa is ready ({seconds:.0f} s)   {settings.BASE_URL}/")
-    typer.echo(f"  Owner login, works once within 15 minutes:\n  {_login_link(settings.BASE_URL)}")
-    typer.echo("  Another link: daifa login-link      Stop: Ctrl-C\n")
+    ready = gettext("daifa is ready (%(seconds)d s)") % {"seconds": round(seconds)}
+    typer.echo(f"\n  {ready}   {settings.BASE_URL}/")
+    once = gettext("Owner login, works once within 15 minutes:")
+    typer.echo(f"  {once}\n  {_login_link(settings.BASE_URL)}")
+    typer.echo(f"  {gettext('Another link: daifa login-link      Stop: Ctrl-C')}\n")
     if host not in LOOPBACK and not settings.BASE_URL.startswith("https"):
-        typer.echo(
-            "  Note: this address can be reached from other machines without encryption; see docs/operate/install.md.\n"
+        note = gettext(
+            "Note: this address can be reached from other machines without encryption; see docs/operate/install.md."
         )
+        typer.echo(f"  {note}\n")
     sys.stdout.flush()
 
 
@@ -305,7 +313,8 @@ def _supervise(parts: list[Part]) -> None:
                         f"The {part.name} ended {len(part.restarts)} times within a minute (exit code {code}); "
                         f"its message stands above."
                     )
-                typer.echo(f"The {part.name} ended (exit code {code}); starting it again.", err=True)
+                told = gettext("The %(part)s ended (exit code %(code)s); starting it again.")
+                typer.echo(told % {"part": part.name, "code": code}, err=True)
                 time.sleep(min(2 ** (len(part.restarts) - 1), 16) * 0.5)
                 part.start()
         time.sleep(0.5)

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import typer
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 
 from daifa.cli import output
 from daifa.lib import clock
+
+# What was done and counted, by the names of `flows.work`, of a replay and of the sample shop.
+DONE = {
+    "reacted": N_("steps that followed"), "placed": N_("purchases placed"), "refused": N_("purchases refused"),
+    "runs": N_("workbooks made"), "runs_sent": N_("workbooks mailed"), "parcels": N_("parcels announced by suppliers"),
+    "late": N_("parcels late"), "lost": N_("parcels lost"), "messages": N_("messages sent"),
+    "notices": N_("numbers confirmed to stores"), "files": N_("files read"), "rows": N_("rows read"),
+    "rows_refused": N_("rows refused"), "dispatch_files": N_("dispatch files written"),
+}  # fmt: skip
+
+
+def show_counts(counts: dict[str, int]) -> None:
+    """A table of what was done."""
+    rows = sorted((_(DONE[name]) if name in DONE else name.replace("_", " "), count) for name, count in counts.items())
+    output.table((_("what"), _("how many")), rows, right=(1,))
 
 
 def work(
@@ -25,7 +42,7 @@ def work(
         now = moment or clock.now()
         with clock.moved_to(now) if moment else nullcontext():
             ensure_installation(clock.now())
-            with output.watched("Working", quiet=as_json) as advance:
+            with output.watched(_("Working"), quiet=as_json) as advance:
                 done: dict[str, int] = {}
 
                 def told(kind: str, count: int) -> None:
@@ -36,6 +53,6 @@ def work(
     if as_json:
         output.put_json({"at": now, "counts": counts})
     elif counts:
-        output.table(("work", "done"), sorted(counts.items()), right=(1,))
+        show_counts(counts)
     else:
-        typer.echo("Nothing was due.")
+        typer.echo(_("Nothing was due."))

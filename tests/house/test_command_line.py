@@ -74,4 +74,4 @@ def test_a_foreign_database_without_our_tables_is_not_changed_unasked():
         answer = run("login-link", DATABASE_URL=cluster.url())
         assert answer.returncode == 0 and "/login/once/" in answer.stdout
         answer = run("login-link", "--user", "nobody", DATABASE_URL=cluster.url())
-        assert answer.returncode == 1 and "no active user named 'nobody'" in answer.stderr
+        assert answer.returncode == 1 and "no active user named “nobody”" in answer.stderr

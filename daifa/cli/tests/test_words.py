@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,6 +11,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.utils import translation
 from typer.testing import CliRunner
 
 from daifa.cli import books, cases, exports, imports, orders, purchases, stores, suppliers, work
@@ -67,7 +69,7 @@ def test_an_orders_day_by_the_words(shop):
     assert (refused["row"], refused["document"], refused["code"]) == (4, "1002", "not_a_number")
     again = run(imports.app, "orders", shop / "orders.csv", "--store", "gift")
     assert "= 2 used + 0 not orders + 1 refused" in again
-    assert "order unchanged" in again
+    assert "orders known already" in again
     assert "is not a number" in again
 
     assert run(work.work, "--until-idle", "--json")["counts"]["reacted"] > 0
@@ -162,7 +164,7 @@ def test_an_orders_day_by_the_words(shop):
     run(cases.app, "returning", case, "--number", "RM1")
     assert "is no line" in run(cases.app, "received", case, "--line", "x", code=1)
     run(cases.app, "received", case)
-    assert "resellable" in run(cases.app, "show", case)
+    assert "as new" in run(cases.app, "show", case)
     assert run(cases.app, "refund", case, "--no-claim-reason", "small", "--json")["amount"] == "12.50"
     assert run(cases.app, "show", case, "--json")["next"] == ["closed"]
     assert "Refunded" not in run(cases.app, "close", case)
@@ -191,13 +193,13 @@ def test_an_orders_day_by_the_words(shop):
         (
             imports.app,
             ["orders", "orders.csv", "--store", "gone"],
-            "There is no store 'gone'. There are: gift.",
+            "There is no store “gone”. There are: gift.",
         ),
         (imports.app, ["orders", "gone.csv", "--store", "gift"], "There is no file"),
         (imports.app, ["orders", "nothing.csv", "--store", "gift"], "nothing.csv"),
         (imports.app, ["orders", "orders.csv", "--store", "gift", "--layout", "gone"], "no file layout"),
-        (orders.app, ["list", "--status", "lost"], "There is no status 'lost'"),
-        (orders.app, ["show", "4711"], "There is no order '4711'"),
+        (orders.app, ["list", "--status", "lost"], "There is no status “lost”"),
+        (orders.app, ["show", "4711"], "There is no order “4711”"),
         (purchases.app, ["show", "4711"], "There is no purchase order"),
         (books.app, ["pnl", "--month", "May"], "Write it as 2026-05"),
         (books.app, ["add-expense", "--store", "gift", "--kind", "tools", "--amount", "-5"], "is no amount"),
@@ -214,6 +216,40 @@ def test_an_orders_day_by_the_words(shop):
 def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(shop, monkeypatch, app, words, sentence):
     monkeypatch.chdir(shop)
     assert sentence in run(app, *words, code=1)
+
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def test_tables_speak_the_language_of_the_installation_and_json_does_not(shop):
+    run(imports.app, "products", shop / "products.csv")
+    run(imports.app, "offers", shop / "offers.csv", "--supplier", "yiwu")
+    run(imports.app, "orders", shop / "orders.csv", "--store", "gift")
+    run(work.work, "--until-idle")
+    in_english = run(orders.app, "list", "--json")
+    assert "confirmed" in run(orders.app, "list") and "state" in run(orders.app, "list")
+    with translation.override("zh-hans"):
+        assert run(orders.app, "list", "--json") == in_english
+        listed = run(orders.app, "list", "--status", "待采购")
+        assert "状态" in listed and "1001" in listed and "confirmed" not in listed
+        assert "没有“丢了”这种状态" in run(orders.app, "list", "--status", "丢了", code=1)
+        assert run(orders.app, "list", "--status", "confirmed", "--json") == in_english
+        again = run(imports.app, "orders", shop / "orders.csv", "--store", "gift")
+        assert "orders known already" not in again and "= 使用 2 + 非订单 0 + 拒绝 1" in again
+        for told in (
+            run(orders.app, "show", "1001"), run(purchases.app, "list"), run(stores.app, "list"), run(books.app, "trial-balance"),
+            run(books.app, "pnl", "--month", "2026-05"), run(cases.app, "list"), run(work.work, "--until-idle"),
+        ):  # fmt: skip
+            heading = told.strip().splitlines()[0]
+            assert CHINESE.search(heading), heading
+            assert not re.search(r"[a-z]{4,}", heading.replace("gift", "").replace("daifa", "")), heading
+
+
+def test_every_word_of_a_table_is_translated():
+    """Headings and sentences of the command line have Chinese words, whoever adds one."""
+    with translation.override("zh-hans"):
+        for words in work.DONE.values():
+            assert CHINESE.search(translation.gettext(words)), words
 
 
 def test_work_at_another_time_moves_the_clock(shop):

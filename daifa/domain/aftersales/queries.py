@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import F, Sum
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.models import AftersaleCase, AftersaleLine, Refund, RefundLine
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
@@ -17,6 +19,28 @@ from daifa.lib.money import rounded
 from daifa.lib.paging import Cursor
 
 NEWEST = ("-id",)
+
+# Why a buyer asks, and why money went back.
+REASONS = {
+    "changed_mind": N_("changed their mind"),
+    "not_arrived": N_("did not arrive"),
+    "damaged": N_("damaged"),
+    "wrong_item": N_("wrong article"),
+    "not_as_described": N_("not as described"),
+    "cannot_deliver": N_("cannot be delivered"),
+    "other": N_("another reason"),
+    # Of refunds.
+    "credit_note": N_("credit note of the channel"),
+    "channel_refund": N_("refunded by the channel"),
+    "no_original": N_("matches no order"),
+    "case": N_("aftersale case"),
+    "imported_credit": N_("came with a file"),
+}
+
+
+def reason_words(reason: str) -> str:
+    """The reason of a case or refund in the reader's language; what a person wrote stays as it is."""
+    return gettext(REASONS[reason]) if reason in REASONS else reason
 
 
 def case_page(

@@ -10,12 +10,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.lib.paging import Cursor
 
 NEWEST = ("-id",)
 BY_ROW = ("row", "id")
+
+# Why rows were counted as they were. Codes without a word here are shown as they are.
+_REASONS = {
+    "order": N_("new orders"), "order_changed": N_("orders that changed"), "order_unchanged": N_("orders known already"),
+    "order_history": N_("orders finished before, kept only"), "credit": N_("credit notes and cancellations"),
+    "created": N_("new"), "updated": N_("changed"), "unchanged": N_("known already"), "used": N_("used"),
+    "reply_row": N_("reply rows applied"), "scan": N_("scans"), "expense": N_("expenses booked"),
+    "expense_known": N_("expenses known already"), "bad_debt": N_("bad debts"), "test_product": N_("test articles"),
+    "stock_adjustment_out": N_("stock taken out"), "stock_adjustment_in": N_("stock put in"),
+    "total_row": N_("rows of totals"), "repeated_row": N_("rows repeated word for word"),
+    "picture_row": N_("rows that only hold a picture"), "not_an_order": N_("not orders"),
+}  # fmt: skip
+
+
+def reason_words(code: str) -> str:
+    """Why rows were counted as they were, in the reader's language."""
+    return gettext(_REASONS[code]) if code in _REASONS else code.replace("_", " ")
 
 
 def imports_in(scope: Sequence[int], *, shared: bool) -> QuerySet[ImportFile]:
@@ -68,8 +87,6 @@ def row_of(scope: Sequence[int], row_id: int, *, shared: bool) -> ImportRow | No
 
 def sentence_of(row: ImportRow) -> str:
     """Why the row was refused and what to do, in the reader's language: the row's msgid filled from its params."""
-    from django.utils.translation import gettext
-
     params: dict[str, Any] = row.params or {}
     try:
         return gettext(row.message) % params if params else gettext(row.message)

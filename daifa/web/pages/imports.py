@@ -62,17 +62,6 @@ KINDS: dict[str, tuple[Any, Any, str]] = {
     "expenses": (_("Expenses"), _("Advertising, fees, tools and other costs of a store."), "coin"),
 }  # fmt: skip
 
-# Why rows were counted as they were. Codes without a word here are shown as they are.
-REASONS = {
-    "order": _("new orders"), "order_changed": _("orders that changed"), "order_unchanged": _("orders known already"),
-    "order_history": _("orders finished before, kept only"), "credit": _("credit notes and cancellations"),
-    "created": _("new"), "updated": _("changed"), "unchanged": _("known already"), "used": _("used"),
-    "reply_row": _("reply rows applied"), "scan": _("scans"), "expense": _("expenses booked"), "expense_known": _("expenses known already"),
-    "bad_debt": _("bad debts"), "test_product": _("test articles"), "stock_adjustment_out": _("stock taken out"),
-    "stock_adjustment_in": _("stock put in"), "total_row": _("rows of totals"), "repeated_row": _("rows repeated word for word"),
-    "picture_row": _("rows that only hold a picture"), "not_an_order": _("not orders"),
-}  # fmt: skip
-
 
 # --- Who may ----------------------------------------------------------------------------------------------------
 
@@ -338,10 +327,6 @@ UPLOAD = FormPage(
 # --- One import -------------------------------------------------------------------------------------------------
 
 
-def _reason_word(code: str) -> str:
-    return str(REASONS.get(code) or code.replace("_", " "))
-
-
 class _Part:
     """A line of the account: where how many rows went. `why` "" for the sum of a kind."""
 
@@ -357,7 +342,7 @@ def _account(file: ImportFile, examples: dict[str, str]) -> HtmlPanel:
     ):  # fmt: skip
         parts.append(_Part(title, total))
         for code, rows in sorted((counts.get(key) or {}).items(), key=lambda item: -item[1]):
-            parts.append(_Part(title, rows, (examples.get(code) if key == "refused" else "") or _reason_word(code)))
+            parts.append(_Part(title, rows, (examples.get(code) if key == "refused" else "") or queries.reason_words(code)))
     return HtmlPanel("web/pages/import_account.html", {"parts": parts, "rows_in": file.rows_in})
 
 
