@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = ("docs/processes.md", "docs/reactions.md", "docs/glossary.md")
+DOCS = ("docs/processes.md", "docs/reactions.md", "docs/glossary.md", "docs/refusals.md")
 MARK = re.compile(r"(<!-- printed: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -198,6 +198,19 @@ def print_choices() -> str:
     return table(["column", "code", "English", "中文"], shown)
 
 
+# --- Refusals ---------------------------------------------------------------------------------------------------
+
+
+def print_refusals() -> str:
+    from daifa.domain.policy.refusals import REFUSALS
+
+    rows = []
+    for one in REFUSALS:
+        both = (f"{words.en}<br>{words.zh}" for words in (one.asked, one.why_not, one.instead))
+        rows.append((f"`{one.code}`", *both, ", ".join(f"`{rule}`" for rule in one.rests_on), ", ".join(f"`{place}`" for place in one.places)))
+    return table(["code", "asked for", "why not", "what daifa does instead", "rests on", "refused in"], rows)
+
+
 # --- Writing ----------------------------------------------------------------------------------------------------
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -208,6 +221,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "messages": print_messages,
     "tasks": print_tasks,
     "choices": print_choices,
+    "refusals": print_refusals,
 }
 
 

@@ -58,3 +58,53 @@ class RuleOverride(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["rule_id"], condition=Q(withdrawn_at=None), name="overrides_that_count")]
+
+
+class OwnWord(models.Model):
+    """A word the owner adds to the lists, or one of the lists she may use (`severity` "allow"): with her reason."""
+
+    SEVERITIES = [
+        ("block", _("must be changed before publishing")), ("review", _("a person must look")), ("hint", _("hint only")),
+        ("allow", _("may be used")),
+    ]  # fmt: skip
+
+    term = models.CharField(_("word"), max_length=80)
+    severity = models.CharField(_("severity"), max_length=8, choices=SEVERITIES)
+    reason = models.CharField(_("reason"), max_length=500)
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+    withdrawn_by = models.CharField(max_length=60, blank=True, db_default="")
+    withdrawn_at = models.DateTimeField(null=True)
+
+
+class TextApproval(models.Model):
+    """A person looked at exactly these words and lets them be published; changed words ask again."""
+
+    digest = models.CharField(max_length=64, unique=True)  # `words.digest_of` of the texts
+    reason = models.CharField(_("reason"), max_length=500)
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+
+class TextFinding(models.Model):
+    """A restricted word found in what we publish or send, as of the last look. Holds places, not the text."""
+
+    KINDS = [
+        ("product", _("product")), ("listing", _("listing")), ("template", _("message template")),
+        ("order_note", _("note of an order")), ("agreement_note", _("note of an agreement")),
+    ]  # fmt: skip
+
+    kind = models.CharField(max_length=16, choices=KINDS)
+    thing = models.BigIntegerField()
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, null=True, related_name="+")
+    name = models.CharField(max_length=255)  # how the thing is called: SKU, title, number
+    field = models.CharField(max_length=20)
+    term = models.CharField(max_length=80)
+    category = models.CharField(max_length=24)
+    severity = models.CharField(max_length=8)
+    start = models.IntegerField()
+    end = models.IntegerField()
+    found_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["kind", "thing"], name="findings_of_a_thing")]

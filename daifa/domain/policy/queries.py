@@ -11,9 +11,13 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
 from daifa.domain.policy import book as books
-from daifa.domain.policy.models import RuleBook, RuleFile, RuleOverride
+from daifa.domain.policy import words
+from daifa.domain.policy.models import OwnWord, RuleBook, RuleFile, RuleOverride, TextApproval, TextFinding
 from daifa.domain.policy.rules import Change, Override, Rule, Words, apply, difference, judge
+from daifa.domain.policy.words import Hit, Publishing
 from daifa.lib import bulk
 
 # --- Rules ------------------------------------------------------------------------------------------------------
@@ -64,8 +68,16 @@ EUROPE = (
     "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
 )  # fmt: skip
 LAWS = {"CN": "law_cn", "US": "law_us", **dict.fromkeys(EUROPE, "law_eu_uk")}
+BESIDE = ("law_cn", "law_us", "law_eu_uk", "payments", "logistics")
+"""Books that are no sales channel."""
 DOMESTIC = ("xiaohongshu", "douyin", "pinduoduo", "taobao", "wechat_store")
 ALIASES = {"red": "xiaohongshu", "xhs": "xiaohongshu", "tiktok": "tiktok_shop", "tmall": "taobao", "wechat": "wechat_store"}
+
+
+def channel_of(store: Any) -> str:
+    """The name of the store's channel in the book; "" where the book has none for it (an own site, files by hand)."""
+    channel = ALIASES.get(store.channel.lower(), store.channel.lower())
+    return channel if channel in channel_titles() and channel not in BESIDE else ""
 
 
 def channels_of(store: Any) -> list[str]:
@@ -73,9 +85,9 @@ def channels_of(store: Any) -> list[str]:
 
     `store` needs `channel` and `country`. A domestic channel brings Chinese law whatever country is entered.
     """
-    channel = ALIASES.get(store.channel.lower(), store.channel.lower())
-    law = LAWS.get(store.country) or ("law_cn" if channel in DOMESTIC else None)
-    known = _held().versions[-1].book.titles
+    channel = channel_of(store)
+    law = LAWS.get(store.country) or ("law_cn" if channel in DOMESTIC else "")
+    known = channel_titles()
     return [name for name in (channel, law, "payments", "logistics") if name in known]
 
 
@@ -109,6 +121,66 @@ def announced(*, on: date, store_id: int | None = None, channels: Sequence[str] 
 def _without_age(found: Mapping[str, Rule]) -> Mapping[str, Rule]:
     # That a text grows old on that very day is no change of the book.
     return {rule_id: judge(rule, rule.read_on) for rule_id, rule in found.items()}
+
+
+# --- Words ------------------------------------------------------------------------------------------------------
+
+
+def screen(texts: Sequence[str], *, lists: Sequence[str] = ("terms",), own_site: bool = False) -> list[list[Hit]]:
+    """For each text the restricted words in it, in order, with their places in the text as given.
+
+    `lists`: terms, categories (restricted goods), brands. On an own site (`own_site`) nobody is led off a platform:
+    such words are left out. The owner's own words count, and what she allowed does not.
+    """
+    return _screen(_stamp(), tuple(lists), own_site).hits(texts)
+
+
+def may_publish(
+    texts: Mapping[str, str], *, own_site: bool = False, held_licences: Sequence[str] = ()
+) -> Publishing:
+    """May these texts (field → text: title, description, category, brand …) be published? See `words.Publishing`.
+
+    Ask before a listing goes out. What needs a person waits until `commands.approve_texts` was called for its digest;
+    what needs a paper says which (`licences`), and does not wait for those that are held.
+    """
+    lists = ("terms", "categories", "brands")
+    found = dict(zip(texts, screen(list(texts.values()), lists=lists, own_site=own_site), strict=True))
+    approved = TextApproval.objects.filter(digest=words.digest_of(texts.values())).exists()
+    return words.judge_texts(dict(texts), found, words.shipped().goods, approved=approved, held_licences=held_licences)
+
+
+def own_words() -> list[OwnWord]:
+    """The owner's own words that count, newest first."""
+    return list(OwnWord.objects.filter(withdrawn_at=None).order_by("-id"))
+
+
+def findings(scope: Sequence[int], *, shared: bool = True, severity: str = "") -> QuerySet[TextFinding]:
+    """What the last look found in texts of these stores; `shared` adds those of no single store (products)."""
+    of_scope = Q(store__in=list(scope)) | Q(store=None) if shared else Q(store__in=list(scope))
+    found = TextFinding.objects.filter(of_scope)
+    return found.filter(severity=severity) if severity else found
+
+
+@lru_cache(maxsize=16)
+def _screen(stamp: tuple[Any, ...], lists: tuple[str, ...], own_site: bool) -> words.Screen:
+    without = frozenset({"off_platform_contact"}) if own_site else frozenset()
+    own = own_words()
+    if not own:
+        return words.shipped_screen(lists, without)
+    said = {words.normalised(one.term): one for one in reversed(own)}
+    shipped = [
+        term for term in words.shipped().terms
+        if term.term in _listed(lists) and term.category not in without and words.normalised(term.term) not in said
+    ]  # fmt: skip
+    added = [
+        words.Term(one.term, "own", one.severity, (), Words(one.reason, one.reason)) for one in said.values() if one.severity != "allow"
+    ]
+    return words.Screen([*shipped, *added])
+
+
+@lru_cache(maxsize=8)
+def _listed(lists: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(term.term for term in words.shipped(lists).terms)
 
 
 # --- Overrides and versions -------------------------------------------------------------------------------------
@@ -160,11 +232,12 @@ class _Held:
 
 
 def _stamp() -> tuple[Any, ...]:
-    """Changes whenever a book or an override is added or withdrawn: one cheap statement over two small tables."""
+    """Changes whenever a book, an override or an own word is added or withdrawn: one cheap statement."""
     return bulk.fetch(
-        """SELECT b.newest, b.withdrawn, b.day, o.newest, o.withdrawn
+        """SELECT b.newest, b.withdrawn, b.day, o.newest, o.withdrawn, w.newest, w.withdrawn
            FROM (SELECT max(id), count(withdrawn_at), max(takes_effect_on) FROM policy_rulebook) b (newest, withdrawn, day),
-                (SELECT max(id), count(withdrawn_at) FROM policy_ruleoverride) o (newest, withdrawn)"""
+                (SELECT max(id), count(withdrawn_at) FROM policy_ruleoverride) o (newest, withdrawn),
+                (SELECT max(id), count(withdrawn_at) FROM policy_ownword) w (newest, withdrawn)"""
     )[0]
 
 

@@ -110,9 +110,10 @@ def _why_not_template(scope, template: _Template) -> Any:
     return scope.why_not("own", template.store.pk) if template.store else scope.why_not_shared("own")
 
 
-def _preview(kind: str, language: str, subject: str, body: str, store_name: str) -> dict[str, Any]:
+def _preview(kind: str, language: str, subject: str, body: str, store: Store | None) -> dict[str, Any]:
     wrong = message_rules.check_words(kind, language, subject, body)
-    shown = message_rules.preview(kind, language, subject, body, store_name=store_name) if not wrong else ("", "")
+    wrong += messages.restricted_words(messages.Words(store.pk if store else None, kind, language, subject, body))
+    shown = message_rules.preview(kind, language, subject, body, store_name=store.name if store else "") if not wrong else ("", "")
     return {"wrong": wrong, "subject": shown[0], "body": shown[1], "language": message_rules.LANGUAGES[language]}
 
 
@@ -134,7 +135,6 @@ def _template_form(scope, template: _Template):
 
 def _template_panels_of(scope, template: _Template):
     found = template.found
-    name = template.store.name if template.store else ""
     other = next(
         one for one in message_queries.templates_of(template.store.pk if template.store else None)
         if one.kind == found.kind and one.language != found.language
@@ -142,8 +142,8 @@ def _template_panels_of(scope, template: _Template):
     position = 1 if fmt.is_chinese() else 0
     places = [("{{ " + key + " }}", words[position]) for key, words in message_rules.PLACEHOLDERS[found.kind].items()]
     return [
-        HtmlPanel("web/pages/template_preview.html", {"preview": _preview(found.kind, found.language, found.subject, found.body, name), "live": True}),
-        HtmlPanel("web/pages/template_preview.html", {"preview": _preview(other.kind, other.language, other.subject, other.body, name),
+        HtmlPanel("web/pages/template_preview.html", {"preview": _preview(found.kind, found.language, found.subject, found.body, template.store), "live": True}),
+        HtmlPanel("web/pages/template_preview.html", {"preview": _preview(other.kind, other.language, other.subject, other.body, template.store),
                                                 "edit": reverse("web:template", args=[template.where, other.kind, other.language])}),
         HtmlPanel("web/pages/template_places.html", {"places": places}, title=_("What you can use")),
     ]  # fmt: skip
@@ -187,7 +187,7 @@ def template_preview(request, scope, where: str, kind: str, language: str):
     if template is None:
         raise Http404
     preview = _preview(kind, language, request.POST.get("subject", "")[:300], request.POST.get("body", "")[:10_001],
-                       template.store.name if template.store else "")  # fmt: skip
+                       template.store)  # fmt: skip
     return render(request, "web/pages/template_preview.html", {"preview": preview, "live": True})
 
 

@@ -1,0 +1,166 @@
+"""The tables of docs/rules/words.md, and what must hold for every text."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daifa.domain.messages.commands import Words as TemplateWords
+from daifa.domain.messages.commands import save_templates
+from daifa.domain.messages.default_templates import DEFAULTS
+from daifa.domain.policy import commands, queries, words
+from daifa.domain.policy.rules import Words
+from daifa.domain.stores.commands import add_store
+from daifa.lib.refusal import Refused
+from tests.worked_tables import stories
+
+AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
+ALL = ("terms", "categories", "brands")
+STORIES = {story.title: story.tables for story in stories("words.md")}
+
+
+def given_text(cell: str) -> str:
+    return cell.replace("␣", " ").replace("⍽", "\u200b")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("row", STORIES["Found in a text"]["text"], ids=lambda row: row["text"])
+def test_found_in_a_text(row):
+    text = given_text(row["text"])
+    (hits,) = queries.screen([text], lists=ALL)
+    found = " ".join(f"{hit.term} ({hit.severity})" for hit in hits) or "…"
+    where = " ".join(text[hit.start : hit.end] for hit in hits) or "…"
+    assert (found, where) == (row["found"], given_text(row["where"]))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("row", STORIES["May it be published?"]["text"], ids=lambda row: " ".join(row.values()))
+def test_may_it_be_published(row):
+    texts = {"title": row["text"]}
+    held = [] if row["papers"] == "–" else [row["papers"]]
+    if row["approved"] == "yes":
+        commands.approve_texts([queries.may_publish(texts).digest], reason="invoice seen", by="user:1", at=AT)
+    found = queries.may_publish(texts, held_licences=held)
+    verdict = "yes" if found.may else "waits" if found.waits else "no"
+    assert (verdict, ", ".join(found.licences) or "–") == (row["verdict"], row["paper missing"])
+    assert bool(found.sentence) != found.may
+
+
+def test_the_lists_that_ship_are_whole():
+    lists = words.shipped()
+    assert lists.problems == () and len(words.shipped(("terms",)).terms) == 262
+    assert len(lists.goods) >= 19 and sum(term.category == "brand" for term in lists.terms) > 100
+    rules = queries.books.shipped_book().rules
+    for goods in lists.goods:
+        for basis in goods.basis:
+            if basis.isascii():
+                assert basis in rules or basis in lists.bases, basis
+
+
+# Screening every word of the lists finds it; its exceptions do not.
+def test_every_word_is_found_and_its_exceptions_are_not():
+    screen = words.shipped_screen(ALL)
+    for term in words.shipped().terms:
+        hits = screen.hits([term.term])[0]
+        assert hits and hits[0].start == 0 and hits[0].end == len(term.term), term.term
+        for exception in term.exceptions:
+            assert term.term not in [hit.term for hit in screen.hits([exception])[0]], exception
+
+
+ANY = st.text(alphabet=st.one_of(st.characters(), st.sampled_from(" 全國国第一最佳加VＶx\u200b\u3000\ufe0fCT100%％ß①㎏\n")), max_size=60)
+
+
+@settings(max_examples=400, deadline=None)
+@given(ANY)
+def test_places_are_places_of_the_text_as_given(text):
+    assert words.normalised(text) == text.translate(words._TABLE)
+    assert len(words._places(text)) == len(words.normalised(text))
+    for hit in words.shipped_screen(ALL).hits([text])[0]:
+        assert 0 <= hit.start < hit.end <= len(text)
+        assert words.normalised(text[hit.start : hit.end]) == words.normalised(hit.term)
+
+
+LIST = """bases:
+  law: {zh: 法, en: law, source: s, confidence: high}
+terms:
+- {term: 好词, category: absolute, basis: [law], severity: block, match: contains, note: {zh: 注, en: note}}
+"""
+BAD = [
+    ("severity: block", "severity: forbid", "The severity is one of"),
+    ("category: absolute", "category: other", "The category is one of"),
+    ("basis: [law]", "basis: [lore]", "The basis lore is not among the bases."),
+    ("match: contains", "match: regex", "Words are matched by contains"),
+    ("term: 好词", "term: ' '", "A word is missing."),
+    ("en: note", "fr: note", "It has to be said in Chinese (zh) and in English (en)."),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "sentence"), BAD, ids=[one[1] for one in BAD])
+def test_a_list_with_a_problem_is_refused_with_its_line(right, wrong, sentence):
+    text = LIST.replace(right, wrong)
+    lists = words.read_lists({"restricted_terms.yaml": text.encode()})
+    assert not lists.terms
+    assert lists.problems[0].sentence().startswith("restricted_terms.yaml, line 4: ") and sentence in lists.problems[0].sentence()
+
+
+def test_a_word_that_stands_twice_is_refused():
+    text = LIST + LIST.split("terms:\n")[1]
+    (problem,) = words.read_lists({"restricted_terms.yaml": text.encode()}).problems
+    assert problem.line == 5 and "line 4 already" in problem.sentence()
+
+
+# --- Own words and approvals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_owners_words_come_on_top():
+    assert queries.screen(["独家秘方茶杯", "Nike"], lists=ALL)[1]
+    refused = commands.add_own_words(
+        [("秘 方", "block", "asked by our lawyer"), ("NIKE", "allow", "licence of 2026-03-01"), ("", "block", "x"), ("x", "no", "x"), ("y", "hint", " ")],
+        by="user:1", at=AT,
+    )  # fmt: skip
+    assert len(refused) == 3
+    own, brand = queries.screen(["独家秘方茶杯", "Nike"], lists=ALL)
+    assert [(hit.term, hit.category, hit.severity, hit.note) for hit in own] == [("秘 方", "own", "block", Words("asked by our lawyer", "asked by our lawyer"))]  # fmt: skip
+    assert brand == []
+    commands.withdraw_own_words([one.pk for one in queries.own_words()], by="user:1", at=AT)
+    assert queries.screen(["独家秘方茶杯"]) == [[]] and queries.screen(["Nike"], lists=ALL)[0]
+
+
+@pytest.mark.django_db
+def test_an_approval_is_of_these_words_only_and_has_a_reason():
+    digest = queries.may_publish({"title": "Nike 跑鞋"}).digest
+    with pytest.raises(Refused, match="Say why"):
+        commands.approve_texts([digest], reason=" ", by="user:1", at=AT)
+    assert commands.approve_texts([digest], reason="invoice", by="user:1", at=AT) == 1
+    assert commands.approve_texts([digest], reason="invoice", by="user:1", at=AT) == 0
+    assert queries.may_publish({"title": "Nike 跑鞋"}).may
+    assert queries.may_publish({"title": "Nike 跑鞋 Gucci"}).waits
+
+
+# --- Templates --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_template_with_a_word_that_must_be_changed_cannot_be_saved():
+    shop = add_store(code="xhs", name="X", currency="CNY", channel="xiaohongshu", kind="marketplace", by="user:1", at=AT)
+    site = add_store(code="site", name="S", currency="CNY", kind="own_site", by="user:1", at=AT)
+    contact = "请加微信领取售后服务 {{ order_number }}"
+    rows = [
+        TemplateWords(shop.pk, "dispatched", "zh", "已发货", contact),
+        TemplateWords(None, "dispatched", "zh", "已发货", contact),
+        TemplateWords(site.pk, "dispatched", "zh", "已发货", contact),
+        TemplateWords(site.pk, "delivered", "zh", "全国第一的店", "您好 {{ order_number }}"),
+        TemplateWords(site.pk, "delivered", "zh", "已签收", "最新状态 {{ order_number }}"),
+    ]
+    saved = save_templates(rows, by="user:1", at=AT)
+    assert sorted(saved.refused) == [0, 1, 3]
+    assert "加微信" in saved.refused[0][0] and "must not be told to buyers" in saved.refused[0][0]
+    assert len(saved.ids) == 2
+
+
+@pytest.mark.django_db
+def test_the_built_in_words_hold_nothing_that_must_be_changed():
+    for subject, body in DEFAULTS.values():
+        assert not words.refusal_of([hit for hits in queries.screen([subject, body]) for hit in hits])

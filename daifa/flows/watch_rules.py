@@ -1,0 +1,123 @@
+"""Keeps the rule book: takes what ships newly, says what will change for each store, asks for re-checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+
+from daifa.domain.policy import commands, queries
+from daifa.domain.policy.rules import Change, Rule
+from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
+from daifa.domain.stores.models import Store
+from daifa.lib import bulk
+
+RECHECK, CHANGES, REFUSED = "rule_recheck", "rules_change", "rules_refused"
+LOOK_AHEAD = timedelta(days=60)
+
+
+@dataclass(slots=True)
+class Watched:
+    """What the look brought: a new version of the book or the sentences why not; tasks opened."""
+
+    new_book: int | None = None
+    problems: list[str] = field(default_factory=list)
+    tasks: int = 0
+
+
+def watch_rules(*, at: datetime, by: str = "job:watch_rules") -> Watched:
+    """Take a changed book, open and close the tasks of the stores. Runs daily, after an update, and on demand.
+
+    A file that is refused leaves the last good book in place and a task that names file and line.
+    """
+    result = Watched()
+    taken = commands.take_book(by=by, at=at)
+    result.problems = [problem.sentence() for problem in taken.problems]
+    if taken.is_new and taken.book is not None:
+        result.new_book = taken.book.pk
+    with transaction.atomic():
+        if taken.problems:
+            first = taken.problems[0]
+            told = {"file": first.file, "line": first.line, "count": len(taken.problems)}
+            result.tasks += open_tasks([NewTask(REFUSED, thing_kind="rules", params=told)], at=at)
+        else:
+            close_tasks(kind=REFUSED, thing_kind="rules", things=[0], by=by, at=at)
+        for store in living_stores():
+            result.tasks += _of_store(store, by=by, at=at)
+    return result
+
+
+def living_stores() -> list[Store]:
+    """The stores that still trade; a closed one needs no new rules."""
+    return list(Store.objects.order_by("id"))
+
+
+def _of_store(store: Store, *, by: str, at: datetime) -> int:
+    on = at.date()
+    due = to_recheck(store, on=on)
+    coming = [change for change in changes_for(store, on=on) if change.on <= on + LOOK_AHEAD]
+    tasks = []
+    if due:
+        tasks.append(NewTask(RECHECK, store.pk, thing_kind="rules_of", thing=store.pk, params={"count": len(due), "channel": store.channel}))
+    else:
+        close_tasks(kind=RECHECK, thing_kind="rules_of", things=[store.pk], by=by, at=at)
+    if coming:
+        first = coming[0].on
+        tasks.append(
+            NewTask(
+                CHANGES, store.pk, thing_kind="rules_of", thing=store.pk,
+                params={"count": len(coming), "date": first.isoformat()}, due_at=datetime.combine(first, datetime.min.time(), at.tzinfo),
+            )
+        )  # fmt: skip
+    else:
+        close_tasks(kind=CHANGES, thing_kind="rules_of", things=[store.pk], by=by, at=at)
+    _refresh(tasks)
+    return open_tasks(tasks, at=at)
+
+
+def _refresh(tasks: list[NewTask]) -> None:
+    """An open task tells today's count."""
+    for task in tasks:
+        bulk.execute(
+            """UPDATE stores_task SET params = %s::jsonb, due_at = %s
+               WHERE kind = %s AND thing_kind = %s AND thing = %s AND closed_at IS NULL""",
+            (bulk.json(task.params), task.due_at, task.kind, task.thing_kind, task.thing),
+        )
+
+
+# --- Reads for pages and the command line -----------------------------------------------------------------------
+
+
+def rules_for(store: Store, *, on: date) -> list[Rule]:
+    """All rules a store lives under on that day: its channel's, its country's law, payments, logistics."""
+    channels = queries.channels_of(store)
+    return [rule for rule in queries.in_force(on=on, store_id=store.pk).values() if rule.channel in channels]
+
+
+def to_recheck(store: Store, *, on: date) -> list[Rule]:
+    """Rules of the store's channel that were read too long ago. Law, payments and logistics are re-checked with releases."""
+    channel = queries.channel_of(store)
+    return [rule for rule in rules_for(store, on=on) if rule.channel == channel and rule.recheck and rule.verdict != "superseded"]
+
+
+def changes_for(store: Store, *, on: date) -> list[Change]:
+    """What is going to change for the store after that day."""
+    return queries.announced(on=on, store_id=store.pk, channels=queries.channels_of(store))
+
+
+Touch = Callable[[Change, Store], int | None]
+_TOUCHED: list[Touch] = []
+
+
+def touched_by(count: Touch) -> Touch:
+    """Registers who can say how many open things of a store a change touches (clocks, metrics): None = not mine."""
+    _TOUCHED.append(count)
+    return count
+
+
+def touched(change: Change, store: Store) -> int | None:
+    """How many open things of the store the change touches; None where nobody can say."""
+    counts = [count for ask in _TOUCHED if (count := ask(change, store)) is not None]
+    return sum(counts) if counts else None
