@@ -83,6 +83,29 @@ def test_delimiters(delimiter):
     assert [cells for _, cells in sheet.rows()] == lines[1:]
 
 
+@pytest.mark.parametrize(
+    "delimiter, lines",
+    [
+        # One quoted cell of many lines, each with as many semicolons.
+        (",", ["Orders of May", "sku,title,notes", 'A,Mug,"' + "\r\n".join(f"line {n}; left; right" for n in range(80)) + '"', "B,Lamp,"]),
+        # Semicolons in a cell of every row, and titles whose commas nobody quoted.
+        (",", ["sku,title,tags,price", "A,Mug,red;big;new,3", "B,Lamp, tall,blue;small;old,4", "C,Jug, blue, old,a;b;c,5", "D,Cup,x;y;z,6"]),
+        # One row, one cell with more semicolons than the table has columns.
+        (",", ["sku,title", "A," + ";".join("abcdefghijklmnopqrstuvwxyz")]),
+        # Decimal commas, two a row, in a file of semicolons with two columns fewer commas in its headings.
+        (";", ["sku;price;freight", "A;0,85;1,20", "B;1,10;2,00", "C;3,50;0,99"]),
+        (";", ["Report, May, 2026", "sku;price", "A;0,85", "B;1,10"]),
+        ("\t", ["sku\ttitle", "A\tred, green; blue | white", "B\tred, green; blue | white", "C\tx"]),
+        # An inch mark opens no quotation.
+        (",", ["sku,title,size", '1,19" rack;black,2', '2,21" rack;white,3']),
+    ],
+)  # fmt: skip
+def test_what_stands_in_cells_is_no_delimiter(delimiter, lines):
+    sheet = sheet_of("\r\n".join(lines).encode())
+    assert sheet.delimiter == delimiter
+    assert "sku" in sheet.header
+
+
 def test_excels_announced_delimiter_counts_as_a_row():
     sheet = sheet_of(b"sep=;\r\nnumber;title\r\n1;a,b\r\n")
     assert (sheet.delimiter, sheet.header_row) == (";", 2)
