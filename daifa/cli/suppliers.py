@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -65,9 +66,10 @@ def add(
     if as_json:
         output.put_json(_told(supplier))
     else:
-        typer.echo(f"Added supplier {supplier.code} ({supplier.kind}, {supplier.currency}).")
+        told = {"code": supplier.code, "kind": supplier.get_kind_display(), "currency": supplier.currency}
+        typer.echo(_("Added supplier %(code)s (%(kind)s, %(currency)s).") % told)
         if not agreement:
-            typer.echo("Nothing is bought from him until an agreement is recorded.")
+            typer.echo(_("Nothing is bought from him until an agreement is recorded."))
 
 
 @app.command("agree")
@@ -99,7 +101,7 @@ def agree(
     found = None if store == "all" else output.store_with(store)
     for one in paper:
         if not one.is_file():
-            output.fail(f"There is no file {one}.")
+            output.fail(_("There is no file %(name)s.") % {"name": one})
     with output.sentences():
         recorded, routed = record_agreement(
             supplier_id=supplier.pk, store_id=found.pk if found else None, valid_from=output.day(agreed_from, at.date()),
@@ -116,7 +118,11 @@ def agree(
              "may_serve": not why, "why_not": why.sentence if why else ""}
         )  # fmt: skip
         return
-    typer.echo(f"Recorded: {supplier.name} ships for {found.name if found else 'all own-site and manual stores'}.")
+    typer.echo(
+        _("Recorded: %(supplier)s ships for %(store)s.") % {"supplier": supplier.name, "store": found.name}
+        if found
+        else _("Recorded: %(supplier)s ships for all own-site and manual stores.") % {"supplier": supplier.name}
+    )
     if why:
         typer.echo(why.sentence)
 
@@ -124,15 +130,16 @@ def agree(
 @app.command("list")
 def list_(as_json: bool = output.AS_JSON):
     """List the suppliers."""
+    from daifa.domain.sourcing.models import Supplier
     from daifa.domain.sourcing.queries import supplier_page
 
     output.show(
         [_told(supplier) for supplier in supplier_page(limit=100_000)],
         as_json,
-        ("code", "name", "kind", "delivery", "currency", "days", "state", "sample"),
+        (_("code"), _("name"), _("kind"), _("workbooks go"), _("currency"), _("days"), _("state"), _("sample")),
         lambda s: (
-            s["code"], s["name"], s["kind"], s["delivery"], s["currency"], s["handling_days"], s["state"],
-            "yes" if s["is_sample"] else "",
+            s["code"], s["name"], output.word(Supplier.KINDS, s["kind"]), output.word(Supplier.DELIVERY, s["delivery"]),
+            s["currency"], s["handling_days"], output.word(Supplier.STATES, s["state"]), _("yes") if s["is_sample"] else "",
         ),
         right=(5,),
     )  # fmt: skip

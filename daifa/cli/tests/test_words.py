@@ -237,7 +237,7 @@ def test_tables_speak_the_language_of_the_installation_and_json_does_not(shop):
         again = run(imports.app, "orders", shop / "orders.csv", "--store", "gift")
         assert "orders known already" not in again and "= 使用 2 + 非订单 0 + 拒绝 1" in again
         for told in (
-            run(orders.app, "show", "1001"), run(purchases.app, "list"), run(stores.app, "list"), run(books.app, "trial-balance"),
+            run(orders.app, "show", "1001"), run(purchases.app, "list"), run(stores.app, "list"), run(suppliers.app, "list"), run(books.app, "trial-balance"),
             run(books.app, "pnl", "--month", "2026-05"), run(cases.app, "list"), run(work.work, "--until-idle"),
         ):  # fmt: skip
             heading = told.strip().splitlines()[0]
