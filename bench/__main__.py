@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: `make bench`, or `python -m bench [--quick] [--full] [--only loop|pages|year]`.
+"""All benchmarks, one after the other: `make bench`, or `python -m bench [--quick] [--full] [--only loop|pages|year|clocks]`.
 
 Each runs in a process of its own (memory and prepared statements of one do not help the next) and prints its JSON lines;
 what it says beside that goes to stderr.
@@ -18,6 +18,7 @@ QUICK = [
     ("loop", "--orders", "200", "--batch", "100"),
     ("pages", "--stored", "2000", "--rounds", "20"),
     ("year", "--days", "7"),
+    ("clocks", "--orders", "2000"),
 ]
 USUAL = [
     ("loop", "--orders", "100", "--batch", "1"),
@@ -25,6 +26,7 @@ USUAL = [
     ("loop", "--orders", "3000", "--batch", "1000"),
     ("pages", "--stored", "100000"),
     ("year",),
+    ("clocks", "--orders", "100000"),
 ]
 FULL = [
     ("loop", "--orders", "1000", "--batch", "100", "--stored", "1000"),
@@ -36,7 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run all benchmarks; see bench/README.md.")
     parser.add_argument("--quick", action="store_true", help="small figures: does it still run?")
     parser.add_argument("--full", action="store_true", help="also with 100,000 orders stored before")
-    parser.add_argument("--only", choices=["loop", "pages", "year"], default="")
+    parser.add_argument("--only", choices=["loop", "pages", "year", "clocks"], default="")
     parser.add_argument("--orders-file", default="", help="the year's orders (Online Retail II) instead of the sample's")
     given = parser.parse_args()
     runs = [*(QUICK if given.quick else USUAL), *(FULL if given.full else [])]

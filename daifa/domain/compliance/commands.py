@@ -1,0 +1,494 @@
+"""What may be done here: reckon the clocks anew, note what is wrong with parcels, say how a store ships.
+
+Clocks are a function of the rows and the rule book: reckoning them again at the same moment changes nothing, and nobody
+edits them. Work is set-based: the rules of a store become a small table of lines, and a handful of statements join it
+with what is open. `rules.due_at` says the same for one; a test compares both on random orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pghistory
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from daifa.domain.aftersales.process import AFTERSALE_CASE
+from daifa.domain.compliance import rules
+from daifa.domain.compliance.models import DispatchMode
+from daifa.domain.policy import queries as policy
+from daifa.lib import bulk
+from daifa.lib.refusal import Refused
+
+ENDED_PARCELS = ("delivered", "lost", "returned_to_sender", "cancelled")
+NO_SCAN = ("announced", "unknown")
+"""Words of a carrier that are no scan of the parcel."""
+NO_SCAN_HOURS = 72
+"""A number without a scan for so long is found where the channel's rules name no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """What a reckoning left: clocks that run, and how many of them are new, changed or gone since the last one."""
+
+    clocks: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+
+
+# --- Clocks -------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def reckon_clocks(*, at: datetime, stores: Sequence[int] | None = None) -> Reckoned:
+    """Reckon the clocks of everything open in these stores (all), as of `at`. One hand at a time."""
+    bulk.execute("SELECT pg_advisory_xact_lock(hashtext('reckon_clocks'))")
+    for setting in ("work_mem = '64MB'", "jit = off"):
+        bulk.execute(f"SET LOCAL {setting}")
+    asked = _stores(stores)
+    if not asked:
+        return Reckoned()
+    lay_out(asked, at=at)
+    scope = [store.id for store in asked]
+    new, changed, gone = _keep(scope)
+    clocks = bulk.fetch("SELECT count(*) FROM clock_now")[0][0]
+    for table in _TABLES:
+        bulk.execute(f"DROP TABLE {table}")
+    return Reckoned(clocks, new, changed, gone)
+
+
+class _Store(NamedTuple):
+    id: int
+    channel: str
+    kind: str
+    country: str
+    currency: str
+    zone: str
+    dispatch_hours: int
+
+
+def _stores(ids: Sequence[int] | None) -> list[_Store]:
+    return [
+        _Store(*row)
+        for row in bulk.fetch(
+            """SELECT id, channel, kind, country, currency, timezone, dispatch_hours FROM stores_store
+               WHERE %s::bigint[] IS NULL OR id = ANY(%s::bigint[]) ORDER BY id""",
+            (None if ids is None else list(ids), None if ids is None else list(ids)),
+        )
+    ]
+
+
+LAW_ONLY = ("own_site", "manual")
+"""Kinds of stores that no platform rules: there the law's own times are shown. A marketplace's are shorter."""
+
+
+def store_lines(store: Any, *, at: datetime) -> list[rules.ClockLine]:
+    """Every line that runs in a store (`id, channel, kind, country, currency`), for each way it ships."""
+    zone = ZoneInfo(zone_of(store.channel, getattr(store, "zone", None) or store.timezone))
+    day = at.astimezone(zone).date()
+    channel = channel_of(store.channel)
+    modes = [
+        (mode, hours)
+        for mode, hours in DispatchMode.objects.filter(store_id=store.id).values_list("mode", "hours").distinct()
+    ]
+    if not DispatchMode.objects.filter(store_id=store.id, variant=None).exists():
+        modes.append(("unknown", None))
+    book = policy.rules(channel, on=day, store_id=store.id)
+    found = rules.lines_of(book, modes, country=store.country, currency=store.currency)
+    if store.kind in LAW_ONLY:
+        for law, countries in rules.LAW_COUNTRIES.items():
+            for line in rules.lines_of(policy.rules(law, on=day, store_id=store.id), modes, currency=store.currency):
+                if line.kind in ("deliver_by_law", "ship_by_law"):
+                    found.append(rules.for_buyers_in(line, countries))
+    return found
+
+
+def channel_of(name: str) -> str:
+    """The rule book's word for a store's channel."""
+    return policy.ALIASES.get(name.lower(), name.lower())
+
+
+def zone_of(channel: str, zone: str) -> str:
+    """The clock by which days are counted: the platform's where it has one, else the store's."""
+    return rules.PLATFORM_ZONES.get(channel_of(channel), zone)
+
+
+def lay_out(asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | None = None) -> None:
+    """Reckon into the temporary table `clock_now`, for all that is open or for some orders. Inside a transaction."""
+    scope = [store.id for store in asked]
+    lines = {store.id: store_lines(store, at=at) for store in asked}
+    _write_lines(asked, lines)
+    _open_orders(scope, orders)
+    _open_parcels(asked, lines, at)
+    _working_days(at)
+    bulk.execute(_NOW_TABLE)
+    bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
+    zones = {"at": at, "no_scan": list(NO_SCAN), "before": rules.SAME_DAY_BEFORE}
+    bulk.execute(_FIRST_ROUND, zones)
+    bulk.execute(_cases_sql(), zones)
+    bulk.execute(_SECOND_ROUND, zones)
+
+
+_TABLES = ("clock_now", "clock_line", "clock_store", "clock_extension", "clock_order", "clock_parcel", "clock_day", "clock_at")
+
+
+def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]]) -> None:
+    bulk.execute(
+        """CREATE TEMP TABLE clock_line (store_id bigint, mode text, rule text, kind text, zone text, seconds bigint,
+               days int, calendar text, by_end boolean, acts boolean, loss text, percent numeric, floor numeric,
+               cap numeric, step numeric, least numeric, countries text[], why text, hours int) ON COMMIT DROP"""
+    )
+    bulk.execute(
+        """CREATE TEMP TABLE clock_store (store_id bigint PRIMARY KEY, zone text, dispatch_hours int, origin text,
+               mode text) ON COMMIT DROP"""
+    )
+    bulk.execute(
+        """CREATE TEMP TABLE clock_extension (store_id bigint, kind text, first date, last date, seconds bigint, until date)
+           ON COMMIT DROP"""
+    )
+    bulk.copy_rows(
+        "clock_line",
+        ("store_id", "mode", "rule", "kind", "zone", "seconds", "days", "calendar", "by_end", "acts", "loss", "percent",
+         "floor", "cap", "step", "least", "countries", "why", "hours"),
+        [
+            (
+                store, line.mode, line.rule, line.kind, line.zone, line.seconds, line.days, line.calendar,
+                line.by_end_of_day, line.acts, rules.KINDS[line.kind].loss, *_penalty(line.penalty),
+                None if line.countries is None else sorted(line.countries), line.why, line.hours,
+            )
+            for store, found in lines.items()
+            for line in found
+        ],
+    )  # fmt: skip
+    settings = {
+        store: (mode, hours, origin)
+        for store, mode, hours, origin in DispatchMode.objects.filter(
+            store_id__in=[one.id for one in asked], variant=None
+        ).values_list("store_id", "mode", "hours", "origin")
+    }
+    bulk.copy_rows(
+        "clock_store",
+        ("store_id", "zone", "dispatch_hours", "origin", "mode"),
+        [
+            (
+                store.id, zone_of(store.channel, store.zone), store.dispatch_hours,
+                settings.get(store.id, ("", None, ""))[2],
+                rules.mode_key(*settings[store.id][:2]) if store.id in settings else "unknown",
+            )
+            for store in asked
+        ],
+    )  # fmt: skip
+    bulk.copy_rows(
+        "clock_extension",
+        ("store_id", "kind", "first", "last", "seconds", "until"),
+        [
+            (store.id, one.kind, one.first, one.last, one.seconds, one.until)
+            for store in asked
+            for one in rules.extensions()
+            if one.channel == channel_of(store.channel)
+        ],
+    )
+
+
+def _penalty(penalty: rules.Penalty | None) -> tuple[Any, ...]:
+    if penalty is None:
+        return (None, None, None, None, None)
+    return (penalty.percent, penalty.floor, penalty.cap, penalty.step, penalty.least)
+
+
+def _open_orders(scope: Sequence[int], orders: Sequence[int] | None) -> None:
+    """`clock_order`: every order that has not ended, with the way it ships and what a percentage is taken of."""
+    by_variant = bulk.fetch(
+        "SELECT EXISTS (SELECT FROM compliance_dispatchmode WHERE variant_id IS NOT NULL AND store_id = ANY(%s::bigint[]))",
+        (list(scope),),
+    )[0][0]
+    mode, join = "s.mode", ""
+    several = "false"
+    if by_variant:
+        # The strictest of its lines' ways: the one with the shortest time for dispatch in this store.
+        mode, several = "coalesce(m.mode, s.mode)", "coalesce(m.several, false)"
+        join = """
+            LEFT JOIN LATERAL (
+                SELECT (array_agg(w.mode ORDER BY w.hours, w.mode))[1] AS mode, count(DISTINCT w.mode) > 1 AS several
+                FROM (
+                    SELECT coalesce(v.mode, s.mode) AS mode,
+                           (SELECT min(k.hours) FROM clock_line k WHERE k.store_id = o.store_id AND k.kind = 'dispatch'
+                              AND k.mode = coalesce(v.mode, s.mode)) AS hours
+                    FROM orders_orderline l
+                    LEFT JOIN (SELECT store_id, variant_id, CASE WHEN mode = 'promised' THEN mode || ':' || hours
+                                                                 WHEN hours IS NOT NULL THEN mode || '<' || hours
+                                                                 ELSE mode END AS mode
+                               FROM compliance_dispatchmode WHERE variant_id IS NOT NULL) v
+                      ON v.store_id = o.store_id AND v.variant_id = l.variant_id
+                    WHERE l.order_id = o.id AND l.kind IN ('goods', 'sample') AND l.quantity > l.cancelled) AS w
+            ) AS m ON true"""
+    bulk.execute(
+        f"""CREATE TEMP TABLE clock_order ON COMMIT DROP AS
+            SELECT o.id, o.store_id, {mode} AS mode, coalesce(o.paid_at, o.placed_at) AS started_at, o.placed_at,
+                   coalesce(o.ship_by_at, o.placed_at + make_interval(hours => s.dispatch_hours)) AS ship_by_at,
+                   o.total_amount - o.refunded_amount AS amount, o.currency, o.country, s.zone,
+                   o.units > o.cancelled + o.shipped AS unshipped, o.address_version,
+                   concat_ws(',', CASE WHEN o.paid_at IS NULL THEN 'no_payment_time' END,
+                                  CASE WHEN {several} THEN 'several_modes' END) AS why
+            FROM orders_order o JOIN clock_store s ON s.store_id = o.store_id{join}
+            WHERE o.store_id = ANY(%s::bigint[]) AND o.status NOT IN ('delivered', 'closed', 'cancelled')
+              AND (%s::bigint[] IS NULL OR o.id = ANY(%s::bigint[]))""",
+        (list(scope), None if orders is None else list(orders), None if orders is None else list(orders)),
+    )
+    bulk.execute("ANALYZE clock_order (id, store_id, mode)")
+
+
+def _open_parcels(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]], at: datetime) -> None:
+    """`clock_parcel`: parcels on their way, with their first, first moving and last scan since the payment."""
+    bulk.execute(
+        """CREATE TEMP TABLE clock_parcel ON COMMIT DROP AS
+           WITH open AS (
+               SELECT p.id, p.store_id, p.order_id, p.announced_at, o.mode, o.started_at AS paid_at, o.amount, o.currency,
+                      o.country, o.zone AS clock, o.why, o.address_version
+               FROM shipping_parcel p JOIN clock_order o ON o.id = p.order_id
+               WHERE p.delivered_at IS NULL AND p.state <> ALL(%(ended)s::text[])),
+           scan AS (
+               SELECT e.parcel_id, min(e.at) FILTER (WHERE e.at >= open.paid_at) AS first,
+                      min(e.at) FILTER (WHERE e.at >= open.paid_at AND e.status <> 'handed_over') AS moved,
+                      min(e.at) FILTER (WHERE e.at >= open.paid_at AND e.status = 'handed_over') AS picked,
+                      max(e.at) FILTER (WHERE e.at >= open.paid_at AND e.at <= %(at)s) AS last,
+                      bool_or(e.at < open.paid_at) AS older
+               FROM shipping_trackingevent e JOIN open ON open.id = e.parcel_id
+               WHERE e.status <> ALL(%(no_scan)s::text[]) GROUP BY 1),
+           told AS (
+               SELECT n.parcel_id, min(n.sent_at) AS at FROM shipping_dispatchnotice n JOIN open ON open.id = n.parcel_id
+               WHERE n.sent_at IS NOT NULL GROUP BY 1)
+           SELECT open.*, coalesce(told.at, open.announced_at) AS dispatched_at, scan.first, scan.moved, scan.last,
+                  concat_ws(',', nullif(open.why, ''), CASE WHEN told.at IS NULL AND scan.first IS NULL THEN 'not_told' END,
+                            CASE WHEN scan.older THEN 'scans_before_payment' END,
+                            CASE WHEN scan.moved < scan.picked THEN 'scans_contradict' END) AS whys,
+                  'near'::text AS zone, 'origin_unknown'::text AS zone_why
+           FROM open LEFT JOIN scan ON scan.parcel_id = open.id LEFT JOIN told ON told.parcel_id = open.id""",
+        {"ended": list(ENDED_PARCELS), "no_scan": list(NO_SCAN), "at": at},
+    )
+    zoned = [store.id for store in asked if any(line.zone for line in lines[store.id])]
+    if zoned:
+        _zones(zoned)
+    bulk.execute("ANALYZE clock_parcel (id, store_id, order_id, mode)")
+
+
+def _zones(stores: Sequence[int]) -> None:
+    """How far each parcel goes, by the province it leaves from and the one it goes to: few pairs, judged once each."""
+    pairs = bulk.fetch(
+        """SELECT DISTINCT s.origin, a.region FROM clock_parcel p JOIN clock_store s USING (store_id)
+           JOIN orders_addressversion a ON a.order_id = p.order_id AND a.version = p.address_version
+           WHERE p.store_id = ANY(%s::bigint[])""",
+        (list(stores),),
+    )
+    judged = [(origin, there, *rules.zone_between(origin, there)) for origin, there in pairs]
+    bulk.execute(
+        """UPDATE clock_parcel p SET zone = j.zone, zone_why = j.why
+           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS j (origin, region, zone, why), clock_store s,
+                orders_addressversion a
+           WHERE p.store_id = ANY(%s::bigint[]) AND s.store_id = p.store_id AND a.order_id = p.order_id
+             AND a.version = p.address_version AND j.origin = s.origin AND j.region = a.region""",
+        (*([row[i] for row in judged] for i in range(4)), list(stores)),
+    )
+
+
+def _working_days(at: datetime) -> None:
+    """`clock_day`: for each line in working days and each day on which something open started, when it is due."""
+    bulk.execute(
+        """CREATE TEMP TABLE clock_day (calendar text, days int, zone text, day date, due_at timestamptz) ON COMMIT DROP"""
+    )
+    rows = []
+    for calendar, days, zone, first, last in bulk.fetch(
+        """SELECT l.calendar, l.days, s.zone, min(o.started_at AT TIME ZONE s.zone)::date,
+                  max(o.started_at AT TIME ZONE s.zone)::date
+           FROM clock_line l JOIN clock_store s USING (store_id) JOIN clock_order o USING (store_id)
+           WHERE l.days IS NOT NULL GROUP BY 1, 2, 3"""
+    ):
+        day = first
+        while day <= last:
+            due = rules.end_of_day(rules.nth_working_day(day, days, calendar), zone)
+            rows.append((calendar, days, zone, day, due))
+            day += timedelta(days=1)
+    bulk.copy_rows("clock_day", ("calendar", "days", "zone", "day", "due_at"), rows)
+
+
+_NOW_TABLE = """
+CREATE TEMP TABLE clock_now (store_id bigint, order_id bigint, thing_kind text, thing bigint, rule text, kind text,
+    started_at timestamptz, due_at timestamptz, stake numeric(19, 4), currency text, acts boolean, why text,
+    mode text, amount numeric, zone text, since timestamptz) ON COMMIT DROP"""
+
+# What runs (r: store, order, thing, mode, kind, zone, started_at, since, amount, currency, country, why, fixed due) and
+# the lines that hold for it become clocks.
+_CLOCKS = """
+INSERT INTO clock_now
+SELECT r.store_id, r.order_id, r.thing_kind, r.thing, l.rule, l.kind, r.started_at,
+       greatest(d.due_at, x.due_at),
+       CASE WHEN l.loss IN ('order', 'case') THEN r.amount
+            WHEN l.percent IS NULL THEN NULL
+            WHEN r.amount <= l.least OR r.amount <= 0 THEN 0
+            ELSE round(least(greatest(r.amount * l.percent / 100, l.floor), l.cap) / l.step) * l.step END,
+       r.currency, l.acts,
+       concat_ws(',', nullif(r.why, ''), nullif(l.why, ''), CASE WHEN x.due_at > d.due_at THEN 'holiday' END,
+                 CASE WHEN l.zone <> '' THEN nullif(r.zone_why, '') END),
+       r.mode, r.amount, r.zone, r.since
+FROM running r
+JOIN clock_line l ON l.store_id = r.store_id AND l.mode = r.mode AND l.kind = ANY(r.kinds)
+     AND (l.zone = '' OR l.zone = r.zone) AND (l.countries IS NULL OR r.country = ANY(l.countries))
+LEFT JOIN clock_day w ON l.days IS NOT NULL AND w.calendar = l.calendar AND w.days = l.days AND w.zone = r.clock
+     AND w.day = (r.started_at AT TIME ZONE r.clock)::date
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN l.kind = 'ship_by' THEN r.fixed_at
+        WHEN l.by_end THEN (date_trunc('day', r.started_at AT TIME ZONE r.clock) + interval '1 day' * (
+            1 + (extract(hour FROM r.started_at AT TIME ZONE r.clock) >= %(before)s)::int)) AT TIME ZONE r.clock
+        WHEN l.days IS NOT NULL THEN w.due_at
+        ELSE r.started_at + l.seconds * interval '1 second' END AS due_at
+) AS d
+LEFT JOIN LATERAL (
+    SELECT max(greatest(r.started_at + e.seconds * interval '1 second',
+                        ((e.until + 1)::timestamp AT TIME ZONE r.clock))) AS due_at
+    FROM clock_extension e
+    WHERE e.store_id = r.store_id AND e.kind = l.kind AND (r.since AT TIME ZONE r.clock)::date BETWEEN e.first AND e.last
+) AS x ON {extended}"""
+
+_FIRST_ROUND = (
+    """WITH running AS (
+    SELECT o.store_id, o.id AS order_id, 'order' AS thing_kind, o.id AS thing, o.mode,
+           CASE WHEN o.unshipped THEN ARRAY['dispatch', 'ship_by', 'carrier_scan', 'ship_by_law', 'deliver_by_law']
+                WHEN u.unscanned THEN ARRAY['carrier_scan', 'deliver_by_law']
+                ELSE ARRAY['deliver_by_law'] END AS kinds,
+           '' AS zone, '' AS zone_why, o.started_at, o.started_at AS since, o.amount, o.currency, o.country, o.why,
+           o.zone AS clock, o.ship_by_at AS fixed_at
+    FROM clock_order o
+    LEFT JOIN (SELECT order_id, bool_or(first IS NULL) AS unscanned FROM clock_parcel GROUP BY 1) u ON u.order_id = o.id
+    UNION ALL
+    SELECT p.store_id, p.order_id, 'parcel', p.id, p.mode,
+           CASE WHEN p.first IS NULL THEN ARRAY['pickup'] WHEN p.moved IS NULL THEN ARRAY['hub'] ELSE ARRAY['stall'] END,
+           p.zone, p.zone_why,
+           CASE WHEN p.first IS NULL THEN p.dispatched_at WHEN p.moved IS NULL THEN p.first
+                ELSE coalesce(p.last, p.first) END,
+           p.dispatched_at, p.amount, p.currency, p.country, p.whys, p.clock, NULL
+    FROM clock_parcel p)"""
+    + _CLOCKS.format(extended="EXISTS (SELECT FROM clock_extension)")
+)
+
+# The next step of the ladder, where the one before has run out: late, then out of stock, then closed; and so on.
+_SECOND_ROUND = (
+    """WITH running AS (
+    SELECT n.store_id, n.order_id, n.thing_kind, n.thing, n.mode, n.zone, ''::text AS zone_why, n.since, n.amount,
+           n.currency, ''::text AS country, n.why, s.zone AS clock, NULL::timestamptz AS fixed_at, step.kinds, step.started_at
+    FROM clock_now n JOIN clock_store s USING (store_id)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN n.due_at < %(at)s - interval '3 days' THEN ARRAY['out_of_stock', 'auto_close']
+                    ELSE ARRAY['out_of_stock'] END AS kinds, n.due_at AS started_at WHERE n.kind = 'dispatch'
+        UNION ALL SELECT ARRAY['pickup_out_of_stock'], n.started_at WHERE n.kind = 'pickup'
+        UNION ALL SELECT ARRAY['pickup_fraud'], n.due_at WHERE n.kind IN ('pickup', 'hub')
+        UNION ALL SELECT ARRAY['stall_fraud'], n.started_at WHERE n.kind = 'stall'
+    ) AS step
+    WHERE n.due_at <= %(at)s AND n.kind IN ('dispatch', 'pickup', 'hub', 'stall'))"""
+    + _CLOCKS.format(extended="false")
+)
+
+
+def _cases_sql() -> str:
+    """Aftersale cases that wait for us; a return's clock starts where the case reached its state."""
+    return (
+        f"""WITH running AS (
+    SELECT o.store_id, o.id AS order_id, 'case' AS thing_kind, c.id AS thing, o.mode,
+           CASE c.state WHEN 'requested' THEN CASE WHEN c.kind = 'refund' AND x.shipped = 0 THEN ARRAY['answer_unshipped']
+                                                   ELSE ARRAY['answer_shipped'] END
+                        WHEN 'in_transit' THEN ARRAY['return_sent'] ELSE ARRAY['return_received'] END AS kinds,
+           '' AS zone, '' AS zone_why,
+           CASE WHEN c.state = 'requested' THEN c.opened_at ELSE coalesce(t.at, c.opened_at) END AS started_at,
+           c.opened_at AS since, coalesce(m.amount, o.amount) AS amount, o.currency, o.country,
+           CASE WHEN c.state <> 'requested' AND t.at IS NULL THEN 'no_started_at' ELSE '' END AS why,
+           o.zone AS clock, NULL::timestamptz AS fixed_at
+    FROM aftersales_aftersalecase c JOIN orders_order x ON x.id = c.order_id
+    JOIN LATERAL (SELECT x.id, x.store_id, s.mode, s.zone, x.currency, x.country, x.total_amount - x.refunded_amount AS amount
+                  FROM clock_store s WHERE s.store_id = x.store_id) AS o ON true
+    LEFT JOIN LATERAL (SELECT max(h.at) AS at FROM history_transition h
+                       WHERE h.kind = {AFTERSALE_CASE.kind} AND h.thing = c.id AND h.state_to = c.state
+                         AND h.at >= c.opened_at - interval '1 day') AS t ON c.state <> 'requested'
+    LEFT JOIN LATERAL (SELECT sum(round(g.amount * l.quantity / nullif(g.quantity, 0), 4)) AS amount
+                       FROM aftersales_aftersaleline l JOIN orders_orderline g ON g.id = l.order_line_id
+                       WHERE l.case_id = c.id) AS m ON true
+    WHERE c.state IN ('requested', 'in_transit', 'received') AND c.store_id IN (SELECT store_id FROM clock_store))"""
+        + _CLOCKS.format(extended="false")
+    )
+
+
+def _keep(scope: Sequence[int]) -> tuple[int, int, int]:
+    """Make the stored clocks of these stores equal to `clock_now`; (new, changed, gone)."""
+    bulk.execute("CREATE UNIQUE INDEX ON clock_now (order_id, thing_kind, thing, rule)")
+    bulk.execute("ANALYZE clock_now (order_id, thing, rule)")
+    # A table that was empty when it was last counted looks as if a loop over it were cheap: it never is here.
+    bulk.execute("SET LOCAL enable_nestloop = off")
+    gone = bulk.execute(
+        """DELETE FROM compliance_clock c WHERE c.store_id = ANY(%s::bigint[])
+           AND NOT EXISTS (SELECT FROM clock_now n WHERE n.order_id = c.order_id AND n.thing_kind = c.thing_kind
+                                                     AND n.thing = c.thing AND n.rule = c.rule)""",
+        (list(scope),),
+    )
+    changed = bulk.execute(
+        """UPDATE compliance_clock c
+           SET kind = n.kind, started_at = n.started_at, due_at = n.due_at, stake = n.stake, currency = n.currency,
+               state = n.state, acts = n.acts, why = n.why
+           FROM (SELECT *, CASE WHEN due_at <= now_at THEN 'overdue' ELSE 'running' END AS state FROM clock_now, clock_at) n
+           WHERE n.order_id = c.order_id AND n.thing_kind = c.thing_kind AND n.thing = c.thing AND n.rule = c.rule
+             AND (c.kind, c.started_at, c.due_at, c.stake, c.currency, c.state, c.acts, c.why)
+                 IS DISTINCT FROM (n.kind, n.started_at, n.due_at, n.stake, n.currency, n.state, n.acts, n.why)"""
+    )
+    new = bulk.execute(
+        """INSERT INTO compliance_clock (store_id, order_id, thing_kind, thing, rule, kind, started_at, due_at, stake,
+                                         currency, state, acts, why)
+           SELECT n.store_id, n.order_id, n.thing_kind, n.thing, n.rule, n.kind, n.started_at, n.due_at, n.stake, n.currency,
+                  CASE WHEN n.due_at <= now_at THEN 'overdue' ELSE 'running' END, n.acts, n.why
+           FROM clock_now n CROSS JOIN clock_at
+           WHERE NOT EXISTS (SELECT FROM compliance_clock c WHERE n.order_id = c.order_id AND n.thing_kind = c.thing_kind
+                                                              AND n.thing = c.thing AND n.rule = c.rule)"""
+    )
+    bulk.execute("SET LOCAL enable_nestloop = on")
+    return new, changed, gone
+
+
+# --- How a store ships --------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def set_dispatch_mode(
+    *, store_id: int, mode: str, hours: int | None = None, origin: str = "", variants: Sequence[int] = (), by: str,
+    at: datetime,
+) -> None:  # fmt: skip
+    """Say how a store ships: everything, or these variants. `hours` promised to buyers; `origin` a province of China.
+
+    "unknown" takes what was said back. Raises `Refused`. The clocks follow with the next reckoning.
+    """
+    if mode not in dict(rules.MODES):
+        raise Refused(_("There is no way of dispatch called %(mode)s.") % {"mode": mode}, code="mode_unknown", field="mode")
+    if mode == "promised" and not hours:
+        raise Refused(
+            _("Goods made or bought to order need the hours you promise to buyers."), code="hours_missing", field="hours"
+        )
+    if hours is not None and not 1 <= hours <= 24 * 90:
+        raise Refused(
+            _("Promised hours lie between 1 and 2160 (90 days)."), code="hours_invalid", field="hours"
+        )
+    if origin and not rules.region(origin):
+        raise Refused(
+            _("%(place)s is no province of China that is known here; write for example 浙江 or Zhejiang.")
+            % {"place": origin},
+            code="origin_unknown", field="origin",
+        )  # fmt: skip
+    with pghistory.context(by=by):
+        wanted: Iterable[int | None] = variants or (None,)
+        for variant in wanted:
+            if mode == "unknown" and (variant is not None or not origin):
+                DispatchMode.objects.filter(store_id=store_id, variant_id=variant).delete()
+            else:
+                DispatchMode.objects.update_or_create(
+                    store_id=store_id, variant_id=variant, defaults={"mode": mode, "hours": hours, "origin": origin.strip()}
+                )

@@ -1,0 +1,517 @@
+"""Pure decisions about clocks: which deadline applies, when it is due, and what missing it costs.
+
+A rule of the rule book says "more than 48 hours from payment to dispatch"; what is written here is only what the files
+cannot say: from which fact such a metric runs, to which way of dispatch a rule belongs, and which compensation follows.
+All figures come from the rules themselves, so that a corrected file or an override changes the clocks.
+Worked tables: docs/rules/clocks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext_noop as N_
+
+from daifa.lib.money import minor_unit
+
+# --- Ways of dispatch -------------------------------------------------------------------------------------------------
+
+MODES = [
+    ("unknown", N_("not said")), ("spot", N_("in stock, from the same country")), ("bonded", N_("from a bonded warehouse")),
+    ("direct", N_("straight from abroad")), ("fast_24h", N_("in stock, promised within 24 hours")),
+    ("same_day", N_("in stock, promised the same day")), ("promised", N_("to order, within promised hours")),
+]  # fmt: skip
+_STOCK = frozenset({"spot", "fast_24h", "same_day", "promised"})
+_GUESSES = ("spot", "bonded", "direct")
+"""What an order may be while nobody has said it: the quick promises and presales exist only where they were opened."""
+
+# Rules that hold for some ways of dispatch only; the files say it in their notes, for people. A rule without a line
+# here holds for all of them.
+MODES_OF: dict[str, frozenset[str]] = {
+    "xhs-ship-spot-domestic": frozenset({"spot"}),
+    "xhs-ship-spot-bonded": frozenset({"bonded"}),
+    "xhs-ship-spot-direct": frozenset({"direct"}),
+    "xhs-ship-fast-24h": frozenset({"fast_24h"}),
+    "xhs-ship-fast-sameday": frozenset({"same_day"}),
+    "xhs-pickup-domestic": _STOCK | {"bonded"},
+    "xhs-pickup-direct": frozenset({"direct"}),
+}
+ZONES_OF: dict[str, str] = {
+    "xhs-stall-near": "near", "xhs-stall-far": "far", "xhs-stall-remote": "remote",
+    "xhs-fraud-stall-near": "near", "xhs-fraud-stall-far": "far", "xhs-fraud-stall-remote": "remote",
+}  # fmt: skip
+
+# --- Kinds of clocks ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`thing`: what it runs on. `loss`: which compensation follows, or `order` / `case`: that money goes back."""
+
+    thing: str
+    words: str
+    loss: str = ""
+
+
+KINDS: dict[str, Kind] = {
+    "dispatch": Kind("order", N_("dispatch"), "late"),
+    "ship_by": Kind("order", N_("dispatch, as promised"), ""),
+    "carrier_scan": Kind("order", N_("first scan by the carrier"), ""),
+    "out_of_stock": Kind("order", N_("counts as out of stock"), "oos"),
+    "auto_close": Kind("order", N_("the platform closes and refunds"), "order"),
+    "ship_by_law": Kind("order", N_("dispatch, by law"), "order"),
+    "deliver_by_law": Kind("order", N_("delivery, by law"), "order"),
+    "pickup": Kind("parcel", N_("first scan of the parcel"), "track"),
+    "pickup_out_of_stock": Kind("parcel", N_("never picked up: counts as out of stock"), "oos"),
+    "pickup_fraud": Kind("parcel", N_("never picked up: counts as fraud"), "fraud"),
+    "hub": Kind("parcel", N_("first scan on the way"), "track"),
+    "stall": Kind("parcel", N_("next scan"), "track"),
+    "stall_fraud": Kind("parcel", N_("no scan: counts as fraud"), "fraud"),
+    "answer_unshipped": Kind("case", N_("answer: refund before dispatch"), "case"),
+    "answer_shipped": Kind("case", N_("answer: refund or return"), "case"),
+    "return_sent": Kind("case", N_("returned goods on their way"), "case"),
+    "return_received": Kind("case", N_("returned goods have arrived"), "case"),
+}
+
+# Metric of a deadline rule → kind of clock.
+_KIND_OF = {
+    "hours_payment_to_dispatch": "dispatch",
+    "default_dispatch_hours": "dispatch",
+    "dispatch_by_local_hour_for_orders_before_16h": "dispatch",
+    "business_days_to_carrier_scan": "carrier_scan",
+    "hours_after_promised_dispatch_unshipped": "out_of_stock",
+    "days_past_promise_unshipped": "auto_close",
+    "hours_dispatch_to_first_pickup_scan": "pickup",
+    "hours_after_pickup_overdue": "pickup_fraud",
+    "hours_pickup_to_first_hub_scan": "hub",
+    "hours_between_scans": "stall",
+    "hours_to_answer_refund_before_dispatch": "answer_unshipped",
+    "hours_to_answer_refund_or_return": "answer_shipped",
+    "hours_after_return_signed": "return_received",
+    "days_to_deliver_if_unstated": "deliver_by_law",
+    "days_to_ship_if_unstated": "ship_by_law",
+}
+_KIND_OF_RULE = {
+    "xhs-oos-no-pickup": "pickup_out_of_stock",
+    "xhs-fraud-stall-near": "stall_fraud", "xhs-fraud-stall-far": "stall_fraud", "xhs-fraud-stall-remote": "stall_fraud",
+}  # fmt: skip
+NOT_OURS = {
+    "hours_to_answer_ticket": N_("the platform's tickets are not in daifa"),
+    "working_days_to_issue_invoice": N_("requests for invoices are not in daifa"),
+    "hours_to_prove_authenticity": N_("questions about authenticity are kept with the cases"),
+    "working_days_to_refund": N_("the books show what is still to be refunded"),
+}
+"""Deadlines of which no start is recorded here: the page names them, no clock runs."""
+
+HOURS_IN = {"hour": 1, "day": 24}
+RETURN_SENT_DAYS = {"direct": 10, "bonded": 10}  # otherwise 7: the second half of the rule on received returns
+PLATFORM_ZONES = dict.fromkeys(("xiaohongshu", "douyin", "pinduoduo", "taobao", "wechat_store"), "Asia/Shanghai")
+"""These count days by their own clock, wherever the shop is."""
+LAW_COUNTRIES: dict[str, frozenset[str]] = {
+    "law_eu_uk": frozenset({
+        "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR", "HR", "HU", "IE", "IS", "IT", "LI", "LT",
+        "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
+    }),
+    "law_us": frozenset({"US"}),
+}  # fmt: skip
+"""Whose buyers a law protects, wherever the shop is."""
+
+OWN_PROMISE, PROMISE = "own-promise", "xhs-ship-shortest-promise"
+"""The clock without a rule of the book: the hours to dispatch that the store promises. And the rule on such promises."""
+
+FINDINGS: dict[str, tuple[str, str]] = {
+    "parcel_without_scan": (
+        N_("Parcel %(number)s of order %(order)s has not been scanned by any carrier"),
+        N_("Ask the supplier whether it has left. A number without a scan counts as invalid; replace it if it is wrong."),
+    ),
+    "number_reused": (
+        N_("The number of parcel %(number)s (order %(order)s) stands on parcels to other buyers"),
+        N_("Ask the supplier for the right number: one number for several buyers counts as false tracking."),
+    ),
+    "pickup_before_payment": (
+        N_("Parcel %(number)s was scanned before order %(order)s was paid"),
+        N_("It is probably another parcel's number. Ask the supplier and replace it."),
+    ),
+    "other_destination": (
+        N_("Parcel %(number)s of order %(order)s was delivered in %(place)s, the order goes to %(region)s"),
+        N_("Ask the carrier and the buyer; if it is another parcel's number, replace it and send the goods."),
+    ),
+}  # fmt: skip
+"""What can be wrong with a parcel → (sentence, advice)."""
+
+# --- Money at stake -----------------------------------------------------------------------------------------------------
+
+# What is lost → (compensation rule, promised hours from (exclusive), to (inclusive)).
+COMPENSATIONS: dict[str, tuple[tuple[str, int, int | None], ...]] = {
+    "late": (("xhs-comp-late-le48", 0, 48), ("xhs-comp-late-48to168", 48, 168), ("xhs-comp-late-gt168", 168, None)),
+    "track": (("xhs-comp-track-le48", 0, 48), ("xhs-comp-track-gt48", 48, None)),
+    "oos": (("xhs-comp-oos-le48", 0, 48), ("xhs-comp-oos-gt48", 48, None)),
+    "bad_tracking": (("xhs-comp-badtrack", 0, None),),
+    "fraud": (("xhs-comp-fraudship", 0, None),),
+    "wrong_item": (("xhs-comp-wrongitem", 0, None),),
+}
+WHOLE_YUAN = "xhs-comp-rounding"
+"""While this rule is in the book, its channel rounds to whole yuan and pays nothing on orders of one yuan or less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """What a buyer gets for a missed deadline: `percent` of the amount, at least `floor`, at most `cap`.
+
+    `step` is what it is rounded to, half up; on `least` or less nothing is paid.
+    """
+
+    percent: Decimal
+    floor: Decimal | None = None
+    cap: Decimal | None = None
+    currency: str = ""
+    step: Decimal = Decimal("0.01")
+    least: Decimal = Decimal(0)
+
+
+def compensation(base: Decimal, penalty: Penalty) -> Decimal:
+    """What `penalty` costs on an order of `base` (same currency as the penalty's limits)."""
+    if base <= penalty.least or base <= 0:
+        return Decimal(0)
+    amount = base * penalty.percent / 100
+    if penalty.floor is not None:
+        amount = max(amount, penalty.floor)
+    if penalty.cap is not None:
+        amount = min(amount, penalty.cap)
+    return (amount / penalty.step).quantize(Decimal(1), ROUND_HALF_UP) * penalty.step
+
+
+def penalty_for(loss: str, promised_hours: int, book: Mapping[str, Any]) -> Penalty | None:
+    """The compensation that follows `loss` where dispatch was promised within so many hours; None: the book has none."""
+    for rule_id, above, up_to in COMPENSATIONS.get(loss, ()):
+        rule = book.get(rule_id)
+        if rule is None or promised_hours <= above or (up_to is not None and promised_hours > up_to):
+            continue
+        whole = WHOLE_YUAN in book
+        return Penalty(
+            percent=Decimal(str(rule.threshold)),
+            floor=None if rule.floor is None else Decimal(str(rule.floor)),
+            cap=None if rule.cap is None else Decimal(str(rule.cap)),
+            currency=rule.currency or "",
+            step=Decimal(1) if whole else minor_unit(rule.currency or "USD"),
+            least=Decimal(1) if whole else Decimal(0),
+        )
+    return None
+
+
+def in_currency(penalty: Penalty, currency: str) -> tuple[Penalty, str]:
+    """The same for orders in another currency, and why it is not exact: floor and cap cannot be applied there."""
+    if not penalty.currency or penalty.currency == currency:
+        return penalty, ""
+    return replace(penalty, floor=None, cap=None, currency=currency, step=minor_unit(currency)), "limits_in_other_currency"
+
+
+# --- Lines of a store: what runs there ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClockLine:
+    """One deadline as it runs in one store for one way of dispatch. Either `seconds` or `days` of `calendar` is set.
+
+    `by_end_of_day`: due at the end of the local day on which it starts, for what was paid before 16:00.
+    """
+
+    rule: str
+    kind: str
+    mode: str
+    seconds: int | None
+    days: int | None = None
+    calendar: str = ""
+    zone: str = ""
+    by_end_of_day: bool = False
+    acts: bool = True
+    promised_hours: int = 48
+    penalty: Penalty | None = None
+    why: str = ""
+    countries: frozenset[str] | None = None
+    """Only for buyers there; None = all."""
+
+    @property
+    def hours(self) -> int:
+        """How strict it is, to compare: a day for the same day, days as days."""
+        if self.by_end_of_day:
+            return 24
+        return self.days * 24 if self.days is not None else (self.seconds or 0) // 3600
+
+
+SAME_DAY_BEFORE = 16  # o'clock, of the platform's day
+
+WHYS = {
+    "no_payment_time": N_("The order has no time of payment: it counts from when it was placed."),
+    "mode_unknown": N_("Nobody has said how this store ships; the strictest time that can apply is taken."),
+    "several_modes": N_("Its lines are shipped in different ways; the strictest counts."),
+    "holiday": N_("Extended for the holidays."),
+    "origin_unknown": N_("Nobody has said where parcels leave from; the shortest time between scans is taken."),
+    "not_told": N_("The channel has not been told yet; it counts from when the number was announced."),
+    "scans_before_payment": N_("Scans older than the payment are left out: they belong to another parcel."),
+    "scans_contradict": N_("Its scans contradict each other (moving before it was picked up); the earliest counts."),
+    "limits_in_other_currency": N_("Floor and cap are set in another currency; only the percentage is reckoned."),
+    "own_promise": N_("This channel's rules name no time; it is the time the store promises."),
+    "shorter_promise": N_("The order promises less than the rule allows; the shorter promise counts."),
+    "weekends_only": N_("Public holidays of this country are not known here; only weekends are left out."),
+    "no_started_at": N_("The moment it starts from is not recorded; it counts from the opening of the case."),
+}
+
+
+def kind_of(rule: Any) -> str:
+    """The kind of clock a rule makes; "" = none."""
+    if rule.id in _KIND_OF_RULE:
+        return _KIND_OF_RULE[rule.id]
+    return _KIND_OF.get(rule.metric, "")
+
+
+def lines_of(
+    book: Sequence[Any], modes: Iterable[tuple[str, int | None]], *, country: str = "", currency: str = ""
+) -> list[ClockLine]:
+    """The clocks that rules set going in a store, for each way of dispatch (mode, hours promised to buyers or None).
+
+    `country` chooses the calendar of working days; amounts are in `currency`. Where the book has no time for dispatch,
+    the order's own ship-by stands in. Of several rules for one thing that can apply the strictest counts.
+    """
+    by_id = {rule.id: rule for rule in book}
+    found: list[ClockLine] = []
+    for mode, hours in dict.fromkeys(modes):
+        key = mode_key(mode, hours)
+        mine = [line for rule in book if (line := _line(rule, key, mode, country)) is not None]
+        dispatch = _dispatch_of(mine, key, mode, hours)
+        promised = dispatch.hours if dispatch is not None else (hours or 48)
+        lines = [line for line in mine if line.kind not in ("dispatch", "pickup")]
+        if pickup := [line for line in mine if line.kind == "pickup"]:
+            lines.append(min(pickup, key=lambda line: line.hours))
+        if received := next((line for line in mine if line.kind == "return_received"), None):
+            days = RETURN_SENT_DAYS.get(mode, 7)
+            lines.append(replace(received, kind="return_sent", seconds=days * 86_400))
+        if dispatch is not None:
+            lines.append(dispatch)
+        if dispatch is None or not dispatch.acts:
+            lines.append(ClockLine(OWN_PROMISE, "ship_by", key, None, why="own_promise"))
+        for line in lines:
+            penalty, why = penalty_for(KINDS[line.kind].loss, promised, by_id), ""
+            if penalty is not None and currency:
+                penalty, why = in_currency(penalty, currency)
+            found.append(
+                replace(line, promised_hours=promised, penalty=penalty, why=joined(line.why, why))
+            )
+    return found
+
+
+def for_buyers_in(line: ClockLine, countries: frozenset[str]) -> ClockLine:
+    """The same line, only for buyers there."""
+    return replace(line, countries=countries)
+
+
+def _line(rule: Any, key: str, mode: str, country: str) -> ClockLine | None:
+    kind = kind_of(rule)
+    if not kind or rule.kind not in ("deadline", "obligation") or not isinstance(rule.threshold, Decimal | int | float):
+        return None
+    modes = MODES_OF.get(rule.id)
+    if modes is not None and mode not in modes and not (mode == "unknown" and modes & set(_GUESSES)):
+        return None
+    line = ClockLine(
+        rule.id, kind, key, None, zone=ZONES_OF.get(rule.id, ""), acts=rule.acts,
+        why="mode_unknown" if mode == "unknown" and modes is not None else "",
+    )  # fmt: skip
+    if rule.unit == "clock_hour":
+        return replace(line, by_end_of_day=True)
+    if rule.unit in ("business_day", "working_day"):
+        calendar, not_exact = calendar_of(country)
+        return replace(line, days=int(rule.threshold), calendar=calendar, why=joined(line.why, not_exact))
+    if rule.unit not in HOURS_IN:
+        return None
+    return replace(line, seconds=int(Decimal(str(rule.threshold)) * HOURS_IN[rule.unit] * 3600))
+
+
+def _dispatch_of(mine: Sequence[ClockLine], key: str, mode: str, hours: int | None) -> ClockLine | None:
+    """Of all lines for dispatch that can apply the shortest; a promise to buyers goes before it where it is shorter,
+    and where it was made to order (`promised`) always."""
+    lines = [line for line in mine if line.kind == "dispatch"]
+    shortest = min(lines, key=lambda line: line.hours, default=None)
+    if hours is None or not mine or (shortest is not None and mode != "promised" and shortest.hours <= hours):
+        return shortest
+    if shortest is None:
+        return ClockLine(PROMISE, "dispatch", key, hours * 3600)
+    return replace(shortest, seconds=hours * 3600, by_end_of_day=False, why="shorter_promise")
+
+
+def mode_key(mode: str, hours: int | None) -> str:
+    """How a way of dispatch is named where it is joined: "spot", "spot<36" (a shorter promise), "promised:120"."""
+    if hours is None:
+        return mode
+    return f"promised:{hours}" if mode == "promised" else f"{mode}<{hours}"
+
+
+def joined(*whys: str) -> str:
+    """Reasons, once each, with commas between them."""
+    return ",".join(dict.fromkeys(one for why in whys for one in why.split(",") if one))
+
+
+# --- Due times ----------------------------------------------------------------------------------------------------------
+
+
+def due_at(
+    line: ClockLine, started_at: datetime, *, zone: str, since: datetime | None = None, exceptions: Sequence[Extension] = ()
+) -> tuple[datetime, str]:
+    """When `line` runs out for something that started then, and why it is not the plain figure ("" or "holiday").
+
+    Hours are hours that pass: a change to summer time moves nothing but the wall clock. Days end at local midnight.
+    `since` (default: the start) is the moment by which exceptions go: of a parcel, its dispatch.
+    """
+    started_at = started_at.astimezone(UTC)  # with a zone attached, adding hours would move the wall clock
+    local = started_at.astimezone(ZoneInfo(zone))
+    day = (since or started_at).astimezone(ZoneInfo(zone)).date()
+    if line.by_end_of_day:
+        due = end_of_day(local.date() + timedelta(days=local.hour >= SAME_DAY_BEFORE), zone)
+    elif line.days is not None:
+        due = end_of_day(nth_working_day(local.date(), line.days, line.calendar), zone)
+    else:
+        due = started_at + timedelta(seconds=line.seconds or 0)
+    plain = due
+    for extension in exceptions:
+        if line.kind == extension.kind and extension.first <= day <= extension.last:
+            if extension.seconds is not None:
+                due = max(due, started_at + timedelta(seconds=extension.seconds))
+            if extension.until is not None:
+                due = max(due, end_of_day(extension.until, zone))
+    return due, "holiday" if due > plain else ""
+
+
+def end_of_day(day: date, zone: str) -> datetime:
+    """The midnight that ends `day` there."""
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An exception the platform made for what started on one of these local days: at least so long, or until a day."""
+
+    rule: str
+    channel: str
+    kind: str
+    first: date
+    last: date
+    seconds: int | None = None
+    until: date | None = None
+
+
+@cache
+def extensions() -> tuple[Extension, ...]:
+    """Those of data/extensions.yaml; each names the rule of the book that tells of it."""
+    import yaml
+
+    rows = yaml.safe_load((_DATA / "extensions.yaml").read_text(encoding="utf-8"))["extensions"]
+    return tuple(
+        Extension(
+            row["rule"], row["channel"], row["kind"], _day(row["from"]), _day(row["to"]),
+            seconds=row["hours"] * 3600 if "hours" in row else None,
+            until=_day(row["until"]) if "until" in row else None,
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def _day(text: str | date) -> date:
+    return text if isinstance(text, date) else date.fromisoformat(text)
+
+
+# --- Working days -------------------------------------------------------------------------------------------------------
+
+_DATA = Path(__file__).parent / "data"
+
+
+@cache
+def _china() -> tuple[frozenset[date], frozenset[date]]:
+    """(days off, weekend days on which people work), 2023 to 2026."""
+    off, work = set(), set()
+    for line in (_DATA / "china_days.csv").read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") or not line:
+            continue
+        day, kind = line.split(",")
+        (off if kind == "off" else work).add(date.fromisoformat(day))
+    return frozenset(off), frozenset(work)
+
+
+@cache
+def _america(year: int) -> frozenset[date]:
+    """The federal holidays of the United States, with the day on which one on a weekend is observed."""
+
+    def nth(month: int, weekday: int, n: int) -> date:
+        if n > 0:
+            first = date(year, month, 1)
+            return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (n - 1))
+        last = (date(year, month + 1, 1) if month < 12 else date(year + 1, 1, 1)) - timedelta(days=1)
+        return last - timedelta(days=(last.weekday() - weekday) % 7)
+
+    fixed = [date(year, 1, 1), date(year, 6, 19), date(year, 7, 4), date(year, 11, 11), date(year, 12, 25)]
+    seen = [day + timedelta(days={5: -1, 6: 1}.get(day.weekday(), 0)) for day in fixed]
+    moving = [nth(1, 0, 3), nth(2, 0, 3), nth(5, 0, -1), nth(9, 0, 1), nth(10, 0, 2), nth(11, 3, 4)]
+    return frozenset([*seen, *moving])
+
+
+def calendar_of(country: str) -> tuple[str, str]:
+    """(calendar of working days, why it is not exact)."""
+    return (country, "") if country in ("CN", "US") else ("", "weekends_only")
+
+
+def is_working_day(day: date, calendar: str) -> bool:
+    """Monday to Friday without the holidays of `calendar`; in China also the weekend days that make up for them."""
+    if calendar == "CN":
+        off, work = _china()
+        return day in work or (day.weekday() < 5 and day not in off)
+    if calendar == "US":
+        return day.weekday() < 5 and day not in _america(day.year) and day not in _america(day.year + 1)
+    return day.weekday() < 5
+
+
+def nth_working_day(day: date, n: int, calendar: str) -> date:
+    """The n-th working day after `day`."""
+    while n > 0:
+        day += timedelta(days=1)
+        n -= is_working_day(day, calendar)
+    return day
+
+
+# --- How far a parcel goes ----------------------------------------------------------------------------------------------
+
+_REGIONS = {
+    "上海": "shanghai", "江苏": "jiangsu", "浙江": "zhejiang", "安徽": "anhui", "北京": "beijing", "天津": "tianjin", "河北": "hebei",
+    "新疆": "xinjiang", "西藏": "tibet,xizang", "内蒙": "inner mongolia,neimenggu,nei mongol", "青海": "qinghai", "宁夏": "ningxia",
+    "甘肃": "gansu", "广东": "guangdong", "广西": "guangxi", "福建": "fujian", "江西": "jiangxi", "湖南": "hunan", "湖北": "hubei",
+    "河南": "henan", "山东": "shandong", "山西": "shanxi", "陕西": "shaanxi", "四川": "sichuan", "重庆": "chongqing", "云南": "yunnan",
+    "贵州": "guizhou", "海南": "hainan", "辽宁": "liaoning", "吉林": "jilin", "黑龙江": "heilongjiang",
+}  # fmt: skip
+_REMOTE = frozenset({"新疆", "西藏", "内蒙", "青海", "宁夏", "甘肃"})
+_NEAR = (frozenset({"江苏", "浙江", "上海", "安徽"}), frozenset({"北京", "天津", "河北"}))
+
+
+def region(text: str) -> str:
+    """The province a place begins with, in Chinese and short; "" = none is recognised."""
+    text = text.strip()
+    for chinese, english in _REGIONS.items():
+        if text.startswith(chinese) or any(text.lower().startswith(one) for one in english.split(",")):
+            return chinese
+    return ""
+
+
+def zone_between(origin: str, destination: str) -> tuple[str, str]:
+    """near, far or remote between two regions, and why it is only the strictest guess ("" or "origin_unknown").
+
+    Remote where either end is; where an end is not known and the other is not remote, near: the shortest time.
+    """
+    here, there = region(origin), region(destination)
+    if here in _REMOTE or there in _REMOTE:
+        return "remote", ""
+    if not here or not there:
+        return "near", "origin_unknown"
+    return ("near" if here == there or any({here, there} <= group for group in _NEAR) else "far"), ""

@@ -1,0 +1,229 @@
+"""Clocks of real rows: the statements agree with the pure rules, and say what they did not know."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from daifa.domain.aftersales.models import AftersaleCase, AftersaleLine
+from daifa.domain.catalog.models import Product, Variant
+from daifa.domain.compliance import rules
+from daifa.domain.compliance.commands import reckon_clocks, set_dispatch_mode, store_lines, zone_of
+from daifa.domain.compliance.models import Clock, DispatchMode
+from daifa.domain.orders.models import AddressVersion, Order
+from daifa.domain.shipping.models import DispatchNotice, Parcel, TrackingEvent
+from daifa.domain.stores.models import Store
+from daifa.lib import bulk
+from daifa.lib.refusal import Refused
+from tests import bought_orders
+
+pytestmark = pytest.mark.django_db
+
+PAID = datetime(2026, 6, 1, 2, tzinfo=UTC)  # ten in the morning in China
+HOUR = timedelta(hours=1)
+
+
+def xhs(code="red", **fields):
+    return bought_orders.store(
+        code, channel="xiaohongshu", kind="marketplace", country="CN", currency="CNY", timezone="Europe/London", **fields
+    )  # fmt: skip
+
+
+def order(shop, amount="100.00", paid=PAID, **fields):
+    return bought_orders.order(
+        shop, [("goods", 2, amount)], placed_at=paid or PAID, paid_at=paid, currency=shop.currency, country=shop.country, **fields
+    )  # fmt: skip
+
+
+def parcel_of(of, *, said, told=None, scans=(), region=""):
+    """A parcel with the whole order in it, scanned at (hours after `said`, status)."""
+    Order.objects.filter(pk=of.pk).update(allocated=2, purchased=2, accepted=2, shipped=2)
+    AddressVersion.objects.filter(order=of).update(region=region)
+    box = Parcel.objects.create(
+        store=of.store, order=of, supplier=bought_orders.supplier(), number=f"YT{of.pk:010d}", state="announced", announced_at=said
+    )  # fmt: skip
+    if told:
+        DispatchNotice.objects.create(store=of.store, parcel=box, state="sent", at=told, sent_at=told)
+    for hours, status in scans:
+        at = said + hours * HOUR
+        bulk.execute(
+            """INSERT INTO shipping_trackingevent (parcel_id, at, status, raw_status, place, seen_at, source)
+               VALUES (%s, %s, %s, %s, '', %s, 'test')""", (box.pk, at, status, status, at)
+        )  # fmt: skip
+    return box
+
+
+def clocks(**where):
+    return {one.kind: one for one in Clock.objects.filter(**where)}
+
+
+def test_a_late_order_costs_and_goes_down_the_ladder():
+    shop = xhs()
+    set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=PAID)
+    order(shop, "790.10")
+    reckon_clocks(at=PAID + 47 * HOUR)
+    assert {k: (c.state, c.stake, c.due_at) for k, c in clocks().items()} == {
+        "dispatch": ("running", Decimal(8), PAID + 48 * HOUR)
+    }
+    reckon_clocks(at=PAID + 49 * HOUR)
+    assert {k: (c.state, c.stake) for k, c in clocks().items()} == {
+        "dispatch": ("overdue", Decimal(8)), "out_of_stock": ("running", Decimal(40))
+    }  # fmt: skip
+    assert clocks()["out_of_stock"].due_at == PAID + 120 * HOUR
+    reckon_clocks(at=PAID + 121 * HOUR)
+    closing = clocks()["auto_close"]
+    assert (closing.stake, closing.due_at) == (Decimal("790.10"), PAID + 48 * HOUR + timedelta(days=180))
+
+
+def test_a_parcel_that_nobody_scans_then_stalls():
+    shop = xhs()
+    set_dispatch_mode(store_id=shop.pk, mode="spot", origin="浙江", by="user:1", at=PAID)
+    said = PAID + 20 * HOUR
+    silent = parcel_of(order(shop), said=said, told=said + HOUR)
+    far = parcel_of(order(shop), said=said, scans=[(1, "handed_over"), (9, "in_transit")], region="广东省")
+    remote = parcel_of(order(shop), said=said, scans=[(1, "handed_over"), (9, "in_transit")], region="新疆")
+    fresh = parcel_of(order(shop), said=said, scans=[(1, "handed_over")], region="浙江")
+    at = said + 100 * HOUR
+    reckon_clocks(at=at)
+    assert Clock.objects.filter(thing_kind="order").count() == 0, "everything has been announced"
+    found = clocks(thing=silent.pk)
+    assert {k: (c.due_at - said, c.state) for k, c in found.items()} == {
+        "pickup": (25 * HOUR, "overdue"), "pickup_out_of_stock": (73 * HOUR, "overdue"), "pickup_fraud": (121 * HOUR, "running")
+    }  # fmt: skip
+    assert [found[k].stake for k in ("pickup", "pickup_out_of_stock", "pickup_fraud")] == [3, 5, 30]
+    assert {k: c.due_at - said for k, c in clocks(thing=far.pk).items()} == {"stall": 81 * HOUR, "stall_fraud": 153 * HOUR}
+    assert {k: c.due_at - said for k, c in clocks(thing=remote.pk).items()} == {"stall": 129 * HOUR}
+    assert {k: c.due_at - said for k, c in clocks(thing=fresh.pk).items()} == {"hub": 25 * HOUR, "pickup_fraud": 121 * HOUR}
+
+
+def test_reckoning_again_changes_nothing_and_what_is_settled_goes():
+    shop = xhs()
+    first, second = order(shop), order(shop)
+    at = PAID + 50 * HOUR
+    assert reckon_clocks(at=at).new == 4
+    again = reckon_clocks(at=at)
+    assert (again.clocks, again.new, again.changed, again.gone) == (4, 0, 0, 0)
+    Order.objects.filter(pk=first.pk).update(cancelled=2)
+    Order.objects.filter(pk=second.pk).update(total_amount=Decimal("900"))
+    after = reckon_clocks(at=at)
+    assert (after.clocks, after.new, after.changed, after.gone) == (2, 0, 2, 2)
+
+
+def test_another_stores_clocks_are_left_alone():
+    one, two = xhs(), xhs("blue")
+    order(one), order(two)
+    reckon_clocks(at=PAID)
+    assert reckon_clocks(at=PAID, stores=[one.pk]).gone == 0
+    assert Clock.objects.count() == 2
+
+
+def test_what_is_not_known_is_said_and_the_strictest_counts():
+    shop = xhs()
+    box = parcel_of(order(shop, paid=None), said=PAID + HOUR)
+    unpaid = order(shop, paid=None)
+    reckon_clocks(at=PAID + 2 * HOUR)
+    (dispatch,) = Clock.objects.filter(order=unpaid)
+    assert (dispatch.due_at - PAID, dispatch.why) == (48 * HOUR, "no_payment_time,mode_unknown")
+    (pickup,) = Clock.objects.filter(thing_kind="parcel", thing=box.pk)
+    assert (pickup.due_at - PAID, pickup.why) == (25 * HOUR, "no_payment_time,not_told,mode_unknown")
+
+
+def test_scans_that_cannot_be_true_lose_nothing():
+    shop = xhs()
+    set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=PAID)
+    older = parcel_of(order(shop), said=PAID + HOUR, scans=[(-100, "handed_over"), (-90, "in_transit")])
+    crossed = parcel_of(order(shop), said=PAID + HOUR, scans=[(5, "in_transit"), (7, "handed_over")])
+    coming = parcel_of(order(shop), said=PAID + HOUR, scans=[(2, "handed_over"), (3, "in_transit"), (900, "in_transit")])
+    reckon_clocks(at=PAID + 10 * HOUR)
+    (pickup,) = Clock.objects.filter(thing=older.pk)
+    assert (pickup.kind, pickup.why) == ("pickup", "not_told,scans_before_payment")
+    (stall,) = Clock.objects.filter(thing=crossed.pk)
+    assert (stall.kind, stall.due_at - PAID, stall.why) == ("stall", 56 * HOUR, "scans_contradict,origin_unknown")
+    (stall,) = Clock.objects.filter(thing=coming.pk)
+    assert stall.due_at - PAID == 52 * HOUR, "a scan from the future does not stop the clock"
+
+
+def test_cases_wait_for_an_answer():
+    shop = xhs()
+    waiting = order(shop, "80.00")
+    gone = order(shop, "80.00")
+    Order.objects.filter(pk=gone.pk).update(allocated=2, purchased=2, accepted=2, shipped=2)
+    for of, kind in ((waiting, "refund"), (gone, "return")):
+        case = AftersaleCase.objects.create(store=shop, order=of, kind=kind, state="requested", reason="other", opened_at=PAID)
+        AftersaleLine.objects.create(case=case, order_line=of.lines.get(), quantity=1)
+    reckon_clocks(at=PAID + HOUR)
+    found = {c.kind: (c.due_at - PAID, c.stake) for c in Clock.objects.filter(thing_kind="case")}
+    assert found == {"answer_unshipped": (24 * HOUR, Decimal(40)), "answer_shipped": (36 * HOUR, Decimal(40))}
+
+
+def test_a_variant_shipped_another_way():
+    shop = xhs()
+    product = Product.objects.create(handle="milk", title="Milk", created_at=PAID)
+    milk = Variant.objects.create(product=product, sku="MILK", created_at=PAID)
+    set_dispatch_mode(store_id=shop.pk, mode="direct", by="user:1", at=PAID)
+    set_dispatch_mode(store_id=shop.pk, mode="bonded", variants=[milk.pk], by="user:1", at=PAID)
+    plain, bonded = order(shop), order(shop)
+    bonded.lines.update(variant=milk)
+    reckon_clocks(at=PAID)
+    due = {c.order_id: (c.due_at - PAID, c.why) for c in Clock.objects.filter(kind="dispatch")}
+    assert due == {plain.pk: (120 * HOUR, ""), bonded.pk: (72 * HOUR, "")}
+
+
+def test_an_own_site_lives_under_the_law_of_its_buyers():
+    shop = bought_orders.store("own", kind="own_site")
+    order(shop)
+    Order.objects.update(country="US", ship_by_at=PAID + 40 * HOUR)
+    order(shop)
+    Order.objects.filter(country="").update(country="GB")
+    german = order(shop)
+    Order.objects.filter(pk=german.pk).update(country="DE")
+    reckon_clocks(at=PAID + HOUR)
+    found = sorted((c.order.country, c.kind, c.due_at - PAID) for c in Clock.objects.all())
+    assert found == [
+        ("DE", "deliver_by_law", timedelta(days=30)), ("DE", "ship_by", 48 * HOUR),
+        ("GB", "deliver_by_law", timedelta(days=30)), ("GB", "ship_by", 48 * HOUR),
+        ("US", "ship_by", 40 * HOUR), ("US", "ship_by_law", timedelta(days=30)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("channel", "country", "zone"),
+    [("xiaohongshu", "CN", "UTC"), ("tiktok_shop", "US", "America/New_York"), ("wechat_store", "CN", "Europe/London")],
+)
+def test_the_statements_say_what_the_rules_say(channel, country, zone):
+    """Random orders over a year of clock changes and holidays, each way of dispatch: due time and reasons are the same."""
+    rng = random.Random(channel)
+    shop = bought_orders.store("any", channel=channel, kind="marketplace", country=country, currency="CNY", timezone=zone)
+    zone = zone_of(channel, zone)
+    extensions = [one for one in rules.extensions() if one.channel == channel]
+    compared = 0
+    for mode, _word in rules.MODES:
+        hours = 150 if mode == "promised" else rng.choice([None, 30])
+        set_dispatch_mode(store_id=shop.pk, mode=mode, hours=None if mode == "unknown" else hours, by="user:1", at=PAID)
+        Order.objects.update(cancelled=2)
+        paid = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=rng.randrange(500_000)) for _ in range(12)]
+        orders = {order(shop, paid=moment).pk: moment for moment in paid}
+        at = datetime(2026, 12, 24, tzinfo=UTC)
+        reckon_clocks(at=at)
+        lines = {line.rule: line for line in store_lines(shop, at=at)}
+        for clock in Clock.objects.filter(kind__in=("dispatch", "carrier_scan")):
+            line = lines[clock.rule]
+            moment, why = rules.due_at(line, orders[clock.order_id], zone=zone, exceptions=extensions)
+            assert (clock.due_at, clock.why) == (moment, rules.joined(line.why, why))
+            if line.penalty is not None:
+                assert clock.stake == rules.compensation(clock.order.total_amount, line.penalty)
+            compared += 1
+    assert compared >= 7 * 12
+
+
+def test_a_way_of_dispatch_that_cannot_be():
+    shop = xhs()
+    for wrong in ({"mode": "teleport"}, {"mode": "promised"}, {"mode": "spot", "hours": 0}, {"mode": "spot", "origin": "Mars"}):
+        with pytest.raises(Refused):
+            set_dispatch_mode(store_id=shop.pk, by="user:1", at=PAID, **wrong)
+    assert not DispatchMode.objects.exists()
+    set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=PAID)
+    set_dispatch_mode(store_id=shop.pk, mode="unknown", by="user:1", at=PAID)
+    assert not DispatchMode.objects.exists()
+    assert Store.objects.get(pk=shop.pk) and not TrackingEvent.objects.exists()
