@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -31,8 +32,10 @@ from django.utils.translation import ngettext
 from psycopg import Cursor, DatabaseError, sql
 
 from daifa import __version__
+from daifa.domain.privacy.commands import note_backup
 from daifa.domain.stores.commands import LEASE, NewTask, new_code, open_tasks
 from daifa.domain.stores.queries import place_of_data
+from daifa.flows.privacy import erase_again
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 from daifa.lib.secret import keyed_digest
@@ -48,6 +51,8 @@ SEEDED = {"django_content_type", "auth_permission", "books_account", "stores_ins
 """Tables that an empty database may have rows in: migrations fill them, and the backup's rows replace them."""
 FOLDERS = ("files", "mail")
 MOST_MANIFEST = 256 * 1024 * 1024
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Told (what, done, of how many) while the work goes on."""
@@ -137,9 +142,12 @@ def write_backup(
         ) from error
     finally:
         os.unlink(aside)
+    size = target.stat().st_size
+    with transaction.atomic():  # what is erased from now on is still in it
+        note_backup(place=str(target), sha256=_hash_of(target), size=size, by=by, at=at)
     return Written(
         target, at, len(manifest["tables"]), sum(table["rows"] for table in manifest["tables"]),
-        len(manifest["files"]), target.stat().st_size, bool(passphrase),
+        len(manifest["files"]), size, bool(passphrase),
     )  # fmt: skip
 
 
@@ -273,10 +281,31 @@ def restore_backup(
             code, waiting = _load(archive, manifest, by=by, at=at, progress=progress)
             files = _bring_files(archive, manifest, progress)
     _refresh_statistics()
+    warnings = _settle_key(key, manifest)
+    warnings += _erase_again(by=by, at=at, beside=source.absolute().parent)
     return Restored(
         _taken_at(manifest), sum(table["rows"] for table in manifest["tables"]), files, code,
-        (manifest["installation"] or {}).get("code", ""), waiting, _settle_key(key, manifest),
+        (manifest["installation"] or {}).get("code", ""), waiting, warnings,
     )  # fmt: skip
+
+
+def _erase_again(*, by: str, at: datetime, beside: Path) -> list[str]:
+    """What was erased after the backup was taken is erased from the copy as well. Returns sentences."""
+    try:
+        count = erase_again(by=by, at=at, beside=beside)
+    except Exception as error:  # the copy is there, and quarantined: releasing it tries again and says why not
+        log.warning("Erasures could not be done again: %s", type(error).__name__, exc_info=error)
+        return [_("What was erased since the backup could not be erased again here; it is tried again before the release.")]
+    if not count:
+        return []
+    return [
+        ngettext(
+            "%(count)s erasure that was made since the backup was made here as well.",
+            "%(count)s erasures that were made since the backup were made here as well.",
+            count,
+        )
+        % {"count": count}
+    ]
 
 
 def _manifest(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:

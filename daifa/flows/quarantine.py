@@ -30,6 +30,7 @@ from daifa.domain.stores import commands as stores
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Installation
 from daifa.domain.stores.queries import installation
+from daifa.flows.privacy import erase_again
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 
@@ -90,8 +91,9 @@ def release(*, by: str, at: datetime) -> int:
     """A person lets this copy act again. Raises `Refused`; returns how many purchases and runs are still unknown.
 
     What is unknown stays so: it is never sent again before it was settled. Messages that wait about orders older than
-    the restore are in doubt too: their buyers may have heard already.
+    the restore are in doubt too: their buyers may have heard already. What was erased since the backup is erased first.
     """
+    erase_again(by=by, at=at)
     with transaction.atomic():
         here = installation()
         doubt_suspects(by=by, at=at)

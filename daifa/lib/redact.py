@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import re
 import zipfile
 import zlib
@@ -36,7 +37,8 @@ class Marks:
 
     def __init__(self, values: Iterable[str]) -> None:
         self.values = {value.strip() for value in values if value and value.strip() and value.strip() != GONE}
-        self._by_token: dict[str, list[re.Pattern[str]]] = {}
+        self._by_token: dict[str, list[str]] = {}  # first word of a mark → marks; patterns are made when first met
+        self._patterns: dict[str, re.Pattern[str]] = {}
         self._phones: set[str] = set()
         for value in self.values:
             tokens = _TOKEN.findall(value.lower())
@@ -45,7 +47,7 @@ class Marks:
             digits = re.sub(r"\D", "", value)
             if len(digits) >= 7 and len(digits) * 2 >= len(value):
                 self._phones.add(digits[-9:])
-            self._by_token.setdefault(tokens[0], []).append(_pattern(value, tokens))
+            self._by_token.setdefault(tokens[0], []).append(value)
 
     def __bool__(self) -> bool:
         return bool(self._by_token)
@@ -56,7 +58,7 @@ class Marks:
     def words(self) -> list[str]:
         """The longest word of each mark: a text without any of them holds none of the marks. For a first sieve."""
         words = {max(_TOKEN.findall(value), key=len) for value in self.values if _TOKEN.search(value)}
-        return sorted(words | {phone[-4:] for phone in self._phones})
+        return sorted(words | {phone[-2:] for phone in self._phones})
 
     def are_in(self, text: str) -> bool:
         return self.blanked(text) != text
@@ -67,7 +69,10 @@ class Marks:
             return text
         tokens = set(_TOKEN.findall(text.lower()))
         for token in tokens & self._by_token.keys():
-            for pattern in self._by_token[token]:
+            for value in self._by_token[token]:
+                pattern = self._patterns.get(value)
+                if pattern is None:
+                    pattern = self._patterns[value] = _pattern(value, _TOKEN.findall(value.lower()))
                 text = pattern.sub(GONE, text)
         return _DIGITS.sub(self._phone, text) if self._phones else text
 
@@ -90,7 +95,7 @@ class Marks:
 
 def _pattern(value: str, tokens: list[str]) -> re.Pattern[str]:
     parts = [re.escape(tokens[0])]
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in itertools.pairwise(tokens):
         wide = _is_cjk(before) or _is_cjk(token)
         parts.append(_BETWEEN + ("{0,4}" if wide else "{1,4}") + re.escape(token))
     body = "".join(parts)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from django.utils.translation import get_language
+
 CLASSES: dict[str, tuple[str, str]] = {
     "contact": ("names, addresses, phones and mail", "姓名、地址、电话与邮箱"),
     "letters": ("messages to buyers", "发给买家的消息"),
@@ -88,10 +90,11 @@ PERSONAL: tuple[Place, ...] = (
     Place("aftersales.AftersaleLine", "outcome", "disputes", "marks", "operators"),
     Place("aftersales.Refund", "reason no_claim_reason", "disputes", "marks", "operators"),
     Place("cases.Complaint", "text answer", "disputes", "blank", "platform"),
-    Place("cases.Complaint", "found", "disputes", "marks", "operators"),
+    Place("cases.Complaint", "found", "disputes", "blank", "operators"),
+    Place("shipping.ParcelCheck", "name note reason traces", "disputes", "blank", "operators"),
     Place("cases.Violation", "title note", "disputes", "marks", "platform"),
     Place("cases.Consequence", "note", "disputes", "marks", "operators"),
-    Place("cases.Appeal", "text answer", "disputes", "marks", "platform"),
+    Place("cases.Appeal", "text answer", "disputes", "blank", "platform"),
     Place("cases.DepositMove", "note", "disputes", "marks", "operators"),
     Place("cases.Infringement", "claim counter", "disputes", "marks", "platform"),
     Place("cases.CaseFile", "name note", "disputes", "marks", "platform"),
@@ -112,6 +115,8 @@ PERSONAL: tuple[Place, ...] = (
 FOLDERS: tuple[Folder, ...] = (
     Folder("files/imports/**/*", "papers", "bytes", "operators", "uploads as they came (orders, replies, tracking, lists)", "原样保存的上传文件(订单、回单、物流、价目表)"),
     Folder("files/cases/**/*", "disputes", "delete", "platform", "photos and documents of cases", "案件的照片与文件"),
+    Folder("files/photos/**/*", "disputes", "delete", "operators", "photos of parcels", "包裹照片"),
+    Folder("files/agreements/**/*", "", "kept", "operators", "agreements with suppliers", "与供应商的协议"),
     Folder("files/evidence/**/*", "disputes", "delete", "platform", "evidence packs (PDF and ZIP)", "证据包(PDF 与 ZIP)"),
     Folder("mail/*.eml", "letters", "bytes", "buyer", "letters kept in the local mail folder: to buyers, and workbooks to suppliers", "本地邮件夹:发给买家的信、发给供应商的采购表"),
     Folder("fake/*", "", "kept", "server", "memory of the scripted supplier: references and SKUs only", "脚本供应商的记忆:只有单号与货号"),
@@ -122,11 +127,12 @@ FOLDERS: tuple[Folder, ...] = (
 )  # fmt: skip
 """Everything below DAIFA_HOME; a test runs the loop and finds no file elsewhere."""
 
-CODES = frozenset(
-    "currency country language timezone sha256 by source state state_from state_to kind thing_kind case_kind status code "
-    "layout media_type mime closed_by released_by recorded_by fx_source channel rule appeal_rule connector metric unit "
-    "carrier pgh_label released_by gone_by confirmed_by answered_by decided_by started_by ended_by done_by made_by said_by".split()
-)
+CODES = frozenset((
+    "currency", "country", "language", "timezone", "sha256", "source", "state", "state_from", "state_to", "kind",
+    "thing_kind", "case_kind", "status", "code", "layout", "media_type", "channel", "rule", "appeal_rule", "connector",
+    "metric", "unit", "carrier", "fx_source", "pgh_label",
+    "by", "closed_by", "released_by", "recorded_by", "gone_by", "confirmed_by", "answered_by", "decided_by", "done_by",
+))  # fmt: skip
 """Columns of these names hold codes, wherever they are; so does every column with choices."""
 
 NOT_PERSONAL: dict[str, str] = {
@@ -178,10 +184,6 @@ RULES_OF: dict[str, tuple[str, ...]] = {
 """Rules of the rule book to read before answering how long a class is kept. None of them names a number of days."""
 
 
-def fields_of(place: Place) -> list[str]:
-    return place.fields.split()
-
-
-def places_in(data: str, *how: str) -> list[Place]:
-    """Places of a class that go in one of these ways."""
-    return [place for place in PERSONAL if place.data == data and place.how in how]
+def said(words: tuple[str, str]) -> str:
+    """(English, 中文) in the language in force."""
+    return words[1] if (get_language() or "").startswith("zh") else words[0]

@@ -1,0 +1,385 @@
+"""One buyer with unmistakable marks goes through everything, is erased, and is then looked for everywhere.
+
+The search here shares nothing with the code that erases: whole tables as text, every file, a fresh backup, taken apart.
+"""
+
+import csv
+import io
+import json
+import re
+import zipfile
+from datetime import timedelta
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import translation
+
+from daifa.domain.aftersales.commands import open_case
+from daifa.domain.books.models import Posting
+from daifa.domain.cases.commands import (
+    NewComplaint,
+    attach_files,
+    keep_pack,
+    open_complaints,
+    settle_complaint,
+)
+from daifa.domain.cases.models import Complaint, EvidencePack
+from daifa.domain.imports.models import ImportFile, ImportRow
+from daifa.domain.orders.models import AddressVersion, Order
+from daifa.domain.privacy.commands import Kept, hold_orders, set_retention
+from daifa.domain.privacy.models import BackupTaken, Erasure, LegalHold
+from daifa.domain.purchasing.models import PurchaseRun
+from daifa.domain.stores.commands import NewTask, open_tasks
+from daifa.domain.stores.models import Task
+from daifa.flows import privacy
+from daifa.flows.audit import audit
+from daifa.flows.backup import restore_backup, write_backup
+from daifa.flows.work import work_until_idle
+from daifa.lib import bulk
+from daifa.lib.refusal import Refused
+from tests import cast, postgres
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NAME, PHONE, MAIL = "Zebedee Quillfeather", "+44 7911 555 017", "zebedee.quill@planted.example.invalid"
+STREET, HOUSE, TOWN, CODE = "77 Marmalade Mews", "Flat Ypsilon", "Zyxborough", "ZQ9 7XY"
+REF, NOTE = "quill-ref-zz99", "Leave it with Mr Zebedee at the marmalade gate"
+MARKS = ("zebedee", "quillfeather", "marmalade", "ypsilon", "zyxborough", "zq97xy", "7911555017", "quillref")
+"""As they look without spaces, signs and capitals."""
+
+_HEADING = (
+    "Order number", "Date", "SKU", "Title", "Quantity", "Unit price", "Currency", "Customer", "Name", "Address", "Address 2",
+    "City", "Postcode", "Country", "Phone", "Email", "Note",
+)  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path, settings):
+    top = tmp_path / "home"
+    for folder in ("files", "mail"):
+        (top / folder).mkdir(parents=True)
+    settings.DAIFA_HOME = top
+    settings.EMAIL_FILE_PATH = top / "mail"
+    settings.MEDIA_ROOT = top / "files"
+    return top
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with translation.override("en"):
+        yield
+
+
+def order_file(*, quantity: str = "2") -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_HEADING)
+    for number, buyer in (
+        ("Z1", (REF, NAME, STREET, HOUSE, TOWN, CODE, "GB", PHONE, MAIL, NOTE)),
+        ("A1", ("anna-1", "Anna Wood", "1 High Street", "", "Leeds", "LS1 4AP", "GB", "+44 7700 900123", "anna@example.invalid", "")),
+    ):
+        for sku, price in (("MUG", "12.00"), ("LAMP", "30.00")):
+            writer.writerow([number, "2026-03-02 08:00:00", sku, sku.title(), quantity, price, "GBP", *buyer])
+    return text.getvalue().encode()
+
+
+def loop(shop):
+    """Through the front door to the door of the house, with everything said on the way."""
+    at = cast.MORNING
+    cast.read_file(shop, "orders", f"orders of {NAME}.csv", order_file(), at=at)
+    broken = cast.read_file(shop, "orders", "again.csv", order_file(quantity="some").replace(b"Z1", b"Z2"), at=at)
+    assert broken.rows_refused and ImportRow.objects.exclude(raw=[]).exists()
+    work_until_idle(at=at)
+    at += timedelta(hours=30)
+    run = PurchaseRun.objects.get()
+    cast.answer_run(shop, run.pk, at=at)
+    work_until_idle(at=at)
+    at += timedelta(hours=120)
+    numbers = bulk.fetch(
+        "SELECT p.number, o.number FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id WHERE p.supplier_id = %s",
+        (shop.factory.pk,),
+    )
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["Tracking number", "Time", "Status", "Place"])
+    for number, order in numbers:
+        town, name = (TOWN, NAME) if order == "Z1" else ("Leeds", "Anna Wood")
+        for when, status in ((at - timedelta(hours=2), f"In transit to {town}"), (at - timedelta(hours=1), f"Delivered, signed by {name}")):
+            writer.writerow([number, when.strftime("%Y-%m-%d %H:%M:%S"), status, town])
+    cast.read_file(shop, "tracking", "scans.csv", text.getvalue().encode(), at=at)
+    work_until_idle(at=at)
+    order = Order.objects.get(number="Z1")
+    assert order.status == "delivered", order.status
+    line = order.lines.first()
+    case = open_case(order_id=order.pk, kind="refund", reason="damaged", lines=[(line.pk, 1)],
+                     note=f"{NAME} writes: broken at {STREET}", by=cast.BY, at=at)  # fmt: skip
+    bulk.execute("UPDATE aftersales_aftersalecase SET state = 'closed' WHERE id = %s", (case,))
+    bulk.execute(
+        """INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+           SELECT max(id), 9, %s, 'requested', 'closed', %s FROM history_batch""", (case, at),
+    )  # fmt: skip
+    open_complaints(
+        [NewComplaint("damaged", f"I am {NAME}, call {PHONE}", at, "CP-1", "Z1")], store=shop.store, source=cast.BY, by=cast.BY, at=at
+    )
+    complaint = Complaint.objects.get()
+    attach_files([("a.png", picture(NAME))], store_id=shop.store.pk, thing_kind="complaint", thing=complaint.pk,
+                 note=f"from {NAME}", by=cast.BY, at=at)  # fmt: skip
+    keep_pack(
+        store_id=shop.store.pk, case_kind="complaint", case=complaint.pk, orders=[order.pk], name="pack.zip",
+        content=b"PK not really, but of " + NAME.encode(), language="en", contents=[["order.json", "0" * 64, 1, "order"]],
+        left_out=[f"the address of {NAME}"], revealed=True, reason=f"asked by {NAME}", by=cast.BY, at=at,
+    )  # fmt: skip
+    # What a program or a person may write down by accident.
+    open_tasks([NewTask("supplier_needs_person", shop.store.pk, "supplier", shop.factory.pk, {"sentence": f"Who is {NAME}?"})], at=at)
+    bulk.execute("INSERT INTO history_batch (by, at, reason) VALUES ('user:1', %s, %s)", (at, f"returned by {NAME}, {STREET}"))
+    bulk.execute(
+        """INSERT INTO history_pendingreaction (reaction, things, at, state, reason)
+           VALUES ('invite_review', '{1}', %s, 'suppressed', %s)""", (at, f"mail to {MAIL} failed"),
+    )  # fmt: skip
+    bulk.execute(
+        """INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)
+           VALUES ('default', 'daifa.odd', jsonb_build_object('to', %s::text), 'failed')""", (MAIL.upper(),),
+    )  # fmt: skip
+    from daifa.domain.sourcing.models import Agreement
+
+    agreement = Agreement.objects.first()
+    agreement.note = f"complained to us about {NAME}"
+    agreement.save()  # and once more in the history of edits
+    (Path(settings.MEDIA_ROOT) / "imports" / "left.part").write_bytes(order_file())
+    return at
+
+
+def picture(words: str) -> bytes:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Comment", words)
+    found = io.BytesIO()
+    Image.new("RGB", (20, 20), "white").save(found, "PNG", pnginfo=info)
+    return found.getvalue()
+
+
+# --- The search ---------------------------------------------------------------------------------------------------
+
+
+def plain(text: str) -> str:
+    return re.sub(r"[\W_]", "", text.lower())
+
+
+def in_text(text: str) -> set[str]:
+    squeezed = plain(text)
+    return {mark for mark in MARKS if mark in squeezed}
+
+
+def in_bytes(content: bytes) -> set[str]:
+    """Marks in a file: as it is, in what it packs, in what it encodes."""
+    found = in_text(content.decode("utf-8", "replace")) | in_text(content.decode("utf-16-le", "replace"))
+    if content[:4] == b"PK\x03\x04":
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                for name in archive.namelist():
+                    found |= in_text(name) | in_bytes(archive.read(name))
+        except zipfile.BadZipFile:
+            pass
+    if b"MIME-Version" in content[:3000]:
+        letter = message_from_bytes(content)
+        for part in letter.walk():
+            body = part.get_payload(decode=True)
+            if isinstance(body, bytes):
+                found |= in_bytes(body)
+    # COPY writes bytea as hexadecimal digits
+    for digits in re.findall(rb"\\x((?:[0-9a-f]{2}){8,})", content):
+        found |= in_bytes(bytes.fromhex(digits.decode()))
+    return found
+
+
+def in_database() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    tables = [row[0] for row in bulk.fetch("SELECT relname FROM pg_class WHERE relkind IN ('r', 'm') AND relnamespace = 'public'::regnamespace")]
+    assert len(tables) > 80
+    for table in tables:
+        for (row,) in bulk.fetch(f'SELECT t::text FROM "{table}" t'):
+            if marks := in_bytes(row.replace('"\\\\x', '"\\x').replace("\\\\", "\\").encode()):
+                found.setdefault(table, set()).update(marks)
+    return found
+
+
+def in_files(top: Path) -> dict[str, set[str]]:
+    return {
+        path.relative_to(top).as_posix(): marks
+        for path in top.rglob("*") if path.is_file() and (marks := in_bytes(path.read_bytes()) | in_text(path.name))
+    }  # fmt: skip
+
+
+def books() -> list[tuple]:
+    return list(Posting.objects.order_by("entry_id", "line_no").values_list("entry_id", "line_no", "account_id", "currency", "amount"))
+
+
+def answer_all(at) -> None:
+    set_retention([Kept(data, 0, None, "asked our adviser") for data in ("contact", "letters", "papers", "disputes")], by=cast.BY, at=at)
+
+
+# --- The stories --------------------------------------------------------------------------------------------------
+
+
+def test_an_erased_buyer_is_nowhere(home, tmp_path):
+    shop = cast.open_shop()
+    at = loop(shop)
+    scope = [shop.store.pk]
+    assert len(in_database()) >= 14, in_database().keys()
+    assert {name.split("/")[0] for name in in_files(home)} == {"files", "mail"}
+    before = write_backup(tmp_path / "before.daifa", by="test", at=at)
+    assert in_bytes(before.path.read_bytes()) == set(MARKS)
+    money, entries = books(), bulk.fetch("SELECT count(*) FROM books_entry")
+    mark = AddressVersion.objects.get(order__number="Z1")
+    sent_to = address_of(mark)
+    files = {row.sha256: row.rows_in for row in ImportFile.objects.all()}
+    run = PurchaseRun.objects.get()
+
+    # The open dispute keeps it, and says why.
+    person = privacy.find_person(scope, email=MAIL.upper())
+    assert [Order.objects.get(pk=order).number for order in person.orders] == ["Z1"]
+    answer_all(at)
+    held = privacy.erase_person(person, by=cast.BY, at=at)
+    assert held.erasure is None and not Erasure.objects.exists()
+    assert [stay.sentence() for stay in held.stays] == [
+        "A dispute is open (CP-1), and the original records may be asked for: order Z1."
+    ]
+    assert AddressVersion.objects.get(order__number="Z1").name == NAME
+
+    settle_complaint(complaint_id=Complaint.objects.get().pk, outcome="refunded", by=cast.BY, at=at)
+    told = privacy.what_we_hold(person, at=at)
+    assert told.may_go and told.stays == []
+    assert {row["code"] for row in told.told} == {"gifts-factory", "gifts-system"}
+    assert in_database() and in_files(home), "counting changes nothing"
+    done = privacy.erase_person(person, by=cast.BY, at=at)
+    assert done.stays == [] and done.erasure is not None
+    assert done.counts == told.counts
+    assert {backup.place for backup in done.backups} == {str(before.path)}
+
+    assert in_database() == {}
+    assert in_files(home) == {}
+    after = write_backup(tmp_path / "after.daifa", by="test", at=at)
+    assert in_bytes(after.path.read_bytes()) == set()
+    assert books() == money and bulk.fetch("SELECT count(*) FROM books_entry") == entries
+    assert audit() == []
+
+    # What must outlive: the other buyer, hashes, counts, and where the parcel went.
+    assert AddressVersion.objects.get(order__number="A1").name == "Anna Wood"
+    assert "anna" in plain("".join(path.read_bytes().decode("utf-8", "replace") for path in (home / "files").rglob("*") if path.is_file()))
+    assert {row.sha256: row.rows_in for row in ImportFile.objects.all()} == files
+    again = PurchaseRun.objects.get()
+    assert (again.sha256, again.rows) == (run.sha256, run.rows) and len(again.content) > 0
+    assert privacy.goes_to(mark.order_id, 1, sent_to)
+    assert not privacy.goes_to(mark.order_id, 1, sent_to.__class__(name="Somebody Else", line1=STREET, country="GB"))
+    order = Order.objects.get(number="Z1")
+    assert (order.total_amount, order.country, order.status) == (84, "GB", "delivered")
+    assert EvidencePack.objects.get().erased_at == at
+    # Asked again, we say when.
+    anew = privacy.what_we_hold(privacy.find_person(scope, email=MAIL), at=at)
+    assert anew.orders == [] and [erasure.pk for erasure in anew.erased] == [done.erasure.pk]
+    # An old file read again brings nobody back.
+    rows_before = Order.objects.count()
+    cast.read_file(shop, "orders", "old.csv", order_file(), at=at)
+    assert Order.objects.count() == rows_before and AddressVersion.objects.get(order__number="Z1").name == done.erasure.token
+
+
+def address_of(version):
+    from daifa.connectors.contract import Address
+
+    return Address(**{name: getattr(version, name) for name in (
+        "name", "line1", "line2", "city", "region", "postcode", "country", "phone", "email", "raw", "token")})  # fmt: skip
+
+
+def test_restoring_an_older_backup_erases_again(home, tmp_path):
+    shop = cast.open_shop()
+    at = loop(shop)
+    settle_complaint(complaint_id=Complaint.objects.get().pk, outcome="refunded", by=cast.BY, at=at)
+    answer_all(at)
+    write_backup(tmp_path / "old.daifa", by="test", at=at)
+    done = privacy.erase_person(privacy.find_person([shop.store.pk], phone="07911 555017"), by=cast.BY, at=at)
+    assert done.erasure is not None
+    assert (home / "erasures.jsonl").is_file() and (tmp_path / "erasures.jsonl").is_file()
+    assert in_files(home) == {} and in_bytes((tmp_path / "erasures.jsonl").read_bytes()) == set()
+    postgres.restore_first_rows(connection)
+    for path in [path for path in home.rglob("*") if path.is_file()]:
+        path.unlink()  # another machine: only the backup and what lies beside it came along
+    restored = restore_backup(tmp_path / "old.daifa", by="test", at=at + timedelta(days=1))
+    assert restored.warnings == ["1 erasure that was made since the backup was made here as well."]
+    assert in_database() == {} and in_files(home) == {}
+    assert [(row.uuid, row.kind, row.token) for row in Erasure.objects.all()] == [(done.erasure.uuid, "person", done.erasure.token)]
+    assert AddressVersion.objects.get(order__number="A1").name == "Anna Wood"
+    assert audit() == []
+
+
+def test_nothing_goes_before_somebody_said_how_long_it_is_kept(home):
+    shop = cast.open_shop()
+    at = loop(shop)
+    settle_complaint(complaint_id=Complaint.objects.get().pk, outcome="refunded", by=cast.BY, at=at)
+    person = privacy.find_person([shop.store.pk], name="zebedee  QUILLFEATHER", number="Z1")
+    nothing = privacy.erase_person(person, by=cast.BY, at=at)
+    assert nothing.erasure is None and {stay.code for stay in nothing.stays} == {"unknown"}
+    assert "Nobody has said how long names, addresses, phones and mail are kept in Example Gifts" in nothing.stays[-1].sentence() + "".join(
+        stay.sentence() for stay in nothing.stays
+    )
+    assert Task.objects.filter(kind="retention_unknown", closed_at=None, store=shop.store).count() == 1
+    assert privacy.keep_retention(at=at)["erased"] == 0
+    set_retention([Kept("contact", 30, 60, "contract"), Kept("letters", 0, None, "x"), Kept("papers", 0, 60, "x"), Kept("disputes", 0, 900, "x")],
+                  by=cast.BY, at=at)  # fmt: skip
+    assert not Task.objects.filter(kind="retention_unknown", closed_at=None).exists()
+    assert {stay.code for stay in privacy.what_we_hold(person, at=at).stays} == {"too_early"}
+    # Held by hand, then its time is over.
+    hold_orders(person.orders, reason="the carrier investigates", by=cast.BY, at=at)
+    late = at + timedelta(days=61)
+    assert privacy.keep_retention(at=late)["erased"] == 1, "the other buyer's order has had its time"
+    assert AddressVersion.objects.get(order__number="A1").name.startswith("erased:")
+    assert AddressVersion.objects.get(order__number="Z1").name == NAME
+    LegalHold.objects.update(released_at=late, released_by="user:1")
+    privacy.keep_retention(at=late)
+    assert AddressVersion.objects.get(order__number="Z1").name.startswith("erased:")
+    assert Complaint.objects.get().text, "complaints are kept longer here"
+    assert privacy.keep_retention(at=late)["erased"] == 0
+    privacy.keep_retention(at=at + timedelta(days=901))
+    assert Complaint.objects.get().text == ""
+    assert audit() == []
+
+
+def test_a_closed_store_is_shredded_and_its_books_stay(home):
+    shop = cast.open_shop()
+    at = loop(shop)
+    money = books()
+    answer_all(at)
+    first = privacy.shred_store(shop.store.pk, by=cast.BY, at=at)
+    assert {stay.code for stay in first.stays} == {"dispute_open"}
+    assert AddressVersion.objects.get(order__number="Z1").name == NAME
+    assert AddressVersion.objects.get(order__number="A1").name.startswith("erased:")
+    settle_complaint(complaint_id=Complaint.objects.get().pk, outcome="refunded", by=cast.BY, at=at)
+    second = privacy.shred_store(shop.store.pk, by=cast.BY, at=at)
+    assert second.stays == []
+    assert in_database() == {} and in_files(home) == {}
+    assert bytes(PurchaseRun.objects.get().content) == b""
+    assert privacy.shred_store(shop.store.pk, by=cast.BY, at=at).counts == {}, "doing it again finds nothing"
+    assert books() == money and audit() == []
+
+
+def test_who_is_meant_must_be_clear(home):
+    shop = cast.open_shop()
+    cast.read_file(shop, "orders", "o.csv", order_file(), at=cast.MORNING)
+    scope = [shop.store.pk]
+    with pytest.raises(Refused, match="name together with an order number"):
+        privacy.find_person(scope, name=NAME)
+    with pytest.raises(Refused, match="seven digits"):
+        privacy.find_person(scope, phone="12345")
+    assert privacy.find_person(scope, name="Somebody", number="Z1").orders == []
+    assert privacy.find_person([], email=MAIL).orders == [], "only the stores one may see"
+    assert len(privacy.find_person(scope, name=NAME, number="Z1").orders) == 1
+    # Under way: nothing may go.
+    answer_all(cast.MORNING)
+    kept = privacy.erase_person(privacy.find_person(scope, email=MAIL), by=cast.BY, at=cast.MORNING)
+    assert [stay.code for stay in kept.stays] == ["under_way"] and kept.erasure is None
+    assert BackupTaken.objects.count() == 0
+    json.dumps([stay.params for stay in kept.stays])
