@@ -222,6 +222,11 @@ class AuditTest(TestCase):
         self.assertEqual((breach.count, len(breach.ids)), (6, 6))
         self.assertIn("…", breach.sentence)
 
+    def test_a_file_of_which_rows_went_missing_is_named(self):
+        """What was counted adds up; the file holds a row more."""
+        self.plant("UPDATE imports_importfile SET rows_expected = rows_expected + 1 WHERE kind = 'orders'")
+        self.assertIn("7 in the file, 6 in, 6 used", self.breach("import_rows").sentence)
+
     def test_each_missing_guard_is_named(self):
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE books_posting DISABLE TRIGGER postings_balance")
