@@ -3,7 +3,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from daifa.domain.compliance.process import PLAN_STEP, RISK
 from daifa.domain.compliance.rules import MODES
+from daifa.domain.compliance.signals import LEVELS, SIGNALS, STEPS
 
 STATES = [("running", _("running")), ("overdue", _("overdue"))]
 
@@ -86,3 +88,119 @@ class MetricDay(models.Model):
         indexes = [models.Index(fields=["day", "store"], name="metrics_by_day")]
 
 
+# --- Signs of selling without a source, and the plans against them -------------------------------------------------------
+
+
+class Risk(models.Model):
+    """A sign, counted from own data, that makes a store look as if it had no source; with what answers it.
+
+    `count` orders of `base` looked at; `line`: from where on it is serious, in the unit of its kind. Reckoned anew each
+    time; a person may explain it or begin a remedy, and it opens again when it grows after that.
+    """
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=24, choices=[(one.kind, one.words[0]) for one in SIGNALS])
+    state = models.CharField(max_length=10, choices=RISK.choices())
+    level = models.CharField(max_length=4, choices=LEVELS)
+    count = models.IntegerField()
+    base = models.IntegerField()
+    line = models.DecimalField(max_digits=9, decimal_places=4)
+    params = models.JSONField(default=dict)  # fill its sentence; no personal data
+    rule = models.CharField(max_length=60, blank=True, db_default="")  # of the rule book, where the line comes from one
+    found_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)  # when it was explained, or a remedy begun
+    settled_count = models.IntegerField(db_default=0)
+    note = models.CharField(max_length=500, blank=True, db_default="")
+    gone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["store", "kind"], condition=Q(gone_at=None), name="one_risk_each")]
+
+
+class RiskOrder(models.Model):
+    """An order behind a risk and what was seen on it: a parcel, a photo, a case, a purchase. Written anew each time."""
+
+    risk = models.ForeignKey(Risk, on_delete=models.CASCADE, related_name="orders")
+    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, null=True, related_name="+")
+    supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.CASCADE, null=True, related_name="+")
+    thing_kind = models.CharField(max_length=20, blank=True, db_default="")
+    thing = models.BigIntegerField(db_default=0)
+    seen = models.CharField(max_length=200, blank=True, db_default="")
+    at = models.DateTimeField()
+
+
+class PlanStep(models.Model):
+    """A step on the way out of selling without a source: with orders coming in, or with none yet."""
+
+    SITUATIONS = [("orders", _("orders are coming in")), ("no_orders", _("no orders yet"))]
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, related_name="+")
+    situation = models.CharField(max_length=10, choices=SITUATIONS)
+    kind = models.CharField(max_length=20, choices=[(kind, words[0]) for kind, words in STEPS.items()])
+    state = models.CharField(max_length=8, choices=PLAN_STEP.choices())
+    supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.CASCADE, null=True, related_name="+")
+    note = models.CharField(max_length=500, blank=True, db_default="")
+    due_on = models.DateField(null=True)
+    at = models.DateTimeField()
+    moved_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store", "kind", "supplier"], condition=~Q(state="dropped"), nulls_distinct=False, name="one_step_each"
+            )
+        ]
+
+
+class AffiliateCheck(models.Model):
+    """May this store's account earn commission by links? As a person looked it up on that day."""
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, related_name="+")
+    followers = models.IntegerField()
+    is_adult = models.BooleanField()  # of age, with the real name confirmed
+    is_clean = models.BooleanField()  # no violation on record
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+
+
+class AffiliateLink(models.Model):
+    """A link by which others' goods earn us commission: nothing to ship, no after-sales, no money advanced."""
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=160)
+    url = models.URLField(max_length=500)
+    percent = models.DecimalField(max_digits=6, decimal_places=2, null=True)
+    ended_at = models.DateTimeField(null=True)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["store", "url"], name="affiliate_link_once")]
+
+
+class AffiliatePost(models.Model):
+    """A post or video that carries a link."""
+
+    link = models.ForeignKey(AffiliateLink, on_delete=models.CASCADE, related_name="posts")
+    url = models.URLField(max_length=500)
+    title = models.CharField(max_length=200, blank=True, db_default="")
+    posted_on = models.DateField()
+    by = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["link", "url"], name="affiliate_post_once")]
+
+
+class AffiliateEarning(models.Model):
+    """Commission of one link on one day, as the platform's statement has it. Not in the books before it is paid out."""
+
+    link = models.ForeignKey(AffiliateLink, on_delete=models.CASCADE, related_name="earnings")
+    day = models.DateField()
+    orders = models.IntegerField(db_default=0)
+    amount = models.DecimalField(max_digits=19, decimal_places=4)
+    currency = models.CharField(max_length=3)
+    by = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["link", "day"], name="affiliate_earning_once")]

@@ -1,0 +1,258 @@
+"""What may be done about signs of selling without a source, and about the plans against them. Many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from daifa.domain.compliance.models import (
+    AffiliateCheck,
+    AffiliateEarning,
+    AffiliateLink,
+    AffiliatePost,
+    PlanStep,
+)
+from daifa.domain.compliance.process import PLAN_STEP, RISK
+from daifa.domain.compliance.signals import RANK, STEPS, WITHOUT_ORDERS, settled_stays
+from daifa.domain.history.commands import move, open_batch, record_births
+from daifa.lib import bulk
+from daifa.lib.refusal import Refused
+
+MOST_ORDERS = 1_000
+"""So many orders are kept behind a risk; its count says how many there are."""
+
+
+class Seen(NamedTuple):
+    """One thing behind a risk: an order, who supplied it, where it was seen, what, and when."""
+
+    order: int | None
+    supplier: int | None
+    thing_kind: str
+    thing: int
+    seen: str
+    at: datetime
+
+
+class Found(NamedTuple):
+    """A risk as it was reckoned: level hint, warn or act; `count` of `base`; what is behind it, newest first."""
+
+    store: int
+    kind: str
+    level: str
+    count: int
+    base: int
+    line: Decimal
+    params: dict[str, Any]
+    rule: str
+    seen: Sequence[Seen]
+
+
+@transaction.atomic
+def keep_risks(found: Sequence[Found], *, stores: Sequence[int], by: str, at: datetime) -> dict[str, int]:
+    """Make the risks of these stores what was just found: new ones open, others are brought up to date, the rest is gone.
+
+    One that was explained or is being put right stays so until it grows (`signals.settled_stays`). Counts by outcome.
+    """
+    bulk.execute("SELECT pg_advisory_xact_lock(hashtext('keep_risks'))")
+    there = {
+        (row[0], row[1]): row[2:]
+        for row in bulk.fetch(
+            """SELECT store_id, kind, id, state, settled_at, settled_count FROM compliance_risk
+               WHERE gone_at IS NULL AND store_id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE""",
+            (list(stores),),
+        )
+    }
+    counts = {"new": 0, "kept": 0, "again": 0, "gone": 0}
+    wanted = {(one.store, one.kind): one for one in found}
+    fresh = [one for key, one in wanted.items() if key not in there]
+    ids = dict(zip([(one.store, one.kind) for one in fresh], bulk.next_ids("compliance_risk", len(fresh)), strict=True))
+    bulk.copy_rows(
+        "compliance_risk",
+        ("id", "store_id", "kind", "state", "level", "count", "base", "line", "params", "rule", "found_at", "seen_at"),
+        [
+            (ids[one.store, one.kind], one.store, one.kind, "open", one.level, one.count, one.base, one.line,
+             bulk.json(one.params), one.rule, at, at)
+            for one in fresh
+        ],
+    )  # fmt: skip
+    record_births(RISK, list(ids.values()), "open", by=by, at=at)
+    counts["new"] = len(fresh)
+    again = []
+    for key, (risk, state, settled_at, settled_count) in there.items():
+        one = wanted.get(key)
+        if one is None:
+            continue
+        ids[key] = risk
+        counts["kept"] += 1
+        bulk.execute(
+            """UPDATE compliance_risk SET level = %s, count = %s, base = %s, line = %s, params = %s, rule = %s, seen_at = %s
+               WHERE id = %s""",
+            (one.level, one.count, one.base, one.line, bulk.json(one.params), one.rule, at, risk),
+        )
+        newest = max((seen.at for seen in one.seen), default=None)
+        if state != "open" and not settled_stays(
+            state=state, settled_at=settled_at, settled_count=settled_count, count=one.count, newest=newest
+        ):
+            again.append(risk)
+    counts["again"] = len(move(RISK, again, to="open", by=by, at=at, reason="seen again").moved)
+    gone = [row[0] for key, row in there.items() if key not in wanted]
+    counts["gone"] = len(move(RISK, gone, to="gone", by=by, at=at, reason="not seen any more", set_at="gone_at").moved)
+    bulk.execute("DELETE FROM compliance_riskorder WHERE risk_id = ANY(%s::bigint[])", ([*ids.values(), *gone],))
+    bulk.copy_rows(
+        "compliance_riskorder",
+        ("risk_id", "order_id", "supplier_id", "thing_kind", "thing", "seen", "at"),
+        [
+            (ids[key], seen.order, seen.supplier, seen.thing_kind, seen.thing, seen.seen[:200], seen.at)
+            for key, one in wanted.items()
+            for seen in one.seen[:MOST_ORDERS]
+        ],
+    )
+    return counts
+
+
+@transaction.atomic
+def settle_risk(*, risk_id: int, state: str, note: str, by: str, at: datetime) -> None:
+    """A person explains a risk, or says which remedy was begun. Raises `Refused`.
+
+    A signal that is explained stays counted: only the task goes.
+    """
+    if state not in ("explained", "acted"):
+        raise Refused(_("A risk is explained, or a remedy is begun; choose one."), code="choice_invalid")
+    if not note.strip():
+        raise Refused(_("Write down what explains it, or what was begun."), code="no_reason", field="note")
+    if not move(RISK, [risk_id], to=state, by=by, at=at, reason=note.strip(), set_at="settled_at").moved:
+        raise Refused(_("This risk is not open any more."), code="no_change")
+    bulk.execute(
+        "UPDATE compliance_risk SET settled_count = count, note = %s WHERE id = %s", (note.strip()[:500], risk_id)
+    )
+
+
+def most_serious(levels: Sequence[str]) -> str:
+    """The highest of some levels; "" for none."""
+    return max(levels, key=lambda level: RANK[level], default="")
+
+
+# --- Plans --------------------------------------------------------------------------------------------------------
+
+
+class Step(NamedTuple):
+    """A step to be planned. `supplier` where it is about one."""
+
+    kind: str
+    supplier: int | None = None
+    note: str = ""
+
+
+@transaction.atomic
+def plan_steps(*, store_id: int, steps: Sequence[Step], by: str, at: datetime) -> list[int]:
+    """Add steps to a store's plan; those that stand there already (unless dropped) are left as they are. Returns new ids."""
+    there = set(
+        PlanStep.objects.filter(store_id=store_id).exclude(state="dropped").values_list("kind", "supplier_id")
+    )
+    fresh = [step for step in dict.fromkeys(steps) if (step.kind, step.supplier) not in there]
+    for step in fresh:
+        if step.kind not in STEPS:
+            raise Refused(_("There is no step “%(kind)s”.") % {"kind": step.kind}, code="choice_invalid")
+    ids = bulk.next_ids("compliance_planstep", len(fresh))
+    bulk.copy_rows(
+        "compliance_planstep",
+        ("id", "store_id", "situation", "kind", "state", "supplier_id", "note", "at", "moved_at"),
+        [
+            (one, store_id, "no_orders" if step.kind in WITHOUT_ORDERS else "orders", step.kind, "todo", step.supplier,
+             step.note[:500], at, at)
+            for one, step in zip(ids, fresh, strict=True)
+        ],
+    )  # fmt: skip
+    record_births(PLAN_STEP, ids, "todo", by=by, at=at)
+    return ids
+
+
+@transaction.atomic
+def move_step(*, step_id: int, state: str, note: str, by: str, at: datetime) -> list[int]:
+    """A step goes on. Where the present supplier does not agree, the search for a substitute is planned. New steps' ids.
+
+    Raises `Refused`.
+    """
+    step = PlanStep.objects.filter(pk=step_id).first()
+    if step is None or not move(PLAN_STEP, [step_id], to=state, by=by, at=at, reason=note, set_at="moved_at").moved:
+        raise Refused(_("This step cannot go there any more; look at the plan again."), code="no_change")
+    if note.strip():
+        PlanStep.objects.filter(pk=step_id).update(note=note.strip()[:500])
+    if step.kind == "negotiate" and state in ("failed", "dropped"):
+        return plan_steps(store_id=step.store_id, steps=[Step("substitute", step.supplier_id)], by=by, at=at)
+    if step.kind == "substitute" and state == "done":
+        return plan_steps(store_id=step.store_id, steps=[Step("sample_order"), Step("switch")], by=by, at=at)
+    return []
+
+
+@transaction.atomic
+def finish_negotiations(pairs: Sequence[tuple[int, int]], *, by: str, at: datetime) -> list[int]:
+    """(store, supplier) that may serve now: their open "agree with the supplier" steps are done."""
+    ids = [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT p.id FROM compliance_planstep p
+               JOIN unnest(%s::bigint[], %s::bigint[]) AS d(store, supplier) ON d.store = p.store_id AND d.supplier = p.supplier_id
+               WHERE p.kind = 'negotiate' AND p.state IN ('todo', 'doing') ORDER BY p.id""",
+            ([store for store, _supplier in pairs], [supplier for _store, supplier in pairs]),
+        )
+    ]
+    return move(PLAN_STEP, ids, to="done", by=by, at=at, reason="the agreement satisfies the channel", set_at="moved_at").moved
+
+
+# --- Commission links ---------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def record_affiliate_check(
+    *, store_id: int, followers: int, is_adult: bool, is_clean: bool, by: str, at: datetime
+) -> AffiliateCheck:
+    """What a person looked up about the account. Raises `Refused`."""
+    if followers < 0:
+        raise Refused(_("Followers are counted from 0."), code="value_invalid", field="followers")
+    return AffiliateCheck.objects.create(
+        store_id=store_id, followers=followers, is_adult=is_adult, is_clean=is_clean, by=by, at=at
+    )
+
+
+@transaction.atomic
+def add_affiliate_link(
+    *, store_id: int, name: str, url: str, percent: Decimal | None, by: str, at: datetime
+) -> AffiliateLink:
+    """A commission link; raises `Refused` where it is there already."""
+    if percent is not None and not 0 <= percent <= 100:
+        raise Refused(_("A commission lies between 0 and 100 percent."), code="value_invalid", field="percent")
+    link, created = AffiliateLink.objects.get_or_create(
+        store_id=store_id, url=url, defaults={"name": name.strip()[:160], "percent": percent, "by": by, "at": at}
+    )
+    if not created:
+        raise Refused(_("This link is recorded already, as “%(name)s”.") % {"name": link.name}, code="known", field="url")
+    open_batch(by=by, at=at, reason=f"add_affiliate_link: {link.pk}")
+    return link
+
+
+@transaction.atomic
+def add_affiliate_post(*, link_id: int, url: str, title: str, posted_on: date, by: str, at: datetime) -> AffiliatePost:
+    """A post that carries a link; the same address twice is one."""
+    post, _created = AffiliatePost.objects.get_or_create(
+        link_id=link_id, url=url, defaults={"title": title.strip()[:200], "posted_on": posted_on, "by": by}
+    )
+    return post
+
+
+@transaction.atomic
+def record_affiliate_earning(
+    *, link_id: int, day: date, orders: int, amount: Decimal, currency: str, by: str, at: datetime
+) -> AffiliateEarning:
+    """What a link earned on a day; told again it replaces the earlier figure. Raises `Refused`."""
+    if amount < 0 or orders < 0:
+        raise Refused(_("Commission and orders are not negative; correct an earlier day instead."), code="value_invalid", field="amount")
+    earning, _created = AffiliateEarning.objects.update_or_create(
+        link_id=link_id, day=day, defaults={"orders": orders, "amount": amount, "currency": currency, "by": by}
+    )
+    return earning

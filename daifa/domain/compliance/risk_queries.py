@@ -1,0 +1,113 @@
+"""Reads of risks and plans. `scope` (ids of the stores the caller may see) comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Case, Count, F, IntegerField, Sum, Value, When
+
+from daifa.domain.compliance.models import (
+    AffiliateCheck,
+    AffiliateLink,
+    AffiliatePost,
+    PlanStep,
+    Risk,
+    RiskOrder,
+)
+
+NEWEST = ("-rank", "-id")
+_RANK = Case(
+    When(state="gone", then=Value(0)), When(level="act", then=Value(3)), When(level="warn", then=Value(2)),
+    default=Value(1), output_field=IntegerField(),
+)  # fmt: skip
+
+
+def risk_page(
+    scope: Sequence[int], *, state: str | None = None, kind: str | None = None, cursor: Any = None, limit: int = 50
+) -> list[Risk]:
+    """At most `limit` risks, the serious ones first; those that are gone only where asked for."""
+    from daifa.lib.paging import Cursor
+
+    found = Risk.objects.filter(store_id__in=list(scope)).annotate(rank=_RANK)
+    found = found.filter(state=state) if state else found.exclude(state="gone")
+    if kind:
+        found = found.filter(kind=kind)
+    return (cursor or Cursor(NEWEST)).slice(found, limit)
+
+
+def risk_detail(scope: Sequence[int], risk_id: int) -> Risk | None:
+    return Risk.objects.filter(pk=risk_id, store_id__in=list(scope)).first()
+
+
+def behind(risk_id: int, limit: int = 200) -> list[dict[str, Any]]:
+    """What is behind a risk, newest first, with `order_number` and `supplier_name`."""
+    return list(
+        RiskOrder.objects.filter(risk_id=risk_id)
+        .annotate(order_number=F("order__number"), supplier_name=F("supplier__name"))
+        .order_by("-at", "-id")
+        .values()[:limit]
+    )
+
+
+def suppliers_behind(risk_id: int) -> list[tuple[int, str, int]]:
+    """(supplier, name, things) behind a risk, most first."""
+    return list(
+        RiskOrder.objects.filter(risk_id=risk_id, supplier__isnull=False)
+        .values_list("supplier_id", "supplier__name")
+        .annotate(n=Count("id"))
+        .order_by("-n", "supplier_id")
+    )
+
+
+def open_risks(scope: Sequence[int]) -> dict[int, list[Risk]]:
+    """Store → its risks that are not gone."""
+    found: dict[int, list[Risk]] = {}
+    for one in Risk.objects.filter(store_id__in=list(scope), gone_at=None).order_by("store_id", "kind"):
+        found.setdefault(one.store_id, []).append(one)
+    return found
+
+
+def steps_of(scope: Sequence[int], situation: str) -> list[dict[str, Any]]:
+    """Steps of the plans of one situation, in the order of planning, with `supplier_name`."""
+    return list(
+        PlanStep.objects.filter(store_id__in=list(scope), situation=situation)
+        .annotate(supplier_name=F("supplier__name"))
+        .order_by("store_id", "id")
+        .values()
+    )
+
+
+def step_of(scope: Sequence[int], step_id: int) -> PlanStep | None:
+    return PlanStep.objects.filter(pk=step_id, store_id__in=list(scope)).first()
+
+
+def affiliate_check(store_id: int) -> AffiliateCheck | None:
+    """The newest look at the account."""
+    return AffiliateCheck.objects.filter(store_id=store_id).order_by("-at", "-id").first()
+
+
+def affiliate_links(scope: Sequence[int]) -> list[dict[str, Any]]:
+    """Links with how many posts carry them and what they earned, by currency of the store's statements."""
+    rows = list(
+        AffiliateLink.objects.filter(store_id__in=list(scope)).order_by("store_id", "-id")
+        .annotate(currency=F("store__currency")).values()
+    )  # fmt: skip
+    ids = [row["id"] for row in rows]
+    posts = dict(
+        AffiliatePost.objects.filter(link_id__in=ids).values_list("link_id").annotate(n=Count("id"))
+    )
+    earned = {
+        row[0]: row[1:]
+        for row in AffiliateLink.objects.filter(id__in=ids, earnings__isnull=False).values_list("id").annotate(
+            amount=Sum("earnings__amount"), orders=Sum("earnings__orders")
+        )
+    }  # fmt: skip
+    for row in rows:
+        row["posts"] = posts.get(row["id"], 0)
+        row["amount"], row["orders"] = earned.get(row["id"], (None, 0))
+    return rows
+
+
+def affiliate_link(scope: Sequence[int], link_id: int) -> AffiliateLink | None:
+    return AffiliateLink.objects.filter(pk=link_id, store_id__in=list(scope)).first()
