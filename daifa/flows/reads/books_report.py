@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from babel.dates import format_date
@@ -18,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.books import queries
 from daifa.lib import bulk
-from daifa.lib.refusal import Refused
+from daifa.lib.pdf import pdf_of
 
 _PAGE = """<!doctype html><html lang="{{ language }}"><head><meta charset="utf-8"><title>{{ title }}</title><style>
 @page { size: A4; margin: 20mm 18mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 8pt; color: #667382 } }
@@ -43,15 +40,9 @@ def books_report_pdf(scope: Sequence[int], month: date, language: str, *, curren
     `currency` "" = that of most of the stores. Raises `Refused` naming the Debian package where a library or a font
     is missing. Takes about two seconds: call it from a job or a download, not from a page.
     """
-    weasyprint = _weasyprint()
-    if language.startswith("zh") and not _has_chinese_font():
-        raise Refused(
-            _("There is no font with Chinese characters here: install Debian's fonts-noto-cjk."),
-            code="font_missing",
-        )
     with translation.override(language):
         page = Engine().from_string(_PAGE).render(Context(_contents(scope, month, language, currency)))
-    return weasyprint.HTML(string=page, url_fetcher=_fetch_nothing).write_pdf()
+    return pdf_of(page, language=language)
 
 
 def _contents(scope: Sequence[int], month: date, language: str, currency: str) -> dict[str, Any]:
@@ -119,30 +110,3 @@ def _contents(scope: Sequence[int], month: date, language: str, currency: str) -
 
 def _cells(*cells: tuple[str, str]) -> list[dict[str, str]]:
     return [{"text": text, "look": look} for text, look in cells]
-
-
-def _weasyprint() -> Any:
-    try:
-        import weasyprint
-    except OSError as error:  # its bindings load pango when they are imported
-        raise Refused(
-            _(
-                "PDFs need a library that is missing: install Debian's libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0."
-            ),
-            code="library_missing",
-        ) from error
-    return weasyprint
-
-
-@lru_cache(maxsize=1)
-def _has_chinese_font() -> bool:
-    """Whether a font covers Chinese; where nobody can say, yes."""
-    tool = shutil.which("fc-list")
-    if tool is None:
-        return True
-    done = subprocess.run([tool, ":lang=zh", "family"], capture_output=True, check=False, timeout=20)
-    return done.returncode != 0 or bool(done.stdout.strip())
-
-
-def _fetch_nothing(url: str, *_args: Any, **_options: Any) -> dict[str, Any]:
-    raise ValueError("A report loads nothing from outside.")

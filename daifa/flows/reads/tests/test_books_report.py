@@ -11,6 +11,7 @@ from daifa.domain.books.commands import NewEntry, post_entries
 from daifa.domain.sourcing.models import Supplier
 from daifa.domain.stores.models import Store
 from daifa.flows.reads import books_report
+from daifa.lib import pdf
 from daifa.lib.refusal import Refused
 
 pytestmark = pytest.mark.django_db
@@ -75,13 +76,13 @@ def test_an_empty_scope_still_has_a_report():
 
 def test_a_missing_font_names_its_package(shop, monkeypatch):
     pytest.importorskip("weasyprint", exc_type=OSError)
-    books_report._has_chinese_font.cache_clear()
+    pdf.has_chinese_font.cache_clear()
     monkeypatch.setattr(
-        books_report.shutil, "which", lambda _name: "/bin/true"
+        pdf.shutil, "which", lambda _name: "/bin/true"
     )  # a machine with no such font
     with pytest.raises(Refused, match="fonts-noto-cjk"):
         books_report.books_report_pdf([shop.pk], MARCH, "zh-hans")
-    books_report._has_chinese_font.cache_clear()
+    pdf.has_chinese_font.cache_clear()
 
 
 def test_a_missing_library_names_its_packages(shop, monkeypatch):
