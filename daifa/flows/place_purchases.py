@@ -549,6 +549,13 @@ def _mail_run(run: int, email: str, *, local: bool, by: str, at: datetime) -> st
             return "unknown"
         if row[1] != "fixed":
             return "done"
+        if row[7] and not row[4]:  # answered although we never sent it: he has it from elsewhere
+            bulk.execute("UPDATE purchasing_purchaserun SET times_sent = 1 WHERE id = %s", (run,))  # the next says REPEAT
+            if not row[6]:
+                _place_run(run, by=by, at=at, proof="the supplier answered it")
+                return "answered"
+            _run_unknown(run, "The supplier answered a part of it, although it was not sent.", by=by, at=at)
+            return "unknown"
         if not email:
             open_tasks(
                 [NewTask(kind="run_without_address", store_id=row[5], thing_kind="run", thing=run, params={"name": row[2]})],
@@ -598,14 +605,20 @@ def repeat_name(name: str, times_sent: int) -> str:
 
 
 def _lock_run(run: int) -> tuple[Any, ...]:
-    """Lock the orders of the run, then the run: (id, state, name, sha256, times_sent, store)."""
+    """Lock the orders of the run, then the run.
+
+    (id, state, name, sha256, times_sent, store, whether purchases of it wait for an answer, whether some were answered).
+    """
     bulk.fetch(
         """SELECT id FROM orders_order WHERE id IN (SELECT order_id FROM purchasing_purchaseorder WHERE run_id = %s)
            ORDER BY id FOR NO KEY UPDATE""",
         (run,),
     )
     rows = bulk.fetch(
-        "SELECT id, state, name, sha256, times_sent, store_id FROM purchasing_purchaserun WHERE id = %s FOR NO KEY UPDATE",
+        """SELECT id, state, name, sha256, times_sent, store_id,
+                  EXISTS (SELECT FROM purchasing_purchaseorder p WHERE p.run_id = r.id AND p.state IN ('submitting', 'unknown')),
+                  EXISTS (SELECT FROM purchasing_purchaseorder p WHERE p.run_id = r.id AND p.state IN ('placed', 'refused', 'closed'))
+           FROM purchasing_purchaserun r WHERE id = %s FOR NO KEY UPDATE""",
         (run,),
     )
     if not rows:

@@ -473,6 +473,54 @@ def test_what_the_mail_server_says(error, state, task, home, monkeypatch):
     assert audit() == []
 
 
+def answer(shop: cast.Shop, purchases, *, at) -> None:
+    from daifa.connectors.contract import ReplyRow
+    from daifa.flows.read_replies import apply_replies
+
+    rows = [
+        ReplyRow(row=number, reference=purchase.reference, accepted=2, numbers=(f"RM00000000{number}GB",), shipped=2)
+        for number, purchase in enumerate(purchases, 1)
+    ]
+    assert not apply_replies(rows, supplier=shop.factory.pk, source="t", by="t", at=at).problems
+
+
+def test_a_run_answered_before_it_was_sent_is_not_mailed(home):
+    """Somebody gave him the workbook another way: mailing it now would have him ship twice."""
+    run = fixed_run()
+    shop = cast.Shop(run.store, run.supplier, run.supplier)
+    answer(shop, PurchaseOrder.objects.order_by("pk"), at=AT + SWEEP)
+    assert place_purchases.send_runs(at=AT + 2 * SWEEP)["placed"] == 0
+    run.refresh_from_db()
+    assert run.state == "placed" and not mailed(home)
+    from daifa.domain.history.models import Transition
+    from daifa.domain.purchasing.process import PURCHASE_RUN
+
+    told = Transition.objects.select_related("batch").get(kind=PURCHASE_RUN.kind, thing=run.pk, state_to="placed")
+    assert told.batch.reason == "the supplier answered it"
+    assert place_purchases.repeat_name(run.name, run.times_sent + 1).startswith("REPEAT-2-")
+    place_purchases.send_runs(at=AT + 3 * SWEEP)
+    react(at=AT + 3 * SWEEP)
+    assert not mailed(home) and not Task.objects.filter(closed_at=None).exists()
+    assert audit() == []
+
+
+def test_a_run_answered_in_part_before_it_was_sent_waits_for_a_person(home):
+    run = fixed_run()
+    shop = cast.Shop(run.store, run.supplier, run.supplier)
+    answer(shop, PurchaseOrder.objects.order_by("pk")[:1], at=AT + SWEEP)
+    for number in (2, 3):
+        assert place_purchases.send_runs(at=AT + number * SWEEP)["placed"] == 0
+    run.refresh_from_db()
+    assert run.state == "unknown" and not mailed(home)
+    assert Task.objects.get(closed_at=None).kind == "run_unknown"
+    place_purchases.settle_run(run.pk, False, by="user:1", at=AT + 4 * SWEEP)
+    place_purchases.send_runs(at=AT + 5 * SWEEP)
+    run.refresh_from_db()
+    assert run.state == "placed" and mailed(home) == [f"REPEAT-2-{run.name}"], "what he answered he must not ship again"
+    react(at=AT + 6 * SWEEP)
+    assert audit() == []
+
+
 def test_a_downloaded_run_is_placed_once_and_says_repeat_from_then_on(home):
     run = fixed_run()
     assert place_purchases.confirm_run(run.pk, by="user:1", at=AT) == 4

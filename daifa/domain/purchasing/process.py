@@ -34,7 +34,9 @@ PURCHASE_RUN = Process(
     kind=7,
     table_name="purchasing_purchaserun",
     table={
-        "fixed": ["sending", "placed"],  # placed straight from fixed: a person downloaded it and said so
+        # Placed straight from fixed: a person downloaded it and said so, or the supplier answered all of it. Unknown
+        # straight from fixed: he answered some of it, so he may have it.
+        "fixed": ["sending", "placed", "unknown"],
         "sending": ["placed", "unknown", "fixed"],
         "unknown": ["placed", "fixed"],  # a person says which
         "placed": [],

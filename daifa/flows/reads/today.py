@@ -305,7 +305,7 @@ def _to_download(scope: Sequence[int]) -> list[Todo]:
                FROM purchasing_purchaserun r JOIN sourcing_supplier s ON s.id = r.supplier_id
                JOIN purchasing_purchaseorder p ON p.run_id = r.id JOIN orders_order o ON o.id = p.order_id
                WHERE r.state = 'fixed' AND s.delivery = 'download' AND r.store_id = ANY(%s::bigint[])
-               GROUP BY r.id, s.id""",
+               GROUP BY r.id, s.id HAVING bool_or(p.state = 'submitting')""",
             (list(scope),),
         )
     ]

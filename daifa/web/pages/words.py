@@ -152,6 +152,10 @@ def case_reasons() -> list[tuple[str, str]]:
 _WHY = {
     "downloaded": N_("downloaded by a person"),
     "mail accepted": N_("taken by the mail server"),
+    "the supplier answered it": N_("the supplier answered it"),
+    "The supplier answered a part of it, although it was not sent.": N_(
+        "The supplier answered a part of it, although it was not sent."
+    ),
     "no scan for too long": N_("no scan for too long"),
     "the factory does not have it": N_("the supplier does not have it"),
 }
