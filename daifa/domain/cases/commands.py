@@ -60,11 +60,15 @@ MOST_POINTS = Decimal(10_000)
 
 @dataclass(slots=True)
 class Taken:
-    """What a command with many rows did: ids written now, references known before, rows refused."""
+    """What a command with many rows did: ids written now, references known before, rows refused.
+
+    `notes`: remarks on rows that were taken (money of a violation that could not be entered).
+    """
 
     added: list[int] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     refused: list[RowRefused] = field(default_factory=list)
+    notes: list[RowRefused] = field(default_factory=list)
 
 
 # --- Violations ---------------------------------------------------------------------------------------------------
@@ -175,7 +179,7 @@ def add_violations(
         if reference in added and wanted.money
     ]  # fmt: skip
     if money:
-        result.refused += move_deposit(money, store=store, by=by, at=at).refused
+        result.notes += move_deposit(money, store=store, by=by, at=at).refused
     open_tasks(
         [
             NewTask(
