@@ -7,15 +7,23 @@ columns left out take their database default. Errors arrive as Django's, with th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import cache, lru_cache
+from json import loads
+from typing import Any, TypeVar
 
-from django.db import connection
-from psycopg import Cursor, sql
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import JSONField, Model
+from psycopg import Cursor, _queries
 from psycopg.types.json import Jsonb
 
 Row = Sequence[Any]
+M = TypeVar("M", bound=Model)
 PREPARED = 1000  # the loop has some 200 statements; psycopg forgets beyond 100 unless told otherwise
+# The driver keeps its reading of 128 statements and reads the others anew at each call; the loop has more than that.
+_queries._query2pg = lru_cache(PREPARED)(_queries._query2pg_nocache)
 FEW = 4  # up to here an INSERT is as cheap as a COPY
+FEW_VALUES = 50  # the driver keeps the reading of statements with at most so many
 
 
 def cursor() -> Any:
@@ -24,7 +32,12 @@ def cursor() -> Any:
     Django's own cursors bind on the client and cannot prepare; jsonb arrives as text on both, and errors as the
     driver's own.
     """
-    connection.ensure_connection()
+    return _cursor(connections[DEFAULT_DB_ALIAS])
+
+
+def _cursor(connection: Any) -> Cursor[Any]:
+    if connection.connection is None:
+        connection.ensure_connection()
     raw = connection.connection
     if raw.prepare_threshold is None and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
         # Django switches preparing off for the connection; behind PgBouncer in transaction mode it has to stay off.
@@ -33,15 +46,24 @@ def cursor() -> Any:
     return Cursor(raw)
 
 
+def _run(query: str, params: Any) -> Cursor[Any]:
+    """The cursor after a prepared statement. Errors arrive as Django's, with the driver's as their cause."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    c = _cursor(connection)
+    try:
+        c.execute(query, params, prepare=True)
+    except psycopg.Error:
+        with connection.wrap_database_errors:
+            raise
+    return c
+
+
 def next_ids(table: str, count: int) -> list[int]:
     """Reserve `count` ids of `table`'s `id` sequence."""
     if count == 0:
         return []
-    with connection.wrap_database_errors, cursor() as c:
-        c.execute(
-            "SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (f"{table}_id_seq", count), prepare=True
-        )
-        return [row[0] for row in c.fetchall()]
+    c = _run("SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (f"{table}_id_seq", count))
+    return [row[0] for row in c.fetchall()]
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
@@ -49,40 +71,86 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Row]) -> int:
     rows = rows if isinstance(rows, list) else list(rows)
     if not rows:
         return 0
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    with connection.wrap_database_errors, cursor() as c:
-        if len(rows) <= FEW:
-            one = sql.SQL("(") + sql.SQL(", ").join(sql.Placeholder() * len(columns)) + sql.SQL(")")
-            statement = sql.SQL("INSERT INTO {} ({}) VALUES ").format(sql.Identifier(table), names)
-            statement += sql.SQL(", ").join([one] * len(rows))
-            c.execute(statement, [value for row in rows for value in row], prepare=True)
-        else:
-            with c.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)) as copy:
-                for row in rows:
-                    copy.write_row(row)
+    if len(rows) <= FEW and len(rows) * len(columns) <= FEW_VALUES:
+        _run(_insert(table, tuple(columns), len(rows)), [value for row in rows for value in row])
+        return len(rows)
+    connection = connections[DEFAULT_DB_ALIAS]
+    with connection.wrap_database_errors, _cursor(connection) as c, c.copy(_copy(table, tuple(columns))) as copy:
+        for row in rows:
+            copy.write_row(row)
     return len(rows)
+
+
+def write_rows(table: str, columns: Sequence[str], rows: Sequence[Row]) -> list[int]:
+    """As `copy_rows`, for a table that numbers its rows itself; returns their ids in order."""
+    if 0 < len(rows) <= FEW and len(rows) * len(columns) <= FEW_VALUES:
+        query = f"{_insert(table, tuple(columns), len(rows))} RETURNING id"
+        return [row[0] for row in _run(query, [value for row in rows for value in row]).fetchall()]
+    ids = next_ids(table, len(rows))
+    copy_rows(table, ("id", *columns), [(one, *row) for one, row in zip(ids, rows, strict=True)])
+    return ids
+
+
+@cache
+def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
+    one = f"({', '.join(['%s'] * len(columns))})"
+    return f"INSERT INTO {_names([table])} ({_names(columns)}) VALUES {', '.join([one] * rows)}"
+
+
+@cache
+def _copy(table: str, columns: tuple[str, ...]) -> str:
+    return f"COPY {_names([table])} ({_names(columns)}) FROM STDIN"
+
+
+def _names(names: Sequence[str]) -> str:
+    """Tables and columns, written in the code, as identifiers; a name cannot end its quotes."""
+    return ", ".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
 def fetch(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
     """Rows of a prepared raw query."""
-    with connection.wrap_database_errors, cursor() as c:
-        c.execute(query, _quick(params), prepare=True)
-        return c.fetchall()
+    return _run(query, _quick(params)).fetchall()
 
 
 def fetch_dicts(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
     """As `fetch`, rows as {column: value}."""
-    with cursor() as c:
-        c.execute(query, params, prepare=True)
-        names = [column.name for column in c.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in c.fetchall()]
+    c = _run(query, _quick(params))
+    names = [column.name for column in c.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in c.fetchall()]
+
+
+def instances(model: type[M], where: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[M]:
+    """Rows of a model under a written-out condition, by a prepared statement: a third of what the ORM's query costs."""
+    names, _ = _columns(model)
+    return _instances(model, f'SELECT {names} FROM "{model._meta.db_table}" WHERE {where}', _quick(params))
+
+
+def insert(model: type[M], values: dict[str, Any]) -> M:
+    """Write one row of a model, {column: value}, and return it with what the database filled in."""
+    names, _ = _columns(model)
+    columns = tuple(values)
+    return _instances(model, f"{_insert(model._meta.db_table, columns, 1)} RETURNING {names}", list(values.values()))[0]
+
+
+def _instances(model: type[M], query: str, params: Any) -> list[M]:
+    _, json_at = _columns(model)
+    rows = _run(query, params).fetchall()
+    for at in json_at:
+        rows = [(*row[:at], row[at] and loads(row[at]), *row[at + 1 :]) for row in rows]
+    fields = [field.attname for field in model._meta.concrete_fields]
+    return [model.from_db(DEFAULT_DB_ALIAS, fields, row) for row in rows]
+
+
+@cache
+def _columns(model: type[Model]) -> tuple[str, list[int]]:
+    """The columns of a model as written in a query, and the places of those that hold JSON (it arrives as text)."""
+    fields = model._meta.concrete_fields
+    return _names([field.column for field in fields]), [i for i, field in enumerate(fields) if isinstance(field, JSONField)]
 
 
 def execute(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     """Run a prepared raw statement; returns the row count."""
-    with connection.wrap_database_errors, cursor() as c:
-        c.execute(query, _quick(params), prepare=True)
-        return c.rowcount
+    return _run(query, _quick(params)).rowcount
 
 
 def _quick(params: Sequence[Any] | dict[str, Any]) -> Sequence[Any] | dict[str, Any]:
