@@ -219,7 +219,8 @@ def main() -> None:
                 first, at = first + count, at + timedelta(hours=1)
             if given.stored == 0:  # warm: imports, prepared statements, caches
                 run_batch(store, 9_000_000, min(given.batch, 20), at, None)
-            bulk.execute("ANALYZE")
+            else:  # an installation of that size has been analysed; a new one has not
+                bulk.execute("ANALYZE")
             connection.commit() if not connection.get_autocommit() else None
             before, rows_before = database_bytes(), _rows()
             profile = None
