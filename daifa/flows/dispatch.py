@@ -14,10 +14,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.history.commands import open_batch
-from daifa.domain.orders.commands import lock_orders
+from daifa.domain.orders.commands import lock_orders_of
 from daifa.domain.shipping import notices
 from daifa.domain.stores.models import Store
-from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 from daifa.lib.sheets import Column, Table, write_csv, write_xlsx
 
@@ -26,14 +25,7 @@ from daifa.lib.sheets import Column, Table, write_csv, write_xlsx
 
 def queue_notices(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     """Parcels that were handed over, or whose number was replaced: the channel is owed one notice for each number."""
-    lock_orders(
-        [
-            row[0]
-            for row in bulk.fetch(
-                "SELECT DISTINCT order_id FROM shipping_parcel WHERE id = ANY(%s::bigint[])", (things,)
-            )
-        ]
-    )
+    lock_orders_of("shipping_parcel", things)
     return notices.queue_notices(things, at=at, by=by).unwanted
 
 

@@ -12,7 +12,6 @@ import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -60,7 +59,6 @@ from daifa.lib.sheets import SheetRefused
 BATCH_DOCUMENTS = 500
 BATCH_ROWS = 5000
 MAX_BYTES = 512 * 1024 * 1024
-_READING_LOCK = 7302
 # What one bad document may raise. OperationalError is among them by descent and is let through where it means a lost race.
 BAD_ROW = (DatabaseError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError)
 
@@ -157,26 +155,40 @@ class _Batch:
 
 
 def read_file(import_id: int, *, by: str, at: datetime, progress: Progress | None = None) -> ImportFile:
-    """Read a received (or stopped) file to its end; returns it with its counts. One reader a file at a time."""
-    with _only_reader(import_id) as alone:
-        file = ImportFile.objects.select_related("store").get(pk=import_id)
-        if not alone or file.state in ("done", "refused"):
-            return file
-        try:
-            _read(file, by=by, at=at, progress=progress)
-        except SheetRefused as refused:
-            with transaction.atomic():
-                imports.refuse(import_id, refused.sentence(), by=by, at=at)
-        except Refused as refused:
-            with transaction.atomic():
-                imports.refuse(import_id, refused.sentence, by=by, at=at)
-        except OSError as error:
-            with transaction.atomic():
-                imports.stop(import_id, _("The file could not be read: %(why)s.") % {"why": error.strerror}, by=by, at=at)
-        else:
-            return file
-        file.refresh_from_db()
+    """Read a received (or stopped) file to its end; returns it with its counts.
+
+    Where two read it at once, what one of them applied counts and the other gives way: each batch commits only if
+    nobody has gone on with the file since it was begun.
+    """
+    file = _file(import_id)
+    if file.state in ("done", "refused"):
         return file
+    try:
+        _read(file, by=by, at=at, progress=progress)
+    except SheetRefused as refused:
+        with transaction.atomic():
+            imports.refuse(import_id, refused.sentence(), by=by, at=at)
+    except Refused as refused:
+        with transaction.atomic():
+            imports.refuse(import_id, refused.sentence, by=by, at=at)
+    except OSError as error:
+        with transaction.atomic():
+            imports.stop(import_id, _("The file could not be read: %(why)s.") % {"why": error.strerror}, by=by, at=at)
+    except imports.ReadElsewhere:
+        pass
+    else:
+        return file
+    return _file(import_id)
+
+
+def _file(import_id: int) -> ImportFile:
+    found = bulk.instances(ImportFile, "id = %s", (import_id,))
+    if not found:
+        raise ImportFile.DoesNotExist(f"There is no import {import_id}.")
+    file = found[0]
+    if file.store_id is not None:
+        file.store = bulk.instances(Store, "id = %s", (file.store_id,))[0]
+    return file
 
 
 def read_later(import_id: int) -> None:
@@ -184,18 +196,8 @@ def read_later(import_id: int) -> None:
     import_string(settings.DAIFA_READ_FILE)(import_id)
 
 
-@contextmanager
-def _only_reader(import_id: int) -> Iterator[bool]:
-    got = bulk.fetch("SELECT pg_try_advisory_lock(%s, %s)", (_READING_LOCK, import_id))[0][0]
-    try:
-        yield got
-    finally:
-        if got:
-            bulk.fetch("SELECT pg_advisory_unlock(%s, %s)", (_READING_LOCK, import_id))
-
-
 def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None) -> None:
-    supplier = Supplier.objects.filter(code=file.supplier_code).first() if file.supplier_code else None
+    supplier = next(iter(bulk.instances(Supplier, "code = %s", (file.supplier_code,))), None) if file.supplier_code else None
     options = dict(file.options)
     reading: Any
     apply: Callable[[_Batch], None]
@@ -229,10 +231,10 @@ def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None)
         def work(
             batch: _Batch = batch, first: bool = not begun, last: bool = following is None, carefully: bool = False
         ) -> dict[str, Any]:
-            # The first batch also begins the import and the last one ends it: a small file is one transaction.
+            # The first batch also begins the import and the last one ends it: a small file is one transaction and one step.
             batch.counts.clear()
             batch.notes.clear()
-            if first:
+            if first and not last:
                 imports.begin(file.pk, by=by, at=at)
             (_apply_carefully if carefully else _apply_whole)(apply, batch)
             fields = imports.add_progress(

@@ -30,6 +30,7 @@ from daifa.connectors.manual import workbook
 from daifa.connectors.registry import ASKABLE_KINDS, supplier_connector
 from daifa.domain.books.queries import rate_on
 from daifa.domain.history.commands import move, record_facts
+from daifa.domain.orders.commands import lock_orders_of
 from daifa.domain.purchasing import commands as purchasing
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
@@ -62,15 +63,6 @@ def draft_purchases(things: list[int], *, at: datetime, by: str) -> dict[int, st
         (things,),
     )
     return {row[0]: "no longer wanted" for row in released}
-
-
-def lock_orders_of(table: str, ids: Sequence[int]) -> None:
-    """Lock the orders that rows of `table` (with an order_id) belong to, in id order."""
-    bulk.fetch(
-        f"""SELECT id FROM orders_order WHERE id IN (SELECT order_id FROM {table} WHERE id = ANY(%s::bigint[]))
-            ORDER BY id FOR NO KEY UPDATE""",
-        (list(ids),),
-    )
 
 
 def _rates(at: datetime) -> Callable[[str, str], purchasing.Rate | None]:
@@ -404,16 +396,17 @@ def _requests(purchases: Sequence[int], code: str) -> dict[int, PurchaseRequest]
     return result
 
 
-def _rows_of(purchases: Sequence[int]) -> list[tuple[Any, ...]]:
-    """Everything a supplier is told, a row a purchase line, in order."""
+def _rows_of(purchases: Sequence[int], *, only_ready: bool = False) -> list[tuple[Any, ...]]:
+    """Everything a supplier is told, a row a purchase line, in order; of those only that are `ready` and in no run."""
     return bulk.fetch(
         """SELECT p.id, p.reference, p.currency, l.line_no, l.supplier_sku, l.quantity - l.cancelled, l.unit_cost,
                   o.title, so.note, a.name, a.line1, a.line2, a.city, a.region, a.postcode, a.country, a.phone, a.token
            FROM purchasing_purchaseorder p JOIN purchasing_purchaseline l ON l.purchase_order_id = p.id
            JOIN orders_orderline o ON o.id = l.order_line_id JOIN orders_order so ON so.id = p.order_id
            JOIN orders_addressversion a ON a.id = p.address_id
-           WHERE p.id = ANY(%s::bigint[]) AND l.quantity > l.cancelled ORDER BY p.id, l.line_no""",
-        (list(purchases),),
+           WHERE p.id = ANY(%s::bigint[]) AND l.quantity > l.cancelled
+             AND (NOT %s OR (p.state = 'ready' AND p.run_id IS NULL)) ORDER BY p.id, l.line_no""",
+        (list(purchases), only_ready),
     )
 
 
@@ -446,20 +439,25 @@ def fix_runs(
             with transaction.atomic():
                 # One writer of runs a supplier: run numbers follow each other without a gap or a clash.
                 bulk.fetch("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE + 1, supplier))
-                ids = [
+                found = [
                     row[0]
                     for row in bulk.fetch(
-                        """SELECT id FROM purchasing_purchaseorder
-                           WHERE supplier_id = %s AND store_id = %s AND state = 'ready' ORDER BY id LIMIT %s""",
+                        """WITH ready AS MATERIALIZED (
+                               SELECT id, order_id FROM purchasing_purchaseorder
+                               WHERE supplier_id = %s AND store_id = %s AND state = 'ready' ORDER BY id LIMIT %s
+                           ), locked AS MATERIALIZED (
+                               SELECT id FROM orders_order WHERE id IN (SELECT order_id FROM ready)
+                               ORDER BY id FOR NO KEY UPDATE
+                           )
+                           SELECT id FROM ready WHERE (SELECT count(*) FROM locked) >= 0 ORDER BY id""",
                         (supplier, store, RUN_SIZE),
                     )
                 ]
-                if not ids:
+                if not found:
                     break
-                lock_orders_of("purchasing_purchaseorder", ids)
-                rows = _rows_of(ids)
-                ids = _still_ready(sorted({row[0] for row in rows}))
-                rows = [row for row in rows if row[0] in ids]
+                # Read anew, now that the orders are ours: some may have been taken or cancelled while we waited.
+                rows = _rows_of(found, only_ready=True)
+                ids = sorted({row[0] for row in rows})
                 if not ids:
                     break
                 content, sha256 = workbook.write_run(
@@ -478,21 +476,9 @@ def fix_runs(
                         content=content, sha256=sha256, purchases=ids, rows=len(rows), by=by, at=at,
                     )
                 )  # fmt: skip
-            if len(ids) < RUN_SIZE:
+            if len(found) < RUN_SIZE:
                 break
     return runs
-
-
-def _still_ready(ids: Sequence[int]) -> list[int]:
-    """Those that nobody took or cancelled while we waited for the locks of their orders."""
-    return [
-        row[0]
-        for row in bulk.fetch(
-            """SELECT id FROM purchasing_purchaseorder WHERE id = ANY(%s::bigint[]) AND state = 'ready' AND run_id IS NULL
-               ORDER BY id""",
-            (list(ids),),
-        )
-    ]
 
 
 def confirm_run(run_id: int, *, by: str, at: datetime) -> int:
@@ -517,7 +503,7 @@ def settle_run(run_id: int, sent: bool, *, by: str, at: datetime) -> int:
             count = _place_run(run_id, by=by, at=at, proof="a person asked the factory")
         else:
             count = 0
-            _settle_run_attempts(run_id, "absent", "A person asked: the factory does not have it.", at=at)
+            purchasing.settle_run_attempts(run_id, "absent", "A person asked: the factory does not have it.", at=at)
             move(PURCHASE_RUN, [run_id], to="fixed", by=by, at=at, reason="the factory does not have it")
             # Still `submitting`: the purchases stay in this fixed run and go out with it.
         close_tasks(kind="run_unknown", thing_kind="run", things=[run_id], by=by, at=at)
@@ -563,14 +549,12 @@ def _mail_run(run: int, email: str, *, local: bool, by: str, at: datetime) -> st
             )  # fmt: skip
             return "later"
         times = row[4] + 1
-        bulk.execute("UPDATE purchasing_purchaserun SET times_sent = %s WHERE id = %s", (times, run))
         purchasing.prepare_run_attempt(run, send_number=times, sha256=row[3], at=at)
-        move(PURCHASE_RUN, [run], to="sending", by=by, at=at)
-        content = bytes(bulk.fetch("SELECT content FROM purchasing_purchaserun WHERE id = %s", (run,))[0][0])
+        move(PURCHASE_RUN, [run], to="sending", by=by, at=at, sets={"times_sent": times})
     name = repeat_name(row[2], times)
     letter = mail.Letter(
         key=f"run-{run}-{times}", to=email, subject=name.removesuffix(".xlsx"), text=f"{name}\nSHA-256 {row[3]}\n", at=at,
-        attachments=[(name, XLSX_TYPE, content)],
+        attachments=[(name, XLSX_TYPE, bytes(row[8]))],
     )  # fmt: skip
     try:
         with mail.Folder() if local or not mail.has_server() else mail.Smtp() as way:
@@ -583,7 +567,7 @@ def _mail_run(run: int, email: str, *, local: bool, by: str, at: datetime) -> st
     except mail.MailError as error:  # certainly not sent
         with transaction.atomic():
             _lock_run(run)
-            _settle_run_attempts(run, "refused", str(error), at=at)
+            purchasing.settle_run_attempts(run, "refused", str(error), at=at)
             bulk.execute("UPDATE purchasing_purchaserun SET times_sent = times_sent - 1 WHERE id = %s", (run,))
             move(PURCHASE_RUN, [run], to="fixed", by=by, at=at, reason=str(error))
             if not isinstance(error, mail.TryLater):
@@ -607,7 +591,8 @@ def repeat_name(name: str, times_sent: int) -> str:
 def _lock_run(run: int) -> tuple[Any, ...]:
     """Lock the orders of the run, then the run.
 
-    (id, state, name, sha256, times_sent, store, whether purchases of it wait for an answer, whether some were answered).
+    (id, state, name, sha256, times_sent, store, whether purchases of it wait for an answer, whether some were answered,
+    content).
     """
     bulk.fetch(
         """SELECT id FROM orders_order WHERE id IN (SELECT order_id FROM purchasing_purchaseorder WHERE run_id = %s)
@@ -617,7 +602,8 @@ def _lock_run(run: int) -> tuple[Any, ...]:
     rows = bulk.fetch(
         """SELECT id, state, name, sha256, times_sent, store_id,
                   EXISTS (SELECT FROM purchasing_purchaseorder p WHERE p.run_id = r.id AND p.state IN ('submitting', 'unknown')),
-                  EXISTS (SELECT FROM purchasing_purchaseorder p WHERE p.run_id = r.id AND p.state IN ('placed', 'refused', 'closed'))
+                  EXISTS (SELECT FROM purchasing_purchaseorder p WHERE p.run_id = r.id AND p.state IN ('placed', 'refused', 'closed')),
+                  content
            FROM purchasing_purchaserun r WHERE id = %s FOR NO KEY UPDATE""",
         (run,),
     )
@@ -628,11 +614,10 @@ def _lock_run(run: int) -> tuple[Any, ...]:
 
 def _place_run(run: int, *, by: str, at: datetime, proof: str) -> int:
     moved = move(PURCHASE_RUN, [run], to="placed", by=by, at=at, reason=proof, set_at="placed_at")
-    _settle_run_attempts(run, "accepted", proof, at=at)
+    purchasing.settle_run_attempts(run, "accepted", proof, at=at)
     if not moved.moved:
         return 0
-    for kind in ("run_unknown", "run_refused", "run_without_address"):
-        close_tasks(kind=kind, thing_kind="run", things=[run], by=by, at=at)
+    close_tasks(kind=("run_unknown", "run_refused", "run_without_address"), thing_kind="run", things=[run], by=by, at=at)
     purchases = [
         row[0]
         for row in bulk.fetch(
@@ -640,20 +625,13 @@ def _place_run(run: int, *, by: str, at: datetime, proof: str) -> int:
             (run,),
         )
     ]
-    return len(purchasing.place(purchases=purchases, by=by, at=at).moved)
+    return len(purchasing.place(purchases=purchases, by=by, at=at))
 
 
 def _run_unknown(run: int, sentence: str, *, by: str, at: datetime) -> None:
     move(PURCHASE_RUN, [run], to="unknown", by=by, at=at, reason=sentence)
-    _settle_run_attempts(run, "unknown", sentence, at=at)
+    purchasing.settle_run_attempts(run, "unknown", sentence, at=at)
     row = bulk.fetch("SELECT store_id, name FROM purchasing_purchaserun WHERE id = %s", (run,))[0]
     open_tasks(
         [NewTask(kind="run_unknown", store_id=row[0], thing_kind="run", thing=run, params={"name": row[1]})], at=at
     )
-
-
-def _settle_run_attempts(run: int, state: str, sentence: str, *, at: datetime) -> None:
-    rows = bulk.fetch(
-        "SELECT id FROM purchasing_placementattempt WHERE run_id = %s AND state IN ('prepared', 'unknown')", (run,)
-    )
-    purchasing.settle_attempts({row[0]: (state, sentence) for row in rows}, at=at)

@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 def react(*, at: datetime, most: int | None = None) -> int:
     """Run what is due, one reaction after the other, until nothing is; returns how many things were reacted to.
 
-    `most` bounds the number of rounds (a round = one reaction over up to GATHER things, in a transaction of its own).
+    `most` bounds the number of rounds (a round = one reaction over up to GATHER things, or all that is due while that
+    is few, in a transaction of its own).
     """
     done = rounds = 0
     idle = False
@@ -67,13 +68,20 @@ def _rounds(at: datetime, *, most: int) -> tuple[int, bool]:
 
 
 def _round(at: datetime, *, carefully: bool) -> int:
-    """One reaction over what is due of it; -1 when nothing is."""
-    rows = history.take_due(at=at, limit=GATHER)
+    """What is due: one reaction over many things, or all reactions over a few; -1 when nothing is."""
+    rows = history.take_due(at=at, limit=GATHER, few=FEW)
     if not rows:
         return -1
-    name = rows[0][0]
+    done = 0
+    for name in dict.fromkeys(name for name, _, _ in rows):
+        attempts = {thing: tries for reaction, things, tries in rows if reaction == name for thing in things}
+        done += _react(name, attempts, at=at, carefully=carefully)
+    return done
+
+
+def _react(name: str, attempts: dict[int, int], *, at: datetime, carefully: bool) -> int:
+    """One reaction over things {id: how often it was tried}."""
     reaction = by_name().get(name)
-    attempts = {thing: tries for _, things, tries in rows for thing in things}
     things = list(attempts)
     if reaction is None:
         history.keep_pending(name, dict.fromkeys(things, "No such reaction."), state="parked", at=at)

@@ -302,8 +302,7 @@ def _count_purchases(lines: list[tuple[_Purchase, LineState]]) -> None:
 
 def _write_answers(touched: list[_Purchase], result: Applied, *, source: str, at: datetime) -> None:
     rows, payable = [], []
-    ids = bulk.next_ids("purchasing_purchaseanswer", len(touched))
-    for answer, purchase in zip(ids, touched, strict=True):
+    for purchase in touched:
         goods, freight, told = Decimal(0), Decimal(0), []
         for line in purchase.lines:
             if line.new_accepted or line.new_rejected or line.new_shipped:
@@ -316,15 +315,15 @@ def _write_answers(touched: list[_Purchase], result: Applied, *, source: str, at
         if goods or freight or any(line.new_accepted for line in purchase.lines):
             if not purchase.accepted_before:
                 freight += purchase.parcel_freight  # the parcel's own freight falls due with the first acceptance
-            payable.append(answer)
-        rows.append((answer, purchase.id, source, goods, freight, json.dumps(told), at))
-    bulk.copy_rows(
+            payable.append(len(rows))
+        rows.append((purchase.id, source, goods, freight, json.dumps(told), at))
+    ids = bulk.write_rows(
         "purchasing_purchaseanswer",
-        ("id", "purchase_order_id", "source", "goods_amount", "freight_amount", "rows", "at"),
+        ("purchase_order_id", "source", "goods_amount", "freight_amount", "rows", "at"),
         rows,
     )
-    result.answers += [row[0] for row in rows]
-    record_facts("purchases_answered", payable, at=at)
+    result.answers += ids
+    record_facts("purchases_answered", [ids[place] for place in payable], at=at)
 
 
 def _write_parcels(touched: list[_Purchase], result: Applied, *, source: str, by: str, at: datetime) -> None:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from daifa.domain.history.commands import move
 from daifa.domain.messages import commands, queries, rules
 from daifa.domain.messages.process import MESSAGE
-from daifa.domain.orders.commands import lock_orders
+from daifa.domain.orders.commands import lock_orders, lock_orders_of
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.queries import installation, why_not_outward
 from daifa.lib import bulk, mail
@@ -56,7 +56,7 @@ def tell_delivered(things: list[int], *, at: datetime, by: str) -> dict[int, str
 
 def tell_number_changed(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     """Parcels whose number was replaced: one correction for each new number, unless the buyer never saw the old one."""
-    lock_orders(queries.orders_of_parcels(things))
+    lock_orders_of("shipping_parcel", things)
     corrections = queries.corrections(things)
     rows = [
         row._replace(version=corrections[row.thing].version, unwanted=corrections[row.thing].unwanted)
@@ -68,7 +68,7 @@ def tell_number_changed(things: list[int], *, at: datetime, by: str) -> dict[int
 
 def invite_review(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     """Parcels that were delivered: one invitation for each order of which nothing is left to deliver."""
-    lock_orders(queries.orders_of_parcels(things))
+    lock_orders_of("shipping_parcel", things)
     orders = queries.fully_delivered_orders(things)
     commands.queue_messages("review", queries.tellings("review", orders), at=at, by=by)
     return {}
@@ -76,7 +76,7 @@ def invite_review(things: list[int], *, at: datetime, by: str) -> dict[int, str]
 
 def _tell_of_parcels(kind: str, things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     # What is suppressed is kept as a message with its reason, so the engine has nothing of its own to keep.
-    lock_orders(queries.orders_of_parcels(things))
+    lock_orders_of("shipping_parcel", things)
     commands.queue_messages(kind, queries.tellings(kind, things), at=at, by=by)
     return {}
 

@@ -16,9 +16,9 @@ from daifa.connectors.contract import RowProblem, TrackingRow
 from daifa.connectors.errors import ConnectorError
 from daifa.connectors.registry import ASKABLE_KINDS, supplier_connector
 from daifa.domain.history.commands import record_facts
+from daifa.domain.orders.commands import lock_orders_of
 from daifa.domain.shipping import commands as shipping
 from daifa.domain.stores.commands import NewTask, open_tasks
-from daifa.flows.place_purchases import lock_orders_of
 from daifa.lib import bulk
 
 PAGE = 500

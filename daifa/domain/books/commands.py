@@ -93,26 +93,29 @@ def post_entries(entries: Iterable[NewEntry], *, by: str) -> Posted:
             del wanted[key]
             result.already.append(key)
         accounts = account_ids()
-        ids = bulk.next_ids("books_entry", len(wanted))
-        rows, postings = [], []
-        for entry_id, (key, (entry, legs)) in zip(ids, wanted.items(), strict=True):
+        ids = _write_entries(
+            [
+                (
+                    entry.store_id, entry.fact, entry.fact_id, entry.at, entry.order_id, entry.supplier_id,
+                    entry.memo[:200], entry.reversal_of, by,
+                )
+                for entry, _ in wanted.values()
+            ],
+        )  # fmt: skip
+        postings = []
+        for entry_id, (key, (_, legs)) in zip(ids, wanted.items(), strict=True):
             result.posted[key] = entry_id
-            rows.append((
-                entry_id, entry.store_id, entry.fact, entry.fact_id, entry.at, entry.order_id, entry.supplier_id,
-                entry.memo[:200], entry.reversal_of, by,
-            ))  # fmt: skip
             postings += [
                 (entry_id, number, accounts[code], currency, amount)
                 for number, (code, currency, amount) in enumerate(legs, 1)
             ]
-        _write_entries(rows)
         bulk.copy_rows("books_posting", ("entry_id", "line_no", "account_id", "currency", "amount"), postings)
     return result
 
 
-def _write_entries(rows: list[tuple[Any, ...]]) -> None:
+def _write_entries(rows: list[tuple[Any, ...]]) -> list[int]:
     try:
-        bulk.copy_rows("books_entry", _ENTRY_COLUMNS, rows)
+        return bulk.write_rows("books_entry", _ENTRY_COLUMNS, rows)
     except IntegrityError as error:
         if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") != "books_locked":
             raise
@@ -123,7 +126,7 @@ def _write_entries(rows: list[tuple[Any, ...]]) -> None:
 
 
 _ENTRY_COLUMNS = (
-    "id", "store_id", "fact", "fact_id", "at", "order_id", "supplier_id", "memo", "reversal_of_id", "by",
+    "store_id", "fact", "fact_id", "at", "order_id", "supplier_id", "memo", "reversal_of_id", "by",
 )  # fmt: skip
 
 

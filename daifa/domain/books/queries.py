@@ -334,19 +334,15 @@ def locked_until(scope: Sequence[int]) -> dict[int, date]:
 
 def posted_facts(keys: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     """Those of the (fact, fact id) that have an entry. One index probe each, whatever the planner knows of the table."""
-    by_fact: dict[str, list[int]] = {}
-    for fact, fact_id in keys:
-        by_fact.setdefault(fact, []).append(fact_id)
-    return [
-        (fact, row[0])
-        for fact, ids in by_fact.items()
-        for row in bulk.fetch(
-            """SELECT w.id FROM unnest(%s::bigint[]) AS w(id) CROSS JOIN LATERAL (
-                   SELECT 1 FROM books_entry WHERE fact = %s AND fact_id = w.id OFFSET 0
-               ) e""",
-            (ids, fact),
-        )
-    ]
+    wanted = list(keys)
+    if not wanted:
+        return []
+    return bulk.fetch(
+        """SELECT w.fact, w.id FROM unnest(%s::text[], %s::bigint[]) AS w(fact, id) CROSS JOIN LATERAL (
+               SELECT 1 FROM books_entry WHERE fact = w.fact AND fact_id = w.id OFFSET 0
+           ) e""",
+        ([fact for fact, _ in wanted], [fact_id for _, fact_id in wanted]),
+    )
 
 
 # --- Per order ----------------------------------------------------------------------------------------------------

@@ -40,14 +40,10 @@ def write_fulfilment(routed: Sequence[RoutedOrder], *, by: str, at: datetime) ->
                 stock[pick.candidate.offer] = stock.get(pick.candidate.offer, 0) + pick.quantity // pick.candidate.factor
         groups += [(one, supplier, picks) for supplier, picks in by_supplier.items()]
         decisions.append((one.order, RULE_VERSION, bulk.json(decision_record(one.decision)), at))
-    ids = bulk.next_ids("fulfilment_fulfilmentorder", len(groups))
-    bulk.copy_rows(
+    ids = bulk.write_rows(
         "fulfilment_fulfilmentorder",
-        ("id", "store_id", "order_id", "supplier_id", "address_id", "state", "at"),
-        [
-            (fo, one.store, one.order, supplier, one.address, "released", at)
-            for fo, (one, supplier, _) in zip(ids, groups, strict=True)
-        ],
+        ("store_id", "order_id", "supplier_id", "address_id", "state", "at"),
+        [(one.store, one.order, supplier, one.address, "released", at) for one, supplier, _ in groups],
     )
     bulk.copy_rows(
         "fulfilment_fulfilmentline",

@@ -5,7 +5,7 @@ Every change of state goes through `move`; every fact through `record_facts`. Bo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -28,6 +28,7 @@ class Moved:
 
     moved: list[int] = field(default_factory=list)
     others: dict[int, str] = field(default_factory=dict)
+    batch: int | None = None  # under which it was recorded; None where nothing was found
 
 
 def open_batch(*, by: str, at: datetime, reason: str = "") -> int:
@@ -40,21 +41,22 @@ def open_batch(*, by: str, at: datetime, reason: str = "") -> int:
 def record_births(
     process: Process, ids: Sequence[int], state: str, *, at: datetime, batch: int | None = None, by: str = "",
     reason: str = "",
-) -> None:  # fmt: skip
+) -> int | None:  # fmt: skip
     """Transitions of rows that were just written in `state` (one of the process's starts).
 
-    Give a `batch`, or `by` (and a `reason`) for one of their own.
+    Give a `batch`, or `by` (and a `reason`) for one of their own. Returns the batch, for what happened with the births.
     """
     if state not in process.starts:
         raise ValueError(f"No {process.name} begins as {state}.")
     if not ids:
-        return
-    bulk.execute(
-        f"""{_batch_cte(batch)}
-        INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
-        SELECT b.id, %(kind)s, thing, '', %(state)s, %(at)s FROM b, unnest(%(ids)s::bigint[]) AS x(thing)""",
+        return batch
+    return bulk.fetch(
+        f"""{_batch_cte(batch)}, kept AS (
+            INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+            SELECT b.id, %(kind)s, thing, '', %(state)s, %(at)s FROM b, unnest(%(ids)s::bigint[]) AS x(thing)
+        ) SELECT id FROM b""",
         {"batch": batch, "by": by, "reason": reason[:300], "kind": process.kind, "state": state, "at": at, "ids": list(ids)},
-    )
+    )[0][0]
 
 
 def _batch_cte(batch: int | None) -> str:
@@ -75,15 +77,17 @@ def move(
     reason: str = "",
     batch: int | None = None,
     set_at: str = "",
+    sets: Mapping[str, Any] | None = None,
 ) -> Moved:
     """Move rows of `process` to state `to` in one statement; must run inside a transaction.
 
     Rows are locked in id order. Those that another hand moved first, or that may not go there, stay and are reported.
-    `set_at` names a datetime column that takes `at` in the same update.
+    The same update gives `at` to the datetime column `set_at`, and further columns their values ({column: value}).
     """
     if not ids:
         return Moved()
-    also = f", {set_at} = %(at)s" if set_at else ""
+    sets = sets or {}
+    also = (f", {set_at} = %(at)s" if set_at else "") + "".join(f", {name} = %(set_{name})s" for name in sets)
     rows = bulk.fetch(
         f"""
         {_batch_cte(batch)}, locked AS MATERIALIZED (
@@ -96,15 +100,16 @@ def move(
             INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
             SELECT b.id, %(kind)s, moved.id, moved.old, %(to)s, %(at)s FROM b, moved
         )
-        SELECT locked.id, locked.state, moved.id IS NOT NULL FROM locked LEFT JOIN moved USING (id) ORDER BY locked.id
+        SELECT locked.id, locked.state, moved.id IS NOT NULL, b.id
+        FROM b, locked LEFT JOIN moved USING (id) ORDER BY locked.id
         """,
         {
             "ids": list(ids), "to": to, "before": process.before(to), "batch": batch, "kind": process.kind, "at": at,
-            "by": by, "reason": reason[:300],
+            "by": by, "reason": reason[:300], **{f"set_{name}": value for name, value in sets.items()},
         },
     )  # fmt: skip
-    result = Moved()
-    for thing, state, went in rows:
+    result = Moved(batch=rows[0][3] if rows else batch)
+    for thing, state, went, _ in rows:
         if went:
             result.moved.append(thing)
         else:
@@ -146,29 +151,37 @@ def wake_worker() -> None:
     import_string(settings.DAIFA_WAKE)()
 
 
-def take_due(*, at: datetime, limit: int) -> list[tuple[str, list[int], int]]:
-    """Take up to `limit` things' worth of what is owed by the reaction that waits longest: (reaction, things, attempts).
+def take_due(*, at: datetime, limit: int, few: int = 0) -> list[tuple[str, list[int], int]]:
+    """Take what is owed, oldest first: [(reaction, things, attempts)].
 
-    The rows go with this transaction: if it fails they are still there. Rows another worker holds are skipped.
+    That is everything while it is no more than `few` things, otherwise up to `limit` things' worth of the one reaction
+    that waits longest. The rows go with this transaction: if it fails they are still there. Rows another worker holds
+    are skipped.
     """
-    return bulk.fetch(
-        """WITH longest AS MATERIALIZED (
-               SELECT reaction FROM history_pendingreaction
+    rows = bulk.fetch(
+        """WITH oldest AS MATERIALIZED (
+               SELECT id, reaction, cardinality(things) AS n FROM history_pendingreaction
                WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %(at)s)
-               ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+               ORDER BY id LIMIT %(few)s + 1 FOR UPDATE SKIP LOCKED
+           ), together AS MATERIALIZED (
+               SELECT count(*) <= %(few)s AND sum(n) <= %(few)s AS yes FROM oldest
            ), locked AS MATERIALIZED (
                SELECT id, things FROM history_pendingreaction
                WHERE state = 'pending' AND (not_before IS NULL OR not_before <= %(at)s)
-                 AND reaction = (SELECT reaction FROM longest)
+                 AND NOT (SELECT yes FROM together) AND reaction = (SELECT reaction FROM oldest ORDER BY id LIMIT 1)
                ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED
            ), taken AS (
-               SELECT id, sum(cardinality(things)) OVER (ORDER BY id) - cardinality(things) AS before FROM locked
+               SELECT id FROM oldest WHERE (SELECT yes FROM together)
+               UNION ALL
+               SELECT id FROM (SELECT id, sum(cardinality(things)) OVER (ORDER BY id) - cardinality(things) AS before
+                               FROM locked) x
+               WHERE before < %(limit)s
            )
-           DELETE FROM history_pendingreaction p USING taken
-           WHERE p.id = taken.id AND taken.before < %(limit)s
-           RETURNING p.reaction, p.things, p.attempts""",
-        {"at": at, "limit": limit},
+           DELETE FROM history_pendingreaction p USING taken WHERE p.id = taken.id
+           RETURNING p.id, p.reaction, p.things, p.attempts""",
+        {"at": at, "limit": limit, "few": few},
     )
+    return [row[1:] for row in sorted(rows)]
 
 
 def keep_pending(

@@ -17,25 +17,32 @@ def receive(
     by: str, at: datetime,
 ) -> ImportFile:  # fmt: skip
     """A file is here; nothing has been read yet."""
-    found = ImportFile.objects.create(
-        kind=kind, store_id=store, supplier_code=supplier_code, name=name[:255], sha256=sha256, size=size,
-        options=options, state="received", by=by, at=at, counts={},
+    file = bulk.insert(
+        ImportFile,
+        {
+            "kind": kind, "store_id": store, "supplier_code": supplier_code, "name": name[:255], "sha256": sha256,
+            "size": size, "options": bulk.json(options), "state": "received", "by": by, "at": at,
+            "counts": bulk.json({}),
+        },
     )  # fmt: skip
-    record_births(IMPORT, [found.pk], "received", by=by, at=at, reason=name)
-    return found
+    record_births(IMPORT, [file.pk], "received", by=by, at=at, reason=name)
+    return file
+
+
+class ReadElsewhere(Exception):
+    """Another reader of the same file was quicker: what was done here is to be rolled back."""
 
 
 def begin(file_id: int, *, by: str, at: datetime) -> None:
-    """Reading begins or goes on. Raises LookupError if it has ended."""
-    moved = move(IMPORT, [file_id], to="reading", by=by, at=at)
-    if not moved.moved:
-        raise LookupError(f"Import {file_id} is {moved.others.get(file_id) or 'gone'}.")
+    """Reading begins or goes on and will take more than one transaction. Raises `ReadElsewhere` if it has ended."""
+    if not move(IMPORT, [file_id], to="reading", by=by, at=at).moved:
+        raise ReadElsewhere(file_id)
 
 
 def add_progress(
     file: ImportFile, *, documents: int, counts: dict[str, dict[str, int]], notes: Sequence[Any], at: datetime
 ) -> dict[str, Any]:
-    """Some documents were applied in this transaction, by the only reader of the file.
+    """Some documents were applied in this transaction. Raises `ReadElsewhere` if `file` is not up to date.
 
     `counts`: {"used" | "not_orders" | "refused": {reason: rows}, "documents": {what became of them: documents}}.
     `notes`: `connectors.contract.RowProblem`; those with rows = 0 are remarks on rows that were used. Returns the
@@ -53,10 +60,13 @@ def add_progress(
         "rows_used": file.rows_used + sums["used"], "rows_not_orders": file.rows_not_orders + sums["not_orders"],
         "rows_refused": file.rows_refused + sums["refused"],
     }  # fmt: skip
-    bulk.execute(
-        f"UPDATE imports_importfile SET {', '.join(f'{name} = %s' for name in fields)} WHERE id = %s",
-        [*(bulk.json(value) if name == "counts" else value for name, value in fields.items()), file.pk],
+    mine = bulk.execute(
+        f"""UPDATE imports_importfile SET {", ".join(f"{name} = %s" for name in fields)}
+            WHERE id = %s AND documents_done = %s AND state IN ('received', 'reading', 'stopped')""",
+        [*(bulk.json(value) if name == "counts" else value for name, value in fields.items()), file.pk, file.documents_done],
     )
+    if not mine:
+        raise ReadElsewhere(file.pk)
     bulk.copy_rows(
         "imports_importrow",
         ("file_id", "row", "rows", "document", "code", "message", "params", "raw", "state", "at"),

@@ -5,9 +5,9 @@ IMPORT = Process(
     kind=10,
     table_name="imports_importfile",
     table={
-        "received": ["reading", "refused", "stopped"],
+        "received": ["reading", "done", "refused", "stopped"],
         "reading": ["reading", "done", "refused", "stopped"],
-        "stopped": ["reading", "refused"],
+        "stopped": ["reading", "done", "refused"],
         "done": [],
         "refused": [],
     },

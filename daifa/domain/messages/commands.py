@@ -96,14 +96,10 @@ def queue_messages(kind: str, rows: Sequence[Telling], *, at: datetime, by: str)
             new.append((row, "queued", ""))
     if not new:
         return result
-    ids = bulk.next_ids(TABLE, len(new))
-    bulk.copy_rows(
+    ids = bulk.write_rows(
         TABLE,
-        ("id", "store_id", "order_id", "kind", "thing", "version", "state", "reason", "at"),
-        [
-            (id_, row.store, row.order, kind, row.thing, row.version, state, reason, at)
-            for id_, (row, state, reason) in zip(ids, new, strict=True)
-        ],
+        ("store_id", "order_id", "kind", "thing", "version", "state", "reason", "at"),
+        [(row.store, row.order, kind, row.thing, row.version, state, reason, at) for row, state, reason in new],
     )
     for born in ("queued", "suppressed"):
         of_state = [id_ for id_, (_row, state, _reason) in zip(ids, new, strict=True) if state == born]

@@ -64,42 +64,25 @@ def _stores(ids: Iterable[int]) -> dict[int, _Store]:
 def tellings(kind: str, things: Sequence[int]) -> list[Telling]:
     """What decides whether `things` (parcels for what is told of a parcel, else orders) are told, in id order."""
     consent = _CONSENT if kind == "review" else "false"
-    facts = f"""o.id, o.store_id, o.is_history, o.units, o.cancelled, o.delivered, {_EMAIL}, {_HAPPENED[kind]}, {consent}"""
+    facts = f"""o.id, o.store_id, s.message_cap, s.kind, s.messages_allowed, s.review_invitations, o.is_history, o.units,
+                o.cancelled, o.delivered, {_EMAIL}, {_HAPPENED[kind]}, {consent}"""
     if kind in rules.PARCEL_KINDS:
         reserve = _STILL_COMING if kind == "in_transit" else "0"
         rows = bulk.fetch(
-            f"""SELECT p.id, p.state, {reserve}, {facts} FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id {_ADDRESSEE}
-                WHERE p.id = ANY(%s::bigint[]) ORDER BY p.id""",
+            f"""SELECT p.id, p.state, {reserve}, {facts} FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+                JOIN stores_store s ON s.id = o.store_id {_ADDRESSEE} WHERE p.id = ANY(%s::bigint[]) ORDER BY p.id""",
             (list(things),),
         )
     else:
         rows = bulk.fetch(
-            f"SELECT o.id, '', 0, {facts} FROM orders_order o {_ADDRESSEE} WHERE o.id = ANY(%s::bigint[]) ORDER BY o.id",
+            f"""SELECT o.id, '', 0, {facts} FROM orders_order o JOIN stores_store s ON s.id = o.store_id {_ADDRESSEE}
+                WHERE o.id = ANY(%s::bigint[]) ORDER BY o.id""",
             (list(things),),
         )
-    stores = _stores(row[4] for row in rows)
-    result = []
-    for (
-        thing,
-        state,
-        reserve,
-        order,
-        store_id,
-        is_history,
-        units,
-        cancelled,
-        delivered,
-        email,
-        happened,
-        consents,
-    ) in rows:
-        store = stores[store_id]
-        facts_ = rules.Facts(
-            store.kind, store.messages_allowed, store.review_invitations, is_history, units, cancelled, delivered, email,
-            happened, consents, state,
-        )  # fmt: skip
-        result.append(Telling(order, thing, facts_, store_id, store.cap, reserve=reserve))
-    return result
+    return [
+        Telling(order, thing, rules.Facts(*facts, state), store, cap, reserve=reserve)
+        for thing, state, reserve, order, store, cap, *facts in rows
+    ]
 
 
 class Correction(NamedTuple):
@@ -156,15 +139,6 @@ def fully_delivered_orders(parcels: Sequence[int]) -> list[int]:
                WHERE o.id IN (SELECT order_id FROM shipping_parcel WHERE id = ANY(%s::bigint[]))
                  AND o.units > 0 AND o.delivered > 0 AND o.delivered >= o.units - o.cancelled ORDER BY o.id""",
             (list(parcels),),
-        )
-    ]
-
-
-def orders_of_parcels(parcels: Sequence[int]) -> list[int]:
-    return [
-        row[0]
-        for row in bulk.fetch(
-            "SELECT DISTINCT order_id FROM shipping_parcel WHERE id = ANY(%s::bigint[])", (list(parcels),)
         )
     ]
 

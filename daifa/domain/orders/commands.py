@@ -39,6 +39,15 @@ def lock_orders(ids: Sequence[int]) -> list[int]:
     ]
 
 
+def lock_orders_of(table: str, ids: Sequence[int]) -> None:
+    """Lock the orders that rows of `table` (with an order_id) belong to, in id order."""
+    bulk.fetch(
+        f"""SELECT id FROM orders_order WHERE id IN (SELECT order_id FROM {table} WHERE id = ANY(%s::bigint[]))
+            ORDER BY id FOR NO KEY UPDATE""",
+        (list(ids),),
+    )
+
+
 def receive_orders(
     *, store: Any, records: Sequence[Any], is_history: Any, by: str, at: datetime, source: str
 ) -> Received:
@@ -73,32 +82,35 @@ def receive_orders(
 
     customers = _customers(store.pk, [record for record, _ in fresh])
     variants = find_variants(store.pk, {line.sku for record, _ in fresh for line in record.lines})
-    ids = bulk.next_ids("orders_order", len(fresh))
     dispatch_time = timedelta(hours=store.dispatch_hours)
     orders, lines, addresses, holds = [], [], [], []
-    for order_id, (record, digest) in zip(ids, fresh, strict=True):
+    kept_only, held = [], []
+    for record, digest in fresh:
         history = bool(is_history(record))
         units, goods, shipping, other = rules.amounts(record.lines)
         address = record.address
-        has_address = address is not None and address.is_complete()
-        missing = not has_address and units > 0 and not history
-        if missing:
-            holds.append((order_id, "buyer_data_missing", bulk.json({}), at))
+        missing = units > 0 and not history and (address is None or not address.is_complete())
+        kept_only.append(history)
+        held.append(missing)
         orders.append((
-            order_id, store.pk, record.number, customers.get(record.customer_ref), record.placed_at,
+            store.pk, record.number, customers.get(record.customer_ref), record.placed_at,
             record.paid_at or record.placed_at, store.currency,
             record.country or (address.country if address else ""), goods, shipping, other, goods + shipping + other,
             record.placed_at + dispatch_time, digest, history, record.note[:500], source,
             1 if address is not None else 0, units, 1 if missing else 0,
         ))  # fmt: skip
+    ids = bulk.write_rows("orders_order", _ORDER_COLUMNS, orders)
+    for order_id, (record, _), history, missing in zip(ids, fresh, kept_only, held, strict=True):
+        if missing:
+            holds.append((order_id, "buyer_data_missing", bulk.json({}), at))
         for number, line in enumerate(record.lines, 1):
             listing, variant = variants.get(line.sku, (None, None)) if line.kind in rules.BOUGHT_KINDS else (None, None)
             lines.append((
                 order_id, number, line.external_id[:60], line.kind, line.sku, line.title[:255], listing, variant,
                 line.quantity, line.unit_price, line.amount,
             ))  # fmt: skip
-        if address is not None:
-            addresses.append(_address_row(order_id, 1, address, at))
+        if record.address is not None:
+            addresses.append(_address_row(order_id, 1, record.address, at))
         result.new.append(order_id)
         if history:
             result.history_numbers.append(record.number)
@@ -107,7 +119,6 @@ def receive_orders(
             result.new_numbers.append(record.number)
             if record.refunded > 0:
                 result.refunded.append((order_id, record))
-    bulk.copy_rows("orders_order", _ORDER_COLUMNS, orders)
     bulk.copy_rows("orders_orderline", _LINE_COLUMNS, lines)
     bulk.copy_rows("orders_addressversion", _ADDRESS_COLUMNS, addresses)
     bulk.copy_rows("orders_hold", ("order_id", "reason", "params", "opened_at"), holds)
@@ -116,7 +127,7 @@ def receive_orders(
 
 
 _ORDER_COLUMNS = (
-    "id", "store_id", "number", "customer_id", "placed_at", "paid_at", "currency", "country", "goods_amount",
+    "store_id", "number", "customer_id", "placed_at", "paid_at", "currency", "country", "goods_amount",
     "shipping_amount", "other_amount", "total_amount", "ship_by_at", "content_hash", "is_history", "note", "source",
     "address_version", "units", "open_holds",
 )  # fmt: skip

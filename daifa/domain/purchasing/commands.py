@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from daifa.domain.fulfilment.commands import give_back
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
-from daifa.domain.history.commands import Moved, move, open_batch, record_births
+from daifa.domain.history.commands import move, record_births
 from daifa.domain.orders.commands import count_lines, release_holds
 from daifa.domain.purchasing import rules
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
@@ -77,39 +77,54 @@ def draft_purchases(
         lines,
     )  # fmt: skip
     if ids:
-        batch = open_batch(by=by, at=at)
-        record_births(PURCHASE_ORDER, ids, "ready", batch=batch, at=at)
+        batch = record_births(PURCHASE_ORDER, ids, "ready", by=by, at=at)
         move(FULFILMENT_ORDER, list(grouped), to="assigned", by=by, at=at, batch=batch)
     return ids
 
 
-def place(*, purchases: Sequence[int], by: str, at: datetime, batch: int | None = None) -> Moved:
-    """The supplier has them: `placed`, with the day he should ship by; the order lines' `purchased` goes up."""
-    moved = move(PURCHASE_ORDER, purchases, to="placed", by=by, at=at, batch=batch, set_at="placed_at")
-    if moved.moved:
-        rows = bulk.fetch(
-            """SELECT DISTINCT s.id, s.handling_days FROM purchasing_purchaseorder p
-               JOIN sourcing_supplier s ON s.id = p.supplier_id WHERE p.id = ANY(%s::bigint[])""",
-            (moved.moved,),
-        )
-        bulk.execute(
-            """UPDATE purchasing_purchaseorder p SET ship_due_at = d.due
-               FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(supplier, due)
-               WHERE p.id = ANY(%s::bigint[]) AND p.supplier_id = d.supplier""",
-            ([row[0] for row in rows], [rules.ship_due(at, row[1]) for row in rows], moved.moved),
-        )
-        count_purchased(moved.moved, 1)
-    return moved
+def place(*, purchases: Sequence[int], by: str, at: datetime, batch: int | None = None) -> list[int]:
+    """The supplier has them: `placed`, with the day he should ship by; the order lines' `purchased` goes up.
+
+    Returns those that were placed now.
+    """
+    rows = bulk.fetch(
+        f"""SELECT p.id, s.handling_days, l.order_line_id, {_LIVE_UNITS} FROM purchasing_purchaseorder p
+            JOIN sourcing_supplier s ON s.id = p.supplier_id JOIN purchasing_purchaseline l ON l.purchase_order_id = p.id
+            WHERE p.id = ANY(%s::bigint[])""",
+        (list(purchases),),
+    )
+    days = {row[0]: row[1] for row in rows}
+    placed: list[int] = []
+    for some in sorted(set(days.values())):
+        moved = move(
+            PURCHASE_ORDER, [purchase for purchase in purchases if days.get(purchase) == some], to="placed", by=by, at=at,
+            batch=batch, set_at="placed_at", sets={"ship_due_at": rules.ship_due(at, some)},
+        )  # fmt: skip
+        placed += moved.moved
+        batch = moved.batch
+    now = set(placed)
+    _count_purchased([(line, units) for purchase, _, line, units in rows if purchase in now], 1)
+    return placed
+
+
+_LIVE_UNITS = "(l.quantity - l.rejected - l.cancelled) * l.factor"
 
 
 def count_purchased(purchases: Sequence[int], sign: int) -> None:
     """Add the live units of these purchases to (or take them from) the order lines' `purchased`."""
     rows = bulk.fetch(
-        """SELECT order_line_id, sum((quantity - rejected - cancelled) * factor)::int FROM purchasing_purchaseline
-           WHERE purchase_order_id = ANY(%s::bigint[]) GROUP BY order_line_id""",
+        f"""SELECT l.order_line_id, {_LIVE_UNITS} FROM purchasing_purchaseline l
+            WHERE l.purchase_order_id = ANY(%s::bigint[])""",
         (list(purchases),),
     )
-    count_lines({line: {"purchased": sign * units} for line, units in rows if units})
+    _count_purchased(rows, sign)
+
+
+def _count_purchased(rows: Iterable[tuple[int, int]], sign: int) -> None:
+    units: dict[int, int] = {}
+    for line, live in rows:
+        units[line] = units.get(line, 0) + live
+    count_lines({line: {"purchased": sign * live} for line, live in units.items() if live})
 
 
 def prepare_attempts(rows: Sequence[tuple[int, str, str]], *, at: datetime) -> dict[int, int]:
@@ -163,6 +178,18 @@ def settle_attempts(results: dict[int, tuple[str, str]], *, at: datetime) -> Non
         )
 
 
+def settle_run_attempts(run: int, state: str, sentence: str, *, at: datetime) -> None:
+    """Write what became of the attempts to send a run that are still open."""
+    if state not in ATTEMPT.table:
+        raise ValueError(state)
+    bulk.execute(
+        """UPDATE purchasing_placementattempt
+           SET state = %s, result = %s, resolved_at = CASE WHEN %s = 'unknown' THEN NULL ELSE %s END
+           WHERE run_id = %s AND state IN ('prepared', 'unknown') AND state = ANY(%s::text[])""",
+        (state, sentence[:300], state, at, run, ATTEMPT.before(state)),
+    )
+
+
 def write_run(
     *, store: int | None, supplier: int, name_of: Callable[[int], str], content: bytes, sha256: str,
     purchases: Sequence[int], rows: int, by: str, at: datetime,
@@ -176,12 +203,10 @@ def write_run(
            VALUES (%s, %s, %s, 'fixed', %s, %s, %s, %s, %s, %s) RETURNING id""",
         (store, supplier, number, name_of(number), content, sha256, len(purchases), rows, at),
     )[0][0]
-    batch = open_batch(by=by, at=at, reason=f"run {number}")
-    moved = move(PURCHASE_ORDER, purchases, to="submitting", by=by, at=at, batch=batch)
+    batch = record_births(PURCHASE_RUN, [run], "fixed", by=by, at=at, reason=f"run {number}")
+    moved = move(PURCHASE_ORDER, purchases, to="submitting", by=by, at=at, batch=batch, sets={"run_id": run})
     if len(moved.moved) != len(purchases):
         raise ValueError("A purchase was taken by another hand while its run was written.")
-    bulk.execute("UPDATE purchasing_purchaseorder SET run_id = %s WHERE id = ANY(%s::bigint[])", (run, list(purchases)))
-    record_births(PURCHASE_RUN, [run], "fixed", batch=batch, at=at)
     return run
 
 

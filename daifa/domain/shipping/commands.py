@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from daifa.domain.history.commands import move, open_batch, record_births, record_facts
+from daifa.domain.history.commands import move, record_births, record_facts
 from daifa.domain.orders.commands import count_lines
 from daifa.domain.shipping.process import PARCEL
 from daifa.lib import bulk
@@ -59,22 +59,21 @@ def write_parcels(
         if key not in existing and key not in fresh:
             fresh[key] = parcel
         lines += [(key, line) for line in parcel.lines]
-    ids = dict(zip(fresh, bulk.next_ids("shipping_parcel", len(fresh)), strict=True))
     orders_of: dict[str, set[int]] = {}
     for order, _supplier, number in fresh:
         orders_of.setdefault(number, set()).add(order)
     units: dict[tuple[int, int, str], int] = {}
     for key, line in lines:
         units[key] = units.get(key, 0) + line[2]
-    bulk.copy_rows(
+    written = bulk.write_rows(
         "shipping_parcel",
         (
-            "id", "store_id", "order_id", "supplier_id", "carrier", "number", "state", "units", "announced_at",
+            "store_id", "order_id", "supplier_id", "carrier", "number", "state", "units", "announced_at",
             "handed_over_at", "last_event_at", "late_at", "is_shared_number",
         ),
         [
             (
-                ids[key], p.store, p.order, p.supplier, p.carrier, p.number,
+                p.store, p.order, p.supplier, p.carrier, p.number,
                 "handed_over" if p.handed_over_at else "announced", units.get(key, 0), at, p.handed_over_at,
                 p.handed_over_at or at, (p.handed_over_at or at) + timedelta(days=p.transit_days),
                 p.number in shared or len(orders_of[p.number]) > 1,
@@ -82,6 +81,7 @@ def write_parcels(
             for key, p in fresh.items()
         ],
     )  # fmt: skip
+    ids = dict(zip(fresh, written, strict=True))
     bulk.copy_rows(
         "shipping_waybillnumber",
         ("parcel_id", "number", "carrier", "confidence", "source", "at"),
@@ -111,10 +111,10 @@ def write_parcels(
         counter["shipped"] += order_units
         counter["delivered"] += order_units if existing.get(key) in delivered else 0
     count_lines(shipped)
-    batch = open_batch(by=by, at=at)
+    batch = None
     for state in ("announced", "handed_over"):
         born = [ids[key] for key, p in fresh.items() if bool(p.handed_over_at) == (state == "handed_over")]
-        record_births(PARCEL, born, state, batch=batch, at=at)
+        batch = record_births(PARCEL, born, state, batch=batch, by=by, at=at)
     return list(ids.values()), list(added), [parcel for parcel in added if parcel in delivered]
 
 
@@ -148,7 +148,6 @@ def replace_numbers(rows: Sequence[tuple[int, str, str]], *, source: str, by: st
         ("parcel_id", "version", "number", "carrier", "source", "at"),
         [(parcel, versions[parcel] + 1, number, carrier, source, at) for parcel, number, carrier in changed],
     )
-    open_batch(by=by, at=at, reason=f"{len(ids)} waybill numbers replaced")
     return ids
 
 
@@ -195,15 +194,7 @@ def record_scans(
     by_parcel: dict[int, list[tuple[datetime, str]]] = {}
     for parcel, when, status in fresh:
         by_parcel.setdefault(parcel, []).append((when, status))
-    newest_move = {
-        parcel: (when, status)
-        for parcel, when, status in bulk.fetch(
-            """SELECT DISTINCT ON (e.parcel_id) e.parcel_id, e.at, e.status FROM unnest(%s::bigint[]) AS x(id)
-               JOIN shipping_trackingevent e ON e.parcel_id = x.id AND e.status = ANY(%s::text[])
-               ORDER BY e.parcel_id, e.at DESC, e.status DESC""",
-            (list(by_parcel), list(_MOVES)),
-        )
-    }
+    newest_move = _newest_moves([parcel for parcel, scans in by_parcel.items() if any(s[1] in _MOVES for s in scans)])
     target: dict[str, list[int]] = {}
     handed: dict[int, datetime] = {}
     last: dict[int, datetime] = {}
@@ -240,9 +231,10 @@ def record_scans(
                FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, t) WHERE p.id = d.id""",
             (list(last), list(last.values())),
         )
-    batch = open_batch(by=by, at=at, reason=source) if target else 0
+    batch = None
     for state, parcels in target.items():
-        moved = move(PARCEL, parcels, to=state, by=by, at=at, batch=batch).moved
+        done = move(PARCEL, parcels, to=state, by=by, at=at, reason=source, batch=batch)
+        moved, batch = done.moved, done.batch
         if state == "delivered":
             result.delivered.extend(moved)
         elif state == "returned_to_sender":
@@ -255,6 +247,21 @@ def record_scans(
         # Also where it has been sent back since: what was delivered was delivered, whichever scan was read first.
         result.delivered[:] = _deliver(delivered_at)
     return len(fresh), result
+
+
+def _newest_moves(parcels: list[int]) -> dict[int, tuple[datetime, str]]:
+    """Parcel → time and status of its newest movement."""
+    if not parcels:
+        return {}
+    return {
+        parcel: (when, status)
+        for parcel, when, status in bulk.fetch(
+            """SELECT DISTINCT ON (e.parcel_id) e.parcel_id, e.at, e.status FROM unnest(%s::bigint[]) AS x(id)
+               JOIN shipping_trackingevent e ON e.parcel_id = x.id AND e.status = ANY(%s::text[])
+               ORDER BY e.parcel_id, e.at DESC, e.status DESC""",
+            (parcels, list(_MOVES)),
+        )
+    }
 
 
 _MOVES = ("in_transit", "out_for_delivery", "attempt_failed", "pickup_ready", "exception", "lost")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from daifa.domain.history.commands import move, open_batch, record_births
+from daifa.domain.history.commands import move, record_births
 from daifa.domain.shipping.process import DISPATCH_NOTICE
 from daifa.lib import bulk
 
@@ -61,18 +61,13 @@ def queue_notices(parcels: Sequence[int], *, at: datetime, by: str) -> Noticed:
     new = [(parcel, *row) for parcel, row in newest.items() if (parcel, row[0]) not in there]
     if not new and not result.replaced:
         return result
-    batch = open_batch(by=by, at=at)
-    result.replaced = move(DISPATCH_NOTICE, result.replaced, to="suppressed", by=by, at=at, batch=batch).moved
-    result.queued = bulk.next_ids(TABLE, len(new))
-    bulk.copy_rows(
+    result.queued = bulk.write_rows(
         TABLE,
-        ("id", "store_id", "parcel_id", "version", "state", "at"),
-        [
-            (id_, store, parcel, version, "queued", at)
-            for id_, (parcel, version, store) in zip(result.queued, new, strict=True)
-        ],
+        ("store_id", "parcel_id", "version", "state", "at"),
+        [(store, parcel, version, "queued", at) for parcel, version, store in new],
     )
-    record_births(DISPATCH_NOTICE, result.queued, "queued", batch=batch, at=at)
+    batch = record_births(DISPATCH_NOTICE, result.queued, "queued", by=by, at=at)
+    result.replaced = move(DISPATCH_NOTICE, result.replaced, to="suppressed", by=by, at=at, batch=batch).moved
     return result
 
 
@@ -89,9 +84,10 @@ def queued_notices(stores: Sequence[int]) -> list[int]:
 
 def confirm_notices(ids: Sequence[int], *, batch: int, answer: str, by: str, at: datetime) -> list[int]:
     """Told and confirmed at once, as when a person takes a file; returns the ids that were still waiting."""
-    told = move(DISPATCH_NOTICE, ids, to="sent", by=by, at=at, batch=batch, set_at="sent_at").moved
+    told = move(
+        DISPATCH_NOTICE, ids, to="sent", by=by, at=at, batch=batch, set_at="sent_at", sets={"answer": answer[:300]}
+    ).moved
     move(DISPATCH_NOTICE, told, to="confirmed", by=by, at=at, batch=batch)
-    bulk.execute(f"UPDATE {TABLE} SET answer = %s WHERE id = ANY(%s::bigint[])", (answer[:300], told))
     return told
 
 

@@ -301,16 +301,17 @@ def _json_text(value: Any) -> str:
     return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
 
 
-def close_tasks(*, kind: str, things: Sequence[int], by: str, at: datetime, thing_kind: str = "") -> int:
-    """Close the open tasks of one kind about `things`, because what they asked for is settled. Returns how many."""
+def close_tasks(
+    *, kind: str | Sequence[str], things: Sequence[int], by: str, at: datetime, thing_kind: str = ""
+) -> int:
+    """Close the open tasks of a kind (or kinds) about `things`: what they asked for is settled. Returns how many."""
     if not things:
         return 0
-    with transaction.atomic():
-        return bulk.execute(
-            """UPDATE stores_task SET closed_at = %s, closed_by = %s
-               WHERE closed_at IS NULL AND kind = %s AND thing_kind = %s AND thing = ANY(%s::bigint[])""",
-            (at, by, kind, thing_kind, list(things)),
-        )
+    return bulk.execute(
+        """UPDATE stores_task SET closed_at = %s, closed_by = %s
+           WHERE closed_at IS NULL AND kind = ANY(%s::text[]) AND thing_kind = %s AND thing = ANY(%s::bigint[])""",
+        (at, by, [kind] if isinstance(kind, str) else list(kind), thing_kind, list(things)),
+    )
 
 
 def dismiss_tasks(ids: Sequence[int], *, scope: Sequence[int], by: str, at: datetime) -> int:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.stores.models import Installation, Store, StoreAccess, Task
 from daifa.domain.stores.rules import Need, allows, roles_with
+from daifa.lib import bulk
 
 # --- People and stores ------------------------------------------------------------------------------------------
 
@@ -106,7 +107,7 @@ def store_of_task(task_id: int) -> int | None:
 
 def installation() -> Installation | None:
     """The row of this copy; None before `stores.commands.ensure_installation`."""
-    return Installation.objects.filter(pk=1).first()
+    return next(iter(bulk.instances(Installation, "id = 1")), None)
 
 
 def is_quarantined() -> bool:
@@ -121,14 +122,13 @@ def may_act_outward(at: datetime) -> bool:
 
 def why_not_outward(at: datetime) -> str:
     """ "" or the sentence why nothing may leave the building now."""
-    row = (
-        Installation.objects.filter(pk=1)
-        .values_list("quarantined_at", "released_at", "read_back_at", "lease_holder", "lease_until")
-        .first()
+    rows = bulk.fetch(
+        """SELECT quarantined_at, released_at, read_back_at, lease_holder, lease_until
+           FROM stores_installation WHERE id = 1"""
     )
-    if row is None:
+    if not rows:
         return ""
-    quarantined_at, released_at, read_back_at, holder, until = row
+    quarantined_at, released_at, read_back_at, holder, until = rows[0]
     if quarantined_at and not released_at:
         if read_back_at:
             return _(
