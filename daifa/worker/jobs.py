@@ -100,6 +100,13 @@ def sample_factories() -> None:
     answer_sample_runs(at=clock.now())
 
 
+@job("keep_retention", queueing_lock="keep_retention")
+def keep_retention() -> None:
+    from daifa.flows import privacy
+
+    privacy.keep_retention(at=clock.now())
+
+
 @job("tidy", queueing_lock="tidy")
 def tidy() -> None:
     from daifa.worker import keeping

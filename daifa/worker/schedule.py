@@ -21,6 +21,7 @@ SCHEDULE = {
     jobs.read_photos: "* * * * *",
     jobs.sample_factories: "7,27,47 * * * *",
     jobs.tidy: "17 * * * *",
+    jobs.keep_retention: "23 3 * * *",
     jobs.watch_rules: "41 * * * *",
 }
 

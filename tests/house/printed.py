@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = ("docs/processes.md", "docs/reactions.md", "docs/glossary.md", "docs/refusals.md")
+DOCS = ("docs/processes.md", "docs/reactions.md", "docs/glossary.md", "docs/rules/privacy-map.md", "docs/refusals.md")
 MARK = re.compile(r"(<!-- printed: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -213,7 +213,14 @@ def print_refusals() -> str:
 
 # --- Writing ----------------------------------------------------------------------------------------------------
 
+def _privacy(part: str) -> Callable[[], str]:
+    return lambda: getattr(import_module("tests.house.privacy_map"), f"print_{part}")()
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "privacy-classes": _privacy("classes"),
+    "privacy-columns": _privacy("columns"),
+    "privacy-folders": _privacy("folders"),
     "processes": print_processes,
     "statuses": print_statuses,
     "reactions": print_reactions,

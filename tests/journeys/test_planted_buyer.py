@@ -10,6 +10,7 @@ import re
 import zipfile
 from datetime import timedelta
 from email import message_from_bytes
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.orders.models import AddressVersion, Order
 from daifa.domain.privacy.commands import Kept, hold_orders, set_retention
 from daifa.domain.privacy.models import BackupTaken, Erasure, LegalHold
+from daifa.domain.privacy.places import FOLDERS
 from daifa.domain.purchasing.models import PurchaseRun
 from daifa.domain.stores.commands import NewTask, open_tasks
 from daifa.domain.stores.models import Task
@@ -232,6 +234,11 @@ def test_an_erased_buyer_is_nowhere(home, tmp_path):
     scope = [shop.store.pk]
     assert len(in_database()) >= 14, in_database().keys()
     assert {name.split("/")[0] for name in in_files(home)} == {"files", "mail"}
+    off_the_map = [
+        name for path in home.rglob("*") if path.is_file()
+        and not any(fnmatch(name := path.relative_to(home).as_posix(), folder.pattern) for folder in FOLDERS)
+    ]  # fmt: skip
+    assert off_the_map == [], "files in a folder that daifa/domain/privacy/places.py does not know"
     before = write_backup(tmp_path / "before.daifa", by="test", at=at)
     assert in_bytes(before.path.read_bytes()) == set(MARKS)
     money, entries = books(), bulk.fetch("SELECT count(*) FROM books_entry")

@@ -52,7 +52,7 @@ class Place(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """Files below the home of the installation; `pattern` as of `Path.match`."""
+    """Files below the home of the installation; `pattern` as of `fnmatch` (a star also crosses folders)."""
 
     pattern: str
     data: str  # "" = no buyers' data
@@ -108,19 +108,31 @@ PERSONAL: tuple[Place, ...] = (
     # --- words that merchants type and that could name a buyer ----------------------------------------------------
     Place("buyer_messages.MessageTemplate", "subject body", "contact", "marks", "operators"),
     Place("sourcing.Agreement", "note", "contact", "marks", "operators"),
+    Place("compliance.Risk", "note", "contact", "marks", "operators"),
+    Place("compliance.RiskOrder", "seen", "disputes", "marks", "operators"),
+    Place("compliance.PlanStep", "note", "contact", "marks", "operators"),
+    Place("policy.TextApproval", "reason", "contact", "marks", "operators"),
+    Place("policy.TextFinding", "name term", "contact", "marks", "operators"),
+    Place("closing.Closing", "reason", "contact", "marks", "owner"),
+    Place("closing.StepEvidence", "note file_name", "contact", "marks", "owner"),
+    Place("closing.PlatformCase", "reason", "contact", "marks", "platform"),
+    Place("closing.PlatformEvent", "note", "contact", "marks", "platform"),
+    Place("closing.Readmission", "cause healed answer", "contact", "marks", "platform"),
+    Place("closing.ComebackStep", "proof", "contact", "marks", "owner"),
     Place("privacy.LegalHold", "reason", "contact", "marks", "owner"),
     Place("privacy.Erasure", "stays", "contact", "marks", "owner"),
 )
 
 FOLDERS: tuple[Folder, ...] = (
-    Folder("files/imports/**/*", "papers", "bytes", "operators", "uploads as they came (orders, replies, tracking, lists)", "原样保存的上传文件(订单、回单、物流、价目表)"),
-    Folder("files/cases/**/*", "disputes", "delete", "platform", "photos and documents of cases", "案件的照片与文件"),
-    Folder("files/photos/**/*", "disputes", "delete", "operators", "photos of parcels", "包裹照片"),
-    Folder("files/agreements/**/*", "", "kept", "operators", "agreements with suppliers", "与供应商的协议"),
-    Folder("files/evidence/**/*", "disputes", "delete", "platform", "evidence packs (PDF and ZIP)", "证据包(PDF 与 ZIP)"),
+    Folder("files/imports/*", "papers", "bytes", "operators", "uploads as they came (orders, replies, tracking, lists)", "原样保存的上传文件(订单、回单、物流、价目表)"),
+    Folder("files/cases/*", "disputes", "delete", "platform", "photos and documents of cases", "案件的照片与文件"),
+    Folder("files/photos/*", "disputes", "delete", "operators", "photos of parcels", "包裹照片"),
+    Folder("files/agreements/*", "", "kept", "operators", "agreements with suppliers", "与供应商的协议"),
+    Folder("files/closing/*", "", "kept", "owner", "proofs of a closing, the export of books and orders without names", "关店步骤的证明、不含姓名的账簿与订单导出"),
+    Folder("files/evidence/*", "disputes", "delete", "platform", "evidence packs (PDF and ZIP)", "证据包(PDF 与 ZIP)"),
     Folder("mail/*.eml", "letters", "bytes", "buyer", "letters kept in the local mail folder: to buyers, and workbooks to suppliers", "本地邮件夹:发给买家的信、发给供应商的采购表"),
     Folder("fake/*", "", "kept", "server", "memory of the scripted supplier: references and SKUs only", "脚本供应商的记忆:只有单号与货号"),
-    Folder("pg/**/*", "contact", "marks", "server", "the built-in database: deleted rows stay in its pages until they are tidied", "内置数据库:被删的行在整理之前仍留在数据页中"),
+    Folder("pg/*", "contact", "marks", "server", "the built-in database: deleted rows stay in its pages until they are tidied", "内置数据库:被删的行在整理之前仍留在数据页中"),
     Folder("erasures.jsonl", "", "kept", "server", "what was erased, by number and keyed hash", "抹除记录:只有编号与带密钥的哈希"),
     Folder("secret.key", "", "kept", "server", "the key of the installation", "本安装的密钥"),
     Folder("*.daifa", "backups", "copy", "owner", "backups written into the home", "写在主目录里的备份"),
@@ -131,7 +143,7 @@ CODES = frozenset((
     "currency", "country", "language", "timezone", "sha256", "source", "state", "state_from", "state_to", "kind",
     "thing_kind", "case_kind", "status", "code", "layout", "media_type", "channel", "rule", "appeal_rule", "connector",
     "metric", "unit", "carrier", "fx_source", "pgh_label",
-    "by", "closed_by", "released_by", "recorded_by", "gone_by", "confirmed_by", "answered_by", "decided_by", "done_by",
+    "by", "closed_by", "released_by", "recorded_by", "gone_by", "withdrawn_by", "started_by", "rule_id", "confirmed_by", "answered_by", "decided_by", "done_by",
 ))  # fmt: skip
 """Columns of these names hold codes, wherever they are; so does every column with choices."""
 
@@ -170,6 +182,17 @@ NOT_PERSONAL: dict[str, str] = {
     "cases.Infringement": "reference title complainant right_number", "cases.ListingRight": "holder number note",
     "cases.Qualification": "category number holder note", "cases.QualificationNeed": "category",
     "cases.EvidencePack": "orders name",
+    "compliance.Clock": "why", "compliance.DispatchMode": "origin", "compliance.Finding": "params", "compliance.Risk": "params",
+    "compliance.AffiliateLink": "name url", "compliance.AffiliatePost": "url title",
+    "shipping.PlatformWaybill": "number", "books.BookLock": "reason",
+    # the rule book and what is screened by it: the shop's own texts
+    "policy.RuleFile": "name digest content", "policy.RuleBook": "digest", "policy.RuleOverride": "changes reason",
+    "policy.OwnWord": "term reason", "policy.TextApproval": "digest", "policy.TextFinding": "field category severity",
+    # stores as a whole
+    "exit_index.Learned": "version uses mean spread", "exit_index.StoreReview": "verdict reasons",
+    "closing.Standing": "reason", "closing.Closing": "params", "closing.ClosingStep": "outcome",
+    "closing.StepEvidence": "what reference facts", "closing.StatusPage": "slug contact", "closing.PlatformCase": "reference",
+    "closing.PlatformEvent": "what",
     # privacy itself: numbers and keyed hashes
     "privacy.Erasure": "uuid token orders customers people counts", "privacy.BackupTaken": "place",
 }  # fmt: skip

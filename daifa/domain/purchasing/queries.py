@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from daifa.domain.purchasing.models import (
     PlacementAttempt,
@@ -24,6 +25,7 @@ from daifa.domain.purchasing.models import (
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
 from daifa.lib import bulk
 from daifa.lib.paging import Cursor
+from daifa.lib.refusal import Refused
 
 NEWEST = ("-id",)
 OPEN_STATES = ("ready", "submitting", "unknown", "failed")
@@ -229,6 +231,24 @@ def stores_of_run(run_id: int) -> list[int]:
 
 
 def run_file(scope: Sequence[int], run_id: int) -> tuple[str, bytes] | None:
-    """(name, bytes) of a run's workbook exactly as it was fixed."""
+    """(name, bytes) of a run's workbook exactly as it was fixed, but for buyers who were erased since (`erased_from`).
+
+    Raises `Refused` where nothing of it is left.
+    """
     row = runs_in(scope).filter(id=run_id).values_list("name", "content").first()
+    if row and not row[1]:
+        raise Refused(
+            _("The content of this workbook was erased with its buyers' data; its hash and its rows are still on record."),
+            code="erased",
+        )
     return (row[0], bytes(row[1])) if row else None
+
+
+def erased_from(run_id: int) -> str:
+    """"" = the workbook is as it was fixed; "part" = buyers were erased from it; "whole" = nothing of it is left."""
+    rows = bulk.fetch(
+        """SELECT CASE WHEN length(content) = 0 THEN 'whole' WHEN encode(sha256(content), 'hex') <> sha256 THEN 'part'
+                       ELSE '' END FROM purchasing_purchaserun WHERE id = %s""",
+        (run_id,),
+    )
+    return rows[0][0] if rows else ""

@@ -162,7 +162,16 @@ def _panels(run: dict[str, Any], scope: Scope) -> list[Panel]:
                 tone="danger", title=_("Nobody knows whether it was sent"),
             )
         )  # fmt: skip
-    elif run["state"] == "fixed" and _by_download(run):
+    if erased := queries.erased_from(run["id"]):
+        panels.append(
+            NotePanel(
+                _("Its content was erased with its buyers' data. Its hash is that of the file as it was sent.")
+                if erased == "whole"
+                else _("Buyers were erased from it: their cells are blank. Its hash is that of the file as it was sent."),
+                tone="info",
+            )
+        )
+    if run["state"] == "fixed" and _by_download(run):
         panels.append(NotePanel(_("It waits for you: download it, hand it to the supplier."), tone="warning"))
     purchases = queries.purchase_page(scope.whole.all_store_ids, run_id=run["id"], limit=PURCHASES_SHOWN)
     columns = [c for c in purchase_columns() if c.name not in ("supplier_code", "store_id")]
@@ -223,6 +232,10 @@ def download(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     """The workbook. With `place` it is handed on and its purchases are placed; without, it is a copy to look at."""
     run = _mine(scope, pk)
     back = reverse("web:run", args=[pk])
+    try:
+        name, content = queries.run_file(scope.whole.all_store_ids, pk) or ("", b"")
+    except Refused as refused:
+        return after(request, back, refused=[refused.sentence])
     if request.POST.get("place"):
         if run["state"] not in ("fixed", "placed"):
             return after(request, back, refused=[_("First say what became of it: nobody knows whether it was sent.")])
@@ -231,9 +244,7 @@ def download(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
         except Refused as refused:
             return after(request, back, refused=[refused.sentence])
         run = queries.run_row(scope.whole.all_store_ids, pk) or run
-        name, content = queries.run_file(scope.whole.all_store_ids, pk) or ("", b"")
         return attachment(repeat_name(name, run["times_sent"]), content)
-    name, content = queries.run_file(scope.whole.all_store_ids, pk) or ("", b"")
     return attachment(f"COPY-{repeat_name(name, run['times_sent'])}", content)
 
 
