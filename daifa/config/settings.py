@@ -114,6 +114,8 @@ WHITENOISE_MAX_AGE = 0 if DEBUG else 3600
 # Where the subjects find what stands above them: which reactions a fact owes, and how a worker is woken.
 DAIFA_WIRING = "daifa.flows.reactions.names_by_fact"
 DAIFA_WAKE = "daifa.worker.wake.wake"
+# Training and demonstrations: the platform's side of closings as a stand-in (`daifa platform`, the page /platform/).
+DAIFA_PLATFORM_SIDE = flag("DAIFA_PLATFORM_SIDE")
 DAIFA_READ_FILE = "daifa.worker.wake.read_file"
 
 PGHISTORY_MIDDLEWARE_METHODS = ("POST", "PUT", "PATCH", "DELETE")

@@ -20,6 +20,14 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.cases.process import APPEAL, COMPLAINT, INFRINGEMENT, VIOLATION
+from daifa.domain.closing.process import (
+    CLOSING,
+    CLOSING_STEP,
+    LIFECYCLE,
+    PLATFORM_CASE,
+    READMISSION,
+    STANDING,
+)
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.imports.process import IMPORT
 from daifa.domain.messages.process import MESSAGE
@@ -673,6 +681,7 @@ CHECKS: list[Check] = [
                WHEN 'expense' THEN NOT EXISTS (SELECT FROM books_expense x WHERE x.id = e.fact_id)
                WHEN 'supplier_paid' THEN NOT EXISTS (SELECT FROM books_supplierpayment x WHERE x.id = e.fact_id)
                WHEN 'deposit_moved' THEN NOT EXISTS (SELECT FROM cases_depositmove x WHERE x.id = e.fact_id)
+               WHEN 'proceeds_settled' THEN NOT EXISTS (SELECT FROM closing_closingstep x WHERE x.id = e.fact_id AND x.state = 'done')
                WHEN 'reversal' THEN NOT EXISTS (SELECT FROM books_entry x WHERE x.id = e.fact_id AND x.id = e.reversal_of_id)
                ELSE false END""",
     ),
@@ -859,6 +868,51 @@ CHECKS.append(
                                      OR a.raw <> '' OR a.token <> '' OR length(a.digest) <> 32)""",
     )
 )
+
+
+def _closings() -> list[Check]:
+    """The life of a store, its closing and its books say the same."""
+    return [
+        *(_history(process, _OF_STORE) for process in (LIFECYCLE, STANDING, CLOSING, READMISSION, PLATFORM_CASE)),
+        _history(
+            CLOSING_STEP, "EXISTS (SELECT FROM closing_closing p WHERE p.id = t.closing_id AND [[p.store_id]])"
+        ),
+        Check(
+            "closing_of_life",
+            "13",
+            "closing",
+            N_("Closings that contradict the life of their store"),
+            """SELECT c.id, format('closing %s is %s, the store %s', c.id, c.state, l.state)
+               FROM closing_closing c JOIN closing_lifecycle l ON l.id = c.lifecycle_id
+               WHERE [[c.store_id]] AND NOT CASE c.state
+                   WHEN 'running' THEN l.state IN ('closing', 'closed') WHEN 'done' THEN l.state = 'archived'
+                   ELSE true END
+               UNION ALL
+               SELECT l.id, format('store %s is closing, and no closing goes on', l.store_id) FROM closing_lifecycle l
+               WHERE [[l.store_id]] AND l.state = 'closing'
+                 AND NOT EXISTS (SELECT FROM closing_closing c WHERE c.lifecycle_id = l.id AND c.state = 'running')""",
+        ),
+        Check(
+            "archived_books",
+            "9",
+            "store",
+            N_("Archived stores whose books are not locked, or in which money is still open"),
+            """SELECT l.store_id, format('store %s is not locked', l.store_id) FROM closing_lifecycle l
+               WHERE [[l.store_id]] AND l.state = 'archived' AND l.replaced_at IS NULL
+                 AND NOT EXISTS (SELECT FROM books_booklock b WHERE b.store_id = l.store_id)
+               UNION ALL
+               SELECT l.store_id, format('account %s: %s %s', s.code, s.amount, s.currency)
+               FROM closing_lifecycle l JOIN (
+                   SELECT e.store_id, a.code, p.currency, sum(p.amount) AS amount FROM books_entry e
+                   JOIN books_posting p ON p.entry_id = e.id JOIN books_account a ON a.id = p.account_id
+                   WHERE a.code IN ('1100', '2000', '1200') GROUP BY 1, 2, 3 HAVING sum(p.amount) <> 0
+               ) s ON s.store_id = l.store_id
+               WHERE [[l.store_id]] AND l.state = 'archived' AND l.replaced_at IS NULL""",
+        ),
+    ]
+
+
+CHECKS += _closings()
 
 # --- What guards the tables ---------------------------------------------------------------------------------------
 

@@ -324,6 +324,7 @@ def note_params(closing: Closing, **changed: Any) -> None:
 
 
 def mark_applied(closing: Closing, *, at: datetime) -> None:
+    """The application was signed: from here on it cannot be taken back."""
     Closing.objects.filter(pk=closing.pk).update(applied_at=at)
     closing.applied_at = at
 
@@ -424,6 +425,7 @@ def answer_readmission(*, readmission_id: int, admitted: bool, answer: str, by: 
 
 @transaction.atomic
 def give_up_readmission(*, readmission_id: int, reason: str, by: str, at: datetime) -> None:
+    """The plan to come back is dropped. Raises `Refused`."""
     _move_readmission(readmission_id, "given_up", by=by, at=at, reason=reason)
     Readmission.objects.filter(pk=readmission_id).update(ended_at=at)
 

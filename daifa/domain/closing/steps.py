@@ -341,6 +341,7 @@ SETTLEMENT = Step(
     evidence=("amount",),
     due="closed",
     after=("aftersales_finished",),
+    final=True,
 )
 DEPOSIT_BACK = Step(
     "deposit_back",
@@ -350,10 +351,11 @@ DEPOSIT_BACK = Step(
         "保证金退回（扣款除外）；被裁定不退的部分记账注销。",
     ),
     who="platform",
-    check=("deposit_held",),
-    evidence=("note",),
+    do="return_deposit",
+    evidence=("note", "amount"),
     due="deposit",
     after=("closed",),
+    final=True,
     only="platform",
 )
 EXPORT = Step(

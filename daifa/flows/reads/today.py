@@ -147,6 +147,10 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Nobody has said how long buyers' data of %(store)s are kept"),
         N_("Answer it in the privacy settings: until then nothing is erased by itself, nor when a buyer asks."),
     ),
+    "closing_step": (
+        N_("A step of closing %(store)s is due"),
+        N_("Open it: it says what has to be there, and what daifa does for it."),
+    ),
     "quarantined": (
         N_("This copy is quarantined: nothing leaves it"),
         N_("Ask the suppliers by our references first, then release it on the page of this installation."),

@@ -17,6 +17,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
+from daifa.domain.closing.process import (
+    CLOSING,
+    CLOSING_STEP,
+    LIFECYCLE,
+    PLATFORM_CASE,
+    READMISSION,
+    STANDING,
+)
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.history.commands import open_batch
 from daifa.domain.imports.process import IMPORT
@@ -32,7 +40,7 @@ from daifa.lib.refusal import Refused
 
 _PROCESSES = (
     AFTERSALE_CASE, REFUND, FULFILMENT_ORDER, IMPORT, MESSAGE, ORDER, ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN,
-    DISPATCH_NOTICE, PARCEL,
+    DISPATCH_NOTICE, PARCEL, LIFECYCLE, STANDING, CLOSING, CLOSING_STEP, READMISSION, PLATFORM_CASE,
 )  # fmt: skip
 
 

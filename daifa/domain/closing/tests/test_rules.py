@@ -1,0 +1,94 @@
+"""Runs the worked tables of docs/rules/closing.md."""
+
+import re
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from daifa.domain.closing import rules, steps
+from daifa.domain.closing.rules import Facts, Term, Terms
+from daifa.domain.compliance.rules import is_working_day
+from tests.worked_tables import Story, stories
+
+PLATFORM = Terms(
+    notice_days=Term(30, "xhs-close-notice"), total_days=Term(40, "xhs-close-total"),
+    deposit_months=Term(3, "xhs-close-deposit"), return_days=Term(7, "cn-cp-25"),
+    claim_days=Term(30, "xhs-aftersale-window"), appeal_days=Term(1, "xhs-appeal-penalty"),
+    rule_notice_days=Term(7, "cn-ec-34"), forced=Term(1, "xhs-close-forced", acts=False),
+)  # fmt: skip
+CHINA = ZoneInfo("Asia/Shanghai")
+STORIES = {story.title: story for story in stories("closing.md")}
+
+
+def calendar(story: Story) -> list[rules.Day]:
+    def day(name: str) -> date | None:
+        found = story.said(rf"{name} (\d{{4}}-\d{{2}}-\d{{2}})", "")
+        return date.fromisoformat(found) if found else None
+
+    own = "Own shop" in story.prose
+    facts = Facts(
+        scenario=story.said(r"Scenario (\w+)", ""), started_on=day("Begun"), has_platform=not own,
+        last_delivery_on=day("Last delivery"), noticed_on=day("Noticed"), effective_on=day("Effective"),
+    )  # fmt: skip
+    terms = PLATFORM._replace(notice_days=Term(30, "cn-ec-16")) if own else PLATFORM
+    return rules.calendar(facts, terms, lambda one: is_working_day(one, "CN"))
+
+
+@pytest.mark.parametrize("story", [s for s in STORIES.values() if "day" in s.tables], ids=lambda s: s.title)
+def test_days(story):
+    found = {day.code: day for day in calendar(story)}
+    assert len(story.tables["day"]) > 1
+    for row in story.tables["day"]:
+        if row["on"] == "–":
+            assert row["day"] not in found
+            continue
+        assert (str(found[row["day"]].on), found[row["day"]].rule_id) == (row["on"], row["rule"]), row["day"]
+
+
+def test_days_are_in_order_and_have_names():
+    for story in STORIES.values():
+        if "day" in story.tables:
+            days = calendar(story)
+            assert [day.on for day in days] == sorted(day.on for day in days)
+            assert {day.code for day in days} <= set(rules.DAY_NAMES)
+            assert all(day.words % day.params for day in days)
+
+
+def test_no_rule_and_no_wish_makes_the_notice_shorter():
+    terms = PLATFORM._replace(notice_days=Term(3, "an-override"), total_days=Term(3, "an-override"))
+    days = {day.code: day.on for day in rules.calendar(Facts("choice", date(2026, 3, 8)), terms)}
+    assert (days["closed"] - days["application"]).days == 30
+
+
+@pytest.mark.parametrize("row", STORIES["A day that was wished for"].tables["wished"], ids=lambda r: r["wished"])
+def test_a_wish(row):
+    days = calendar(STORIES["A day that was wished for"])
+    assert rules.too_soon(date.fromisoformat(row["wished"]), days) == (row["too soon"] == "yes")
+
+
+@pytest.mark.parametrize("row", STORIES["Busy hours"].tables["orders"], ids=lambda r: r["orders"])
+def test_busy_hours(row):
+    counts = [10 if row["orders"] == "10 at each" else 0] * 24
+    for count, hour in re.findall(r"(\d+) at (\d+)", row["orders"]):
+        counts[int(hour)] = int(count)
+    assert sorted(rules.busy_hours(counts)) == [int(hour) for hour in row["busy"].split()]
+
+
+@pytest.mark.parametrize("row", STORIES["When goods may go down"].tables["now"], ids=" ".join)
+def test_quiet_moments(row):
+    at = datetime.fromisoformat(row["now"]).replace(tzinfo=CHINA)
+    found = rules.quiet_moment(at, rules.USUAL_BUSY, CHINA, has_aftersales=row["open requests"] == "yes")
+    assert found == datetime.fromisoformat(row["then"]).replace(tzinfo=CHINA)
+
+
+@pytest.mark.parametrize("row", STORIES["Quiet stores"].tables["months"], ids=lambda r: r["months"])
+def test_quiet_stores(row):
+    assert rules.is_quiet([int(count) for count in row["months"].split()]) == (row["quiet"] == "yes")
+
+
+@pytest.mark.parametrize("row", STORIES["A comeback plan"].tables["months of the plan"], ids=lambda r: r["months of the plan"])
+def test_comeback_days(row):
+    months = [step.month for step in steps.COMEBACK]
+    found = rules.comeback_days(date(2026, 8, 31), months, int(row["months of the plan"]))
+    assert [str(day) for day in found] == row["due"].split()

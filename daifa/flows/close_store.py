@@ -1,0 +1,751 @@
+"""Close a store in good order: each step's check, what daifa does for it, how it is undone, and what proves it.
+
+The steps are declared in `closing/steps.py`; this page knows how to do them. Every step runs in one transaction: where
+something refuses, nothing of the step has happened. What leaves the building (messages) is only queued here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from daifa.domain.books import commands as books
+from daifa.domain.books import queries as book_queries
+from daifa.domain.books.rules import BANK, FEES, RECEIVABLE
+from daifa.domain.cases import commands as cases
+from daifa.domain.cases import queries as case_queries
+from daifa.domain.closing import commands, queries, rules, steps
+from daifa.domain.closing.commands import Proof
+from daifa.domain.closing.models import Closing, ClosingStep, StepEvidence
+from daifa.domain.closing.queries import BLOCKERS, Blocker
+from daifa.domain.messages import commands as messages
+from daifa.domain.messages import queries as message_queries
+from daifa.domain.orders.commands import lock_orders
+from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
+from daifa.domain.stores.models import Store
+from daifa.flows import privacy
+from daifa.lib import bulk, keeping
+from daifa.lib.money import rounded
+from daifa.lib.refusal import Refused
+from daifa.lib.sheets.writer import Column, Table, write_csv
+
+FOLDER = "closing"
+MOST_FILE = 20 * keeping.MEGABYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a person gives with a step. `file` = (name, bytes)."""
+
+    note: str = ""
+    reference: str = ""
+    outcome: str = ""
+    amount: Decimal | None = None
+    file: tuple[str, bytes] | None = None
+
+
+@dataclass(slots=True)
+class Doing:
+    """A step while it is being done: what it is about, and what it finds out (`facts` are kept as evidence)."""
+
+    closing: Closing
+    row: ClosingStep
+    given: Given
+    by: str
+    at: datetime
+    facts: dict[str, Any] = field(default_factory=dict)
+    file: tuple[str, str] = ("", "")  # name, sha256
+    later: datetime | None = None  # set when the step is to be done by itself at that moment
+    stays_open: bool = False
+
+    @property
+    def store(self) -> Store:
+        return self.closing.store
+
+
+# --- Beginning and taking back ------------------------------------------------------------------------------------
+
+
+def pre_check(store_id: int, *, at: datetime) -> list[Blocker]:
+    """What is still open in a store: counts and sums, in the order in which they are settled."""
+    return queries.blockers(store_id, at=at)
+
+
+@transaction.atomic
+def start(
+    *, store_id: int, scenario: str, reason: str, wished_on: date | None = None, noticed_on: date | None = None,
+    effective_on: date | None = None, most_rounds: int = 1, by: str, at: datetime,
+) -> Closing:  # fmt: skip
+    """Begin a closing and do at once what daifa can do by itself: count what is open. Raises `Refused`."""
+    params: dict[str, Any] = {"noticed_on": noticed_on and noticed_on.isoformat(),
+                              "effective_on": effective_on and effective_on.isoformat()}  # fmt: skip
+    if scenario == "forced":
+        params["most_rounds"] = most_rounds
+    closing = commands.start_closing(
+        store_id=store_id, scenario=scenario, reason=reason, wished_on=wished_on, params=params, by=by, at=at
+    )
+    first = steps.SCENARIOS[scenario][0]
+    rows = {row.code: row for row in ClosingStep.objects.filter(closing=closing)}
+    if first.code != "decide":
+        do_step(rows[first.code].pk, Given(note=reason), by=by, at=at)
+    else:
+        do_step(rows["count_open"].pk, by=by, at=at)
+    closing.refresh_from_db()
+    return closing
+
+
+@transaction.atomic
+def withdraw(closing_id: int, *, reason: str, by: str, at: datetime) -> Closing:
+    """Take a closing back before it was applied for: listings and notice return, the store is open again. Raises `Refused`."""
+    closing = commands.withdraw_closing(closing_id=closing_id, reason=reason, by=by, at=at)
+    listings = _listings_taken_down(closing)
+    _set_listings(listings, to="live")
+    _settle_tasks(closing, by=by, at=at)
+    return closing
+
+
+# --- A step -------------------------------------------------------------------------------------------------------
+
+
+def do_step(step_id: int, given: Given | None = None, *, by: str, at: datetime) -> Proof | None:
+    """Do a step: ask its check, do what daifa does for it, keep the evidence. Raises `Refused` with the sentence.
+
+    None where the step is not done yet: planned for a quiet hour, or a further round was allowed.
+    """
+    given = given or Given()
+    with transaction.atomic():
+        closing, row, step = _locked(step_id)
+        if row.state != "waiting":
+            raise Refused(_("This step is settled already."), code="settled")
+        states = dict(ClosingStep.objects.filter(closing=closing).values_list("code", "state"))
+        if before := rules.missing_before(row.code, step.after, states):
+            raise Refused(
+                _("First: %(steps)s.") % {"steps": ", ".join(title(code) for code in before)}, code="steps_before"
+            )
+        blocked = [one for one in _open_now(closing, at=at) if one.code in step.check] if step.check else []
+        if blocked:
+            raise Refused(
+                _("Still open: %(what)s.") % {"what": "; ".join(blocker_words(one) for one in blocked)}, code="still_open"
+            )
+        _check_given(step, given)
+        doing = Doing(closing, row, given, by, at)
+        if given.file is not None:
+            kept = keeping.keep(FOLDER, given.file[1], kinds=keeping.DOCUMENTS, most=MOST_FILE)
+            doing.file = (keeping.named(given.file[0], kept.media_type), kept.sha256)
+        if step.do:
+            DO[step.do](doing)
+        if doing.later is not None:
+            commands.plan_step(row, not_before=doing.later)
+            return None
+        if doing.stays_open:
+            return None
+        proof = Proof(given.note.strip(), given.reference.strip(), doing.facts, *doing.file)
+        commands.settle_step(row, what="done", proof=proof, outcome=given.outcome, by=by, at=at)
+        _after(doing, step)
+        return proof
+
+
+def undo_step(step_id: int, *, note: str, by: str, at: datetime) -> None:
+    """Take a step back, where it can be; what it did is undone and the evidence of both stays. Raises `Refused`."""
+    with transaction.atomic():
+        closing, row, step = _locked(step_id)
+        if row.state == "waiting":
+            raise Refused(_("This step has not been done."), code="not_done")
+        if step.final or (step.do and not step.undo and step.do not in ("count_open", "count_listings", "measure", "export_all")):
+            raise Refused(_("“%(step)s” cannot be taken back.") % {"step": title(row.code)}, code="final")
+        later = [
+            other.code
+            for other in steps.SCENARIOS[closing.scenario]
+            if row.code in other.after
+            and ClosingStep.objects.filter(closing=closing, code=other.code, state="done").exists()
+        ]
+        if later:
+            raise Refused(
+                _("Take back first what rests on it: %(steps)s.") % {"steps": ", ".join(title(code) for code in later)},
+                code="steps_after",
+            )
+        if not note.strip():
+            raise Refused(_("Say why the step is taken back."), code="note_missing", field="note")
+        doing = Doing(closing, row, Given(note=note), by, at)
+        if step.undo:
+            UNDO[step.undo](doing)
+        commands.settle_step(
+            row, what="undone", proof=Proof(note=note.strip(), facts=doing.facts), by=by, at=at
+        )
+
+
+def leave_out(step_id: int, *, note: str, by: str, at: datetime) -> None:
+    """Say that an optional step is not needed, and why (no appeal is made …). Raises `Refused`."""
+    with transaction.atomic():
+        _closing, row, step = _locked(step_id)
+        if not step.optional:
+            raise Refused(_("“%(step)s” cannot be left out.") % {"step": title(row.code)}, code="not_optional")
+        if not note.strip():
+            raise Refused(_("Say why it is left out."), code="note_missing", field="note")
+        commands.settle_step(row, what="not_needed", proof=Proof(note=note.strip()), by=by, at=at)
+
+
+def _locked(step_id: int) -> tuple[Closing, ClosingStep, steps.Step]:
+    row = ClosingStep.objects.filter(pk=step_id).first()
+    if row is None:
+        raise Refused(_("There is no such step."), code="not_found")
+    closing = Closing.objects.select_for_update(of=("self",)).select_related("store").get(pk=row.closing_id)
+    if closing.state not in ("threatened", "running"):
+        raise Refused(_("This closing has ended: nothing is left to be done."), code="ended")
+    return closing, ClosingStep.objects.select_for_update().get(pk=step_id), steps.BY_CODE[row.code]
+
+
+def _open_now(closing: Closing, *, at: datetime) -> list[Blocker]:
+    found = queries.blockers(closing.store_id, at=at)
+    running = queries.notice_running(closing, at=at)
+    return [*found, running] if running else found
+
+
+def _check_given(step: steps.Step, given: Given) -> None:
+    if step.outcomes and given.outcome not in step.outcomes:
+        raise Refused(_("Say how it ended."), code="outcome_missing", field="outcome")
+    wanted = {"note": given.note.strip(), "reference": given.reference.strip(), "amount": given.amount is not None,
+              "file": given.file is not None}  # fmt: skip
+    sentences = {
+        "note": _("This step needs a few words as evidence."),
+        "reference": _("Enter the platform's number or letter for this step."),
+        "amount": _("Enter the amount that was paid; 0 when there was none."),
+        "file": _("This step needs a file as evidence."),
+    }
+    for name in step.evidence:
+        if not wanted[name]:
+            raise Refused(sentences[name], code=f"{name}_missing", field=name)
+
+
+def _after(doing: Doing, step: steps.Step) -> None:
+    """What a settled step means for the closing: averted, winding up, new days."""
+    closing, given = doing.closing, doing.given
+    effect = step.outcomes[given.outcome][0] if given.outcome in step.outcomes else "go_on"
+    if effect == "avert":
+        commands.avert_closing(closing, reason=given.note, by=doing.by, at=doing.at)
+        _settle_tasks(closing, by=doing.by, at=doing.at)
+        return
+    if effect == "wind_up":
+        commands.begin_winding_up(closing, by=doing.by, at=doing.at)
+    closing.refresh_from_db()
+    if closing.state == "running" or closing.state == "threatened":
+        commands.refresh_days(closing, at=doing.at)
+    close_tasks(kind="closing_step", thing_kind="closing_step", things=[doing.row.pk], by=doing.by, at=doing.at)
+
+
+def _settle_tasks(closing: Closing, *, by: str, at: datetime) -> None:
+    rows = list(ClosingStep.objects.filter(closing=closing).values_list("pk", flat=True))
+    close_tasks(kind="closing_step", thing_kind="closing_step", things=rows, by=by, at=at)
+
+
+def title(code: str) -> str:
+    """A step's title in the reader's language."""
+    return steps.BY_CODE[code].title[_reader()]
+
+
+def blocker_words(one: Blocker) -> str:
+    """"3 orders not shipped (120.00 CNY)", in the reader's language."""
+    words = BLOCKERS[one.code][_reader()]
+    extra = []
+    if one.amount is not None:
+        extra.append(f"{rounded(one.amount, one.currency)} {one.currency}")
+    if one.until is not None:
+        extra.append(_("until %(date)s") % {"date": one.until})
+    return f"{one.count} {words}" + (f" ({', '.join(extra)})" if extra else "")
+
+
+def _reader() -> int:
+    return int((get_language() or "").startswith("zh"))
+
+
+# --- What daifa does ----------------------------------------------------------------------------------------------
+
+
+def _count_open(doing: Doing) -> None:
+    found = _open_now(doing.closing, at=doing.at)
+    doing.facts["open"] = {
+        one.code: {"count": one.count, **({"amount": str(one.amount), "currency": one.currency} if one.amount is not None else {})}
+        for one in found
+    }  # fmt: skip
+
+
+def _warn_store(doing: Doing) -> None:
+    if queries.standing(doing.store.pk) == "normal":
+        commands.set_standing(store_id=doing.store.pk, to="warned", reason=doing.given.note, by=doing.by, at=doing.at)
+
+
+def _hear_ruling(doing: Doing) -> None:
+    """A ruling, or the answer about a licence: it ends the threat, allows one more round, or begins the end."""
+    outcome, params = doing.given.outcome, doing.closing.params
+    if outcome == "again":
+        rounds = int(params.get("rounds", 0)) + 1
+        most = int(params.get("most_rounds", 1))
+        if rounds >= most:
+            raise Refused(
+                _("This channel allows %(most)s appeals: there is no further one. Enter the ruling.") % {"most": most},
+                code="no_more_appeals", field="outcome",
+            )  # fmt: skip
+        appeal = commands.steps_named(doing.closing, ["appeal"])["appeal"]
+        if appeal.state != "waiting":
+            commands.settle_step(appeal, what="undone", note=doing.given.note, by=doing.by, at=doing.at)
+        today = _today(doing)
+        commands.note_params(doing.closing, rounds=rounds, noticed_on=today.isoformat(), appealed_on=None)
+        doing.facts["rounds"] = rounds
+        doing.stays_open = True  # the ruling itself is still to come
+        StepEvidence.objects.create(
+            step=doing.row, what="note", note=doing.given.note[:1000], facts=doing.facts, at=doing.at, by=doing.by
+        )
+        commands.refresh_days(doing.closing, at=doing.at)
+        return
+    commands.note_params(doing.closing, ruled_on=_today(doing).isoformat())
+    effect = steps.BY_CODE[doing.row.code].outcomes[outcome][0]
+    now = queries.standing(doing.store.pk)
+    if effect == "avert" and now != "normal":
+        commands.set_standing(store_id=doing.store.pk, to="normal", reason=doing.given.note, by=doing.by, at=doing.at)
+    if effect == "wind_up" and doing.closing.scenario == "rule_change" and now == "warned":
+        commands.set_standing(store_id=doing.store.pk, to="restricted", reason=doing.given.note, by=doing.by, at=doing.at)
+
+
+def _freeze_store(doing: Doing) -> None:
+    commands.set_standing(
+        store_id=doing.store.pk, to="frozen", reason=doing.given.note or doing.closing.reason, by=doing.by, at=doing.at
+    )
+
+
+def _count_listings(doing: Doing) -> None:
+    doing.facts["listings"] = dict(
+        bulk.fetch("SELECT state, count(*) FROM catalog_listingvariant WHERE store_id = %s GROUP BY 1", (doing.store.pk,))
+    )
+
+
+def _measure(doing: Doing) -> None:
+    months = queries.months_of(doing.store.pk, at=doing.at)
+    doing.facts |= {
+        "orders_by_30_days": [month.orders for month in months],
+        "sales_by_30_days": [str(month.sales) for month in months],
+        "quiet": rules.is_quiet([month.orders for month in months]),
+        "line": rules.QUIET_ORDERS,
+    }
+    _count_listings(doing)
+    if doing.row.code == "choose":
+        if doing.given.outcome == "stay" and doing.facts["quiet"]:
+            raise Refused(
+                _("The figures are still below the line (%(line)s orders in 30 days, three times over): choose another way.")
+                % {"line": rules.QUIET_ORDERS},
+                code="still_quiet", field="outcome",
+            )  # fmt: skip
+        commands.note_params(doing.closing, ruled_on=_today(doing).isoformat())
+
+
+def _publish_notice(doing: Doing) -> None:
+    page = queries.status_page(doing.store.pk)
+    doing.facts["was_on"] = bool(page and page.is_on)
+    made = commands.set_status_page(
+        store_id=doing.store.pk, is_on=True, contact=page.contact if page else doing.store.reply_to, by=doing.by, at=doing.at
+    )
+    doing.facts["address"] = made.slug
+
+
+def _withdraw_notice(doing: Doing) -> None:
+    last = doing.row.evidence.filter(what="done").order_by("-id").first()
+    page = queries.status_page(doing.store.pk)
+    if page is not None and last is not None and not last.facts.get("was_on"):
+        commands.set_status_page(
+            store_id=doing.store.pk, is_on=False, contact=page.contact, by=doing.by, at=doing.at
+        )
+
+
+def _take_listings_down(doing: Doing) -> None:
+    """Every live listing down; while buyers have open requests not in the hours in which most of them come."""
+    store = doing.store
+    busy = rules.busy_hours(queries.orders_by_hour(store.pk, at=doing.at))
+    moment = rules.quiet_moment(
+        doing.at, busy, ZoneInfo(store.timezone), has_aftersales=queries.has_aftersales(store.pk)
+    )
+    if moment > doing.at:
+        doing.later = moment
+        return
+    down = [
+        row[0]
+        for row in bulk.fetch(
+            """UPDATE catalog_listingvariant SET state = 'delisted'
+               WHERE store_id = %s AND state IN ('live', 'paused') RETURNING id""",
+            (store.pk,),
+        )
+    ]
+    doing.facts |= {"listings": len(down), "ids": sorted(down), "busy_hours": sorted(busy)}
+
+
+def _listings_taken_down(closing: Closing) -> list[int]:
+    found = StepEvidence.objects.filter(step__closing=closing, step__code="listings_down", what="done").order_by("-id").first()
+    return list(found.facts.get("ids", [])) if found else []
+
+
+def _set_listings(ids: Sequence[int], *, to: str) -> int:
+    return bulk.execute(
+        "UPDATE catalog_listingvariant SET state = %s WHERE id = ANY(%s::bigint[]) AND state = 'delisted'", (to, list(ids))
+    )
+
+
+def _put_listings_back(doing: Doing) -> None:
+    doing.facts["listings"] = _set_listings(_listings_taken_down(doing.closing), to="live")
+
+
+_STALE = ("order_received", "review", "in_transit")
+"""Messages that make no sense any more from a store that ends; what tells a buyer of his parcel still goes."""
+
+
+def _retire_links(doing: Doing) -> None:
+    """Listings are closed for good, the list of their links kept as a file; stale messages are not sent."""
+    store = doing.store
+    links = bulk.fetch(
+        """UPDATE catalog_listingvariant SET state = 'closed' WHERE store_id = %s AND state <> 'closed'
+           RETURNING sku, external_id, title""",
+        (store.pk,),
+    )
+    stale = [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT m.id FROM buyer_messages_message m JOIN orders_order o ON o.id = m.order_id
+               WHERE m.store_id = %s AND m.state IN ('queued', 'failed')
+                 AND (m.kind = ANY(%s::text[]) OR o.status IN ('delivered', 'cancelled', 'closed') AND m.kind <> 'delivered')
+                 AND m.kind <> 'store_closing' ORDER BY m.id FOR NO KEY UPDATE OF m""",
+            (store.pk, list(_STALE)),
+        )
+    ]
+    gone = messages.suppress_queued(dict.fromkeys(stale, "store_closing"), by=doing.by, at=doing.at)
+    doing.facts |= {"links": len(links), "messages": len(gone.moved)}
+    doing.file = (f"{store.code}-links.csv", _keep(_csv(("sku", "external_id", "title"), sorted(links))))
+
+
+def _tell_buyers(doing: Doing) -> None:
+    """One message for each order that is on its way or within its time for claims, where the channel lets us write."""
+    closing, store = doing.closing, doing.store
+    days = {day.code: day.on for day in queries.days_of(closing, at=doing.at)}
+    terms = queries.terms_of(store, on=doing.at.date())
+    commands.note_params(
+        closing, closing_date=days["closed"].isoformat(), claims_until=days["claims_until"].isoformat()
+    )
+    orders = [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT o.id FROM orders_order o
+               WHERE o.store_id = %s AND NOT o.is_history AND o.units > o.cancelled
+                 AND (o.delivered < o.units - o.cancelled OR EXISTS (
+                     SELECT FROM shipping_parcel p WHERE p.order_id = o.id
+                     AND p.delivered_at > %s::timestamptz - %s * interval '1 day')) ORDER BY o.id""",
+            (store.pk, doing.at, terms.claim_days.value),
+        )
+    ]
+    lock_orders(orders)
+    rows = [row._replace(version=closing.number) for row in message_queries.tellings("store_closing", orders)]
+    told = messages.queue_messages("store_closing", rows, at=doing.at, by=doing.by)
+    why: dict[str, int] = {}
+    for reason in told.suppressed.values():
+        why[reason] = why.get(reason, 0) + 1
+    doing.facts |= {"orders": len(orders), "told": len(told.queued), "not_told": why}
+
+
+def _apply(doing: Doing) -> None:
+    commands.mark_applied(doing.closing, at=doing.at)
+    doing.facts["reason"] = doing.given.note.strip()
+
+
+def _mark_closed(doing: Doing) -> None:
+    """The platform has closed the store; before the law's notice is over only a ruling of its own can do that."""
+    day = next(day for day in queries.days_of(doing.closing, at=doing.at) if day.code == "closed")
+    commands.mark_closed(
+        doing.closing, by=doing.by, at=doing.at, reason=doing.given.reference or doing.given.note
+    )
+    doing.facts["expected"] = day.on.isoformat()
+    close_tasks(kind="closing_step", thing_kind="closing_step", things=[doing.row.pk], by=doing.by, at=doing.at)
+
+
+def _book_proceeds(doing: Doing) -> None:
+    """What came in goes to the bank; what the channel kept of what it owed is its fees, and needs a reason."""
+    store, amount = doing.store, doing.given.amount or Decimal(0)
+    due = {money.currency: money.amount for money in queries.proceeds_due(store.pk)}
+    if others := [currency for currency in due if currency != store.currency]:
+        raise Refused(
+            _("Proceeds stand open in %(currencies)s too: settle them in the books first.")
+            % {"currencies": ", ".join(sorted(others))},
+            code="other_currency",
+        )
+    owed = due.get(store.currency, Decimal(0))
+    if amount < 0 and amount != owed:
+        raise Refused(_("The amount that was paid is not negative."), code="amount_wrong", field="amount")
+    kept = owed - amount
+    if kept and not doing.given.note.strip():
+        raise Refused(
+            _("The books expect %(owed)s %(currency)s. Say why another amount came in.")
+            % {"owed": rounded(owed, store.currency), "currency": store.currency},
+            code="note_missing", field="note",
+        )  # fmt: skip
+    legs = [(BANK, store.currency, amount), (FEES, store.currency, kept), (RECEIVABLE, store.currency, -owed)]
+    books.post_entries(
+        [books.NewEntry(store.pk, "proceeds_settled", doing.row.pk, doing.at, legs, memo=doing.given.note.strip()[:200])],
+        by=doing.by,
+    )
+    doing.facts |= {"owed": str(owed), "paid": str(amount), "kept": str(kept), "currency": store.currency}
+
+
+def _return_deposit(doing: Doing) -> None:
+    """What of the deposit came back; what did not was kept by the platform, and needs a reason."""
+    store, amount = doing.store, doing.given.amount or Decimal(0)
+    held = case_queries.deposit(store.pk).held.amount
+    if amount > held or amount < 0:
+        raise Refused(
+            _("Of the deposit %(held)s %(currency)s are held: no more can come back.")
+            % {"held": rounded(held, store.currency), "currency": store.currency},
+            code="amount_wrong", field="amount",
+        )  # fmt: skip
+    day = next(day for day in queries.days_of(doing.closing, at=doing.at) if day.code == "deposit")
+    if amount and _today(doing) < rules.add_months(_closed_on(doing.closing), queries.terms_of(store, on=doing.at.date()).deposit_months.value):
+        raise Refused(
+            _("The deposit comes back from %(date)s on, %(months)s months after the end.")
+            % {"date": day.on, "months": day.params["days"]},
+            code="too_early",
+        )
+    kept = held - amount
+    note = doing.given.note.strip()
+    moves = [cases.NewMove("returned", amount, doing.at, note=note)] if amount else []
+    if kept:
+        moves.append(cases.NewMove("deducted", kept, doing.at, note=note))
+    done = cases.move_deposit(moves, store=store, by=doing.by, at=doing.at)
+    if done.refused:
+        raise Refused(done.refused[0].sentence(), code=done.refused[0].code)
+    commands.note_params(doing.closing, deposit_on=_today(doing).isoformat())
+    doing.facts |= {"held": str(held), "returned": str(amount), "kept": str(kept), "currency": store.currency}
+
+
+def _closed_on(closing: Closing) -> date:
+    return date.fromisoformat(closing.params["closed_on"])
+
+
+def _today(doing: Doing) -> date:
+    return doing.at.astimezone(ZoneInfo(doing.store.timezone)).date()
+
+
+def _shred(doing: Doing) -> None:
+    """Personal data go as far as holds and retention allow; what stays is counted, with the reasons."""
+    done = privacy.shred_store(doing.store.pk, by=doing.by, at=doing.at)
+    doing.facts |= {
+        "erased": dict(done.counts),
+        "orders": len({order for orders in done.orders.values() for order in orders}),
+        "customers": len(done.customers),
+        "stays": [{"data": stay.data, "why": stay.code, "orders": len(stay.orders)} for stay in done.stays],
+    }
+
+
+def _lock_books(doing: Doing) -> None:
+    books.lock_books(
+        store_id=doing.store.pk, until=books.FOR_GOOD, reason=_("closing %(number)s") % {"number": doing.closing.number},
+        by=doing.by, at=doing.at,
+    )  # fmt: skip
+    balance = book_queries.trial_balance([doing.store.pk])
+    doing.facts["balances"] = [[row.code, row.currency, str(row.amount)] for row in balance.rows]
+
+
+def _unlock_books(doing: Doing) -> None:
+    books.unlock_books(store_id=doing.store.pk, until=None, reason=doing.given.note, by=doing.by, at=doing.at)
+
+
+def _archive(doing: Doing) -> None:
+    commands.archive_store(doing.closing, by=doing.by, at=doing.at)
+
+
+# --- Export -------------------------------------------------------------------------------------------------------
+
+_EXPORTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "orders.csv": (
+        ("number", "placed_at", "paid_at", "country", "currency", "goods", "shipping", "other", "total", "refunded", "status"),
+        """SELECT number, placed_at, paid_at, country, currency, goods_amount, shipping_amount, other_amount, total_amount,
+                  refunded_amount, status FROM orders_order WHERE store_id = %s ORDER BY id""",
+    ),
+    "order_lines.csv": (
+        ("order", "line", "kind", "sku", "title", "quantity", "unit_price", "amount", "shipped", "delivered", "refunded"),
+        """SELECT o.number, l.line_no, l.kind, l.sku, l.title, l.quantity, l.unit_price, l.amount, l.shipped, l.delivered,
+                  l.refunded FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id WHERE o.store_id = %s
+           ORDER BY o.id, l.line_no""",
+    ),
+    "purchases.csv": (
+        ("reference", "order", "supplier", "state", "currency", "rate", "goods", "freight", "units", "accepted", "shipped", "at"),
+        """SELECT p.reference, o.number, s.code, p.state, p.currency, p.fx_rate, p.goods_amount, p.freight_amount, p.units,
+                  p.accepted, p.shipped, p.at FROM purchasing_purchaseorder p JOIN orders_order o ON o.id = p.order_id
+           JOIN sourcing_supplier s ON s.id = p.supplier_id WHERE p.store_id = %s ORDER BY p.id""",
+    ),
+    "parcels.csv": (
+        ("order", "carrier", "state", "announced_at", "handed_over_at", "delivered_at", "late"),
+        """SELECT o.number, p.carrier, p.state, p.announced_at, p.handed_over_at, p.delivered_at, p.is_late
+           FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id WHERE p.store_id = %s ORDER BY p.id""",
+    ),
+    "refunds.csv": (
+        ("order", "reference", "state", "reason", "no_claim_reason", "amount", "currency", "at", "confirmed_at"),
+        """SELECT o.number, r.external_ref, r.state, r.reason, r.no_claim_reason, r.amount, r.currency, r.at, r.confirmed_at
+           FROM aftersales_refund r LEFT JOIN orders_order o ON o.id = r.order_id WHERE r.store_id = %s ORDER BY r.id""",
+    ),
+    "entries.csv": (
+        ("entry", "at", "fact", "order", "memo", "account", "currency", "amount"),
+        """SELECT e.id, e.at, e.fact, o.number, e.memo, a.code, p.currency, p.amount FROM books_entry e
+           JOIN books_posting p ON p.entry_id = e.id JOIN books_account a ON a.id = p.account_id
+           LEFT JOIN orders_order o ON o.id = e.order_id WHERE e.store_id = %s ORDER BY e.id, p.line_no""",
+    ),
+}  # fmt: skip
+"""What is kept of a closed store: numbers and sums. Names, addresses, waybills and what buyers wrote are not in it."""
+
+
+def export_store(store: Store) -> tuple[bytes, dict[str, int]]:
+    """A zip of the books and orders of a store, without personal data, and the rows in each file."""
+    counts = {}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, transaction.atomic():
+        hashes = []
+        for name, (columns, sql) in _EXPORTS.items():
+            rows = bulk.fetch(sql, (store.pk,))
+            _add(archive, name, _csv(columns, rows), hashes)
+            counts[name] = len(rows)
+        _add(archive, "books.beancount", book_queries.export_beancount([store.pk]).encode(), hashes)
+        _add(archive, "SHA256SUMS", "".join(hashes).encode(), [])
+    return buffer.getvalue(), counts
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    text = io.BytesIO()
+    write_csv(text, Table("", [Column(name) for name in columns], rows))
+    return text.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes, hashes: list[str]) -> None:
+    archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    hashes.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
+
+
+def _export_all(doing: Doing) -> None:
+    content, counts = export_store(doing.store)
+    doing.file = (f"{doing.store.code}-books-and-orders.zip", _keep(content))
+    doing.facts["rows"] = counts
+
+
+def _keep(content: bytes) -> str:
+    """Store what daifa itself has written under its hash; returns it."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    target = file_of(sha256)
+    if not target.exists():
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        aside = target.parent / f".{os.getpid()}-{os.urandom(6).hex()}.part"
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+        os.replace(aside, target)
+    return sha256
+
+
+def file_of(sha256: str) -> Path:
+    """Where a file that proves a step lies."""
+    return Path(settings.MEDIA_ROOT) / FOLDER / sha256[:2] / sha256
+
+
+DO: dict[str, Callable[[Doing], None]] = {
+    "count_open": _count_open, "warn_store": _warn_store, "hear_ruling": _hear_ruling, "freeze_store": _freeze_store,
+    "count_listings": _count_listings, "measure": _measure, "publish_notice": _publish_notice,
+    "take_listings_down": _take_listings_down, "retire_links": _retire_links, "tell_buyers": _tell_buyers, "apply": _apply,
+    "mark_closed": _mark_closed, "book_proceeds": _book_proceeds, "return_deposit": _return_deposit,
+    "export_all": _export_all, "shred_personal_data": _shred, "lock_books": _lock_books, "archive": _archive,
+}  # fmt: skip
+UNDO: dict[str, Callable[[Doing], None]] = {
+    "withdraw_notice": _withdraw_notice, "put_listings_back": _put_listings_back, "unlock_books": _unlock_books,
+}  # fmt: skip
+
+# --- By the clock -------------------------------------------------------------------------------------------------
+
+AHEAD = timedelta(days=2)
+
+
+def sweep(*, at: datetime, by: str = "job:keep_closings") -> dict[str, int]:
+    """Do what was planned for a quiet hour, refresh expected days, remind of steps that are due.
+
+    Returns {"done": steps done now, "due": reminders opened now}.
+    """
+    done = 0
+    for pk in ClosingStep.objects.filter(
+        state="waiting", not_before__lte=at, closing__state="running", code="listings_down"
+    ).values_list("pk", flat=True):
+        try:
+            done += do_step(pk, by=by, at=at) is not None
+        except Refused as refused:
+            _remind([pk], at=at, sentence=refused.sentence)
+    for closing in Closing.objects.filter(state__in=("threatened", "running")).select_related("store"):
+        with transaction.atomic():
+            commands.refresh_days(closing, at=at)
+    due = [
+        pk
+        for pk, code, day, zone in ClosingStep.objects.filter(
+            state="waiting", due_on__isnull=False, closing__state__in=("threatened", "running")
+        ).values_list("pk", "code", "due_on", "closing__store__timezone")
+        if day <= (at + AHEAD).astimezone(ZoneInfo(zone)).date() and not _waits_for_others(pk)
+    ]
+    return {"done": done, "due": _remind(due, at=at)}
+
+
+def _waits_for_others(pk: int) -> bool:
+    row = ClosingStep.objects.get(pk=pk)
+    states = dict(ClosingStep.objects.filter(closing_id=row.closing_id).values_list("code", "state"))
+    return bool(rules.missing_before(row.code, steps.BY_CODE[row.code].after, states))
+
+
+def _remind(ids: Iterable[int], *, at: datetime, sentence: str = "") -> int:
+    rows = ClosingStep.objects.filter(pk__in=list(ids)).select_related("closing__store")
+    return open_tasks(
+        [
+            NewTask(
+                kind="closing_step", store_id=row.closing.store_id, thing_kind="closing_step", thing=row.pk,
+                params={"store": row.closing.store.name, "step": row.code, "why": sentence},
+                due_at=datetime.combine(row.due_on, datetime.max.time(), ZoneInfo(row.closing.store.timezone)) if row.due_on else None,
+            )
+            for row in rows
+        ],
+        at=at,
+    )  # fmt: skip
+
+
+def quiet_stores(*, at: datetime) -> list[int]:
+    """Open stores whose last three stretches of thirty days each brought fewer orders than the line."""
+    return [
+        store.pk
+        for store in Store.objects.filter(created_at__lt=at - timedelta(days=30 * rules.QUIET_MONTHS)).order_by("pk")
+        if queries.lifecycle(store.pk) == "open"
+        and rules.is_quiet([month.orders for month in queries.months_of(store.pk, at=at, months=rules.QUIET_MONTHS)])
+    ]
+
+
+# --- Coming back --------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def readmit(*, readmission_id: int, admitted: bool, answer: str, by: str, at: datetime) -> Any:
+    """The platform's answer; with a yes the books open again from the next day after the old life on. Raises `Refused`."""
+    found = commands.answer_readmission(
+        readmission_id=readmission_id, admitted=admitted, answer=answer, by=by, at=at
+    )
+    if admitted:
+        old = found.closing.lifecycle
+        old.refresh_from_db()
+        ended = (old.archived_at or at).astimezone(ZoneInfo(found.store.timezone)).date()
+        if book_queries.locked_until([found.store_id]):
+            books.unlock_books(
+                store_id=found.store_id, until=ended, reason=_("readmitted: %(answer)s") % {"answer": answer or "–"}, by=by, at=at
+            )
+    return found
