@@ -5,6 +5,7 @@ Reading takes seconds a photo, so a job does it; what is read outside a transact
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +16,9 @@ from django.utils.translation import gettext as _
 from daifa.domain.shipping import checks, queries
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.lib import bulk, keeping, ocr
-from daifa.lib.refusal import Refused
+from daifa.lib.refusal import Refused, RowRefused
+from daifa.lib.sheets import SheetRefused, read_sheet
+from daifa.lib.sheets.cells import clean_text
 
 A_GO = 20  # photos at a time
 
@@ -95,3 +98,30 @@ def judge_by_hand(*, check_id: int, state: str, reason: str, by: str, at: dateti
     for kind in ("photo_unreadable", "parcel_breach"):
         close_tasks(kind=kind, thing_kind="parcel_check", things=[check_id], by=by, at=at)
     _tell(check_id, at=at)
+
+
+# --- The platform's own waybills ----------------------------------------------------------------------------------
+
+_ORDER_HEADINGS = ("order number", "order", "order no", "订单号", "订单编号", "包裹订单号")
+_NUMBER_HEADINGS = ("waybill", "waybill number", "tracking number", "运单号", "快递单号", "面单号", "物流单号")
+
+
+def read_issued_numbers(
+    *, store_id: int, name: str, content: bytes, by: str, at: datetime
+) -> tuple[int, list[RowRefused]]:
+    """Read a table of waybill numbers the platform issued: (how many are new, the rows refused). Raises `Refused`.
+
+    Columns are known by their headings; else the first is the order's number and the second the waybill's.
+    """
+    try:
+        sheet = read_sheet(io.BytesIO(content), name=name)
+        plain = [clean_text(cell).casefold() for cell in sheet.header]
+        order = next((plain.index(word) for word in _ORDER_HEADINGS if word in plain), 0)
+        number = next((plain.index(word) for word in _NUMBER_HEADINGS if word in plain), 1)
+        if len(plain) < 2 or order == number:
+            raise Refused(_("The file needs two columns: order number and waybill number."), code="column_missing", field="file")
+        rows = [(row, clean_text(cells[order]), clean_text(cells[number])) for row, cells in sheet.rows()]
+    except SheetRefused as no:
+        raise Refused(no.sentence(), code=no.code, field="file") from None
+    with transaction.atomic():
+        return checks.record_platform_waybills(store_id, rows, by=by, at=at)

@@ -93,6 +93,13 @@ def read_photos() -> None:
     check_parcels.read_photos(at=clock.now())
 
 
+@job("find_risks", queueing_lock="find_risks")
+def find_risks() -> None:
+    from daifa.flows import find_risks as flow
+
+    flow.find_risks(at=clock.now())
+
+
 @job("sample_factories", queueing_lock="sample_factories")
 def sample_factories() -> None:
     from daifa.flows.sample_shop.living import answer_sample_runs

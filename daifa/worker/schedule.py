@@ -19,6 +19,7 @@ SCHEDULE = {
     jobs.ask_suppliers: "*/5 * * * *",
     jobs.track_parcels: "*/5 * * * *",
     jobs.read_photos: "* * * * *",
+    jobs.find_risks: "23 * * * *",
     jobs.sample_factories: "7,27,47 * * * *",
     jobs.tidy: "17 * * * *",
     jobs.keep_retention: "23 3 * * *",

@@ -84,7 +84,7 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Agree anew and record it; after that day nothing is routed to him."),
     ),
     "no_source_risk": (
-        N_("Signs of selling without a source: %(signal)s (%(count)s orders)"),
+        N_("A sign of selling without a source: %(count)s seen"),
         N_("Open it: it shows the orders behind it and what helps."),
     ),
     "reply_row": (

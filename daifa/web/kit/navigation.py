@@ -35,6 +35,22 @@ SECTIONS: tuple[Section, ...] = (
     Section("messages", _("Messages"), "message-2"),
     Section("catalogue", _("Catalogue"), "package"),
     Section("suppliers", _("Suppliers & offers"), "building-factory-2"),
+    Section(
+        "compliance", _("Compliance"), "shield-lock",
+        inside=(
+            Section("store_health", _("Store health"), "chart-line"),
+            Section("clocks", _("Clocks"), "clock"),
+            Section("risks", _("No-source risk"), "alert-triangle"),
+            Section("parcel_checks", _("Parcel checks"), "eye"),
+            Section("violations", _("Violations"), "flag"),
+            Section("complaints", _("Complaint cases"), "inbox"),
+            Section("infringements", _("Infringement"), "ban"),
+            Section("qualifications", _("Qualifications"), "file-text"),
+            Section("evidence", _("Evidence"), "checklist"),
+            Section("findings", _("Words found"), "search"),
+            Section("rules", _("Rule book"), "book-2"),
+        ),
+    ),
     Section("imports", _("Imports"), "file-import"),
     Section("books", _("Books"), "book-2"),
     Section(

@@ -1,0 +1,629 @@
+"""Signs of selling without a source, the orders behind them, and the plans: with orders coming in, or with none yet."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.http import Http404
+from django.urls import path, reverse
+from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import gettext as _
+
+from daifa.domain.compliance import risk_commands, risk_queries
+from daifa.domain.compliance.models import LEVELS, PlanStep, Risk
+from daifa.domain.compliance.process import PLAN_STEP, RISK
+from daifa.domain.compliance.signals import (
+    BY_KIND,
+    FOLLOWERS,
+    REMEDIES,
+    SIGNALS,
+    STEPS,
+    WITHOUT_ORDERS,
+    affiliate_answers,
+)
+from daifa.domain.sourcing.queries import supplier_with_id
+from daifa.flows import find_risks
+from daifa.flows.check_parcels import read_issued_numbers
+from daifa.lib.money import Money
+from daifa.lib.refusal import Refused
+from daifa.web.kit import (
+    ActionButton,
+    Badge,
+    Choice,
+    Column,
+    Cursor,
+    DetailPage,
+    EmptyPanel,
+    Fact,
+    FormPage,
+    LinkButton,
+    ListPage,
+    NotePanel,
+    Panel,
+    PanelPage,
+    Scope,
+    TablePanel,
+    after,
+    page,
+    states,
+)
+from daifa.web.pages import places
+
+TONES = {"hint": "info", "warn": "warning", "act": "danger"}
+LEVEL_WORDS = {"hint": gettext_lazy("hint"), "warn": gettext_lazy("warning"), "act": gettext_lazy("serious")}
+
+
+def _side() -> int:
+    return int((get_language() or "").lower().startswith("zh"))
+
+
+def signal_words(kind: str) -> str:
+    return BY_KIND[kind].words[_side()]
+
+
+def step_words(kind: str) -> str:
+    return STEPS[kind][_side()]
+
+
+def _level(risk: Risk) -> Badge:
+    return Badge(LEVEL_WORDS[risk.level], TONES[risk.level])
+
+
+def _measured(risk: Risk) -> str:
+    """How much of it: "3 of 40 orders (7.5 %)", "4 kinds of goods"."""
+    one = BY_KIND[risk.kind]
+    if one.unit == "groups":
+        return ngettext("%(n)d kind of goods", "%(n)d kinds of goods", risk.count) % {"n": risk.count}
+    if one.unit == "%" and risk.base:
+        share = (Decimal(100) * risk.count / risk.base).quantize(Decimal("0.1"))
+        return _("%(n)d of %(base)d orders (%(share)s %%)") % {"n": risk.count, "base": risk.base, "share": share}
+    return ngettext("%(n)d order", "%(n)d orders", risk.count) % {"n": risk.count}
+
+
+def _line(risk: Risk) -> str:
+    one = BY_KIND[risk.kind]
+    line = f"{risk.line.normalize():f}"
+    words = {"%": _("serious from %(line)s %%"), "orders": _("serious from %(line)s"), "groups": _("serious from %(line)s")}
+    return words[one.unit] % {"line": line}
+
+
+def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[Risk]:
+    return risk_queries.risk_page(
+        scope.store_ids, state=filters.get("state"), kind=filters.get("kind"), cursor=cursor, limit=limit
+    )
+
+
+RISKS = ListPage(
+    title=gettext_lazy("No-source risk"),
+    intro=gettext_lazy("Signs by which a platform takes a store for one without a source, counted from your own data. Put right the cause: nothing here makes a sign disappear while it stays."),
+    order=risk_queries.NEWEST,
+    rows=_rows,
+    columns=[
+        Column("kind", gettext_lazy("Sign"), value=lambda risk: signal_words(risk.kind), link=True, wrap=True),
+        Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
+        Column("level", gettext_lazy("How serious"), "badge", value=_level),
+        Column("count", gettext_lazy("How much"), value=_measured, hint=_line),
+        Column("state", gettext_lazy("State"), "state", states=RISK),
+        Column("found_at", gettext_lazy("Since"), "datetime"),
+    ],
+    filters=[
+        Choice("state", gettext_lazy("State"), lambda scope: states.choices(RISK), tabs=True),
+        Choice("kind", gettext_lazy("Sign"), lambda scope: [(one.kind, one.words[_side()]) for one in SIGNALS]),
+    ],
+    actions=lambda scope: [
+        ActionButton(_("Count again"), reverse("web:risks_count"), "refresh", reason=scope.why_not("operate")),
+        LinkButton(_("Issued waybills"), reverse("web:platform_waybills"), "file-import", reason=scope.why_not("operate")),
+        LinkButton(_("Plan"), reverse("web:no_source_plan"), "checklist", "primary"),
+    ],
+    row_url=lambda risk: reverse("web:risk", args=[risk.pk]),
+    empty=lambda scope: EmptyPanel(
+        _("No sign was found"),
+        _("Orders, parcels, photos and complaints are counted every hour."),
+        icon="circle-check",
+    ),
+)  # fmt: skip
+
+
+@page("operate", methods=("POST",))
+def count_again(request, scope: Scope):
+    found = find_risks.find_risks(at=scope.at, by=scope.by, stores=scope.store_ids)
+    number = found["new"] + found["kept"]
+    return after(
+        request, reverse("web:risks"),
+        ngettext("%(n)d sign stands now.", "%(n)d signs stand now.", number) % {"n": number},
+    )  # fmt: skip
+
+
+# --- One ----------------------------------------------------------------------------------------------------------
+
+
+def _remedies(risk: Risk, scope: Scope) -> Panel:
+    supplier = next(iter(risk_queries.suppliers_behind(risk.pk)), None)
+    links = {
+        "agreement": reverse("web:supplier_agreement", args=[supplier[0]]) if supplier else reverse("web:suppliers"),
+        "substitute": reverse("web:substitutes", args=[supplier[0]]) if supplier else reverse("web:suppliers"),
+        "waybills": reverse("web:platform_waybills"),
+        "samples": reverse("web:parcel_check_add"),
+        "origin": reverse("web:supplier", args=[supplier[0]]) if supplier else reverse("web:suppliers"),
+        "focus": places.place("catalogue"),
+    }
+    return TablePanel(
+        _("What helps"),
+        [Column("words", _("Remedy"), link=True, wrap=True)],
+        [{"words": REMEDIES[code][_side()], "url": links[code]} for code in BY_KIND[risk.kind].remedies],
+        row_url=lambda row: row["url"],
+    )
+
+
+def _risk_panels(risk: Risk, scope: Scope) -> list[Panel]:
+    panels: list[Panel] = []
+    if risk.note:
+        panels.append(NotePanel(risk.note, title=states.word(RISK, risk.state)))
+    panels.append(_remedies(risk, scope))
+    panels.append(
+        TablePanel(
+            _("Behind it"),
+            [
+                Column("order_number", _("Order"), "code", url=lambda row: places.order(row["order_id"])),
+                Column("seen", _("Seen"), wrap=True, url=lambda row: places.of_thing(row["thing_kind"], row["thing"])),
+                Column("supplier_name", _("Supplier"),
+                       url=lambda row: reverse("web:supplier", args=[row["supplier_id"]]) if row["supplier_id"] else None),
+                Column("at", _("When"), "datetime"),
+            ],
+            risk_queries.behind(risk.pk),
+            empty=_("It is not counted any more."),
+        )
+    )  # fmt: skip
+    return panels
+
+
+def _why_not_settle(risk: Risk, scope: Scope) -> str | None:
+    return scope.why_not("operate", risk.store_id) or (_("It is not counted any more.") if risk.state == "gone" else None)
+
+
+RISK_PAGE = DetailPage(
+    load=lambda scope, pk: risk_queries.risk_detail(scope.all_store_ids, pk),
+    store_id="store_id",
+    title=lambda risk, scope: signal_words(risk.kind),
+    back=(gettext_lazy("No-source risk"), lambda: reverse("web:risks")),
+    badges=lambda risk, scope: [_level(risk), Badge(states.word(RISK, risk.state), states.tone(RISK, risk.state))],
+    actions=lambda risk, scope: [
+        ActionButton(_("Plan what helps"), reverse("web:risk_plan", args=[risk.pk]), "checklist", "primary",
+                     reason=_why_not_settle(risk, scope)),
+        LinkButton(_("Settle"), reverse("web:risk_settle", args=[risk.pk]), "pencil", reason=_why_not_settle(risk, scope)),
+    ],
+    facts=lambda risk, scope: [
+        Fact(_("How much"), _measured(risk), hint=_line(risk)),
+        Fact(_("Counted over"), _("%(n)d days") % {"n": BY_KIND[risk.kind].days}),
+        Fact(_("Rule"), risk.rule or _("daifa's own line"), "code" if risk.rule else "text", url=places.place("rule", risk.rule) if risk.rule else None),
+        Fact(_("Kinds of goods"), risk.params.get("groups")),
+        Fact(_("Found"), risk.found_at, "datetime", store_id=risk.store_id),
+        Fact(_("Counted last"), risk.seen_at, "datetime", store_id=risk.store_id),
+    ],
+    panels=_risk_panels,
+)  # fmt: skip
+
+
+@page("operate", methods=("POST",))
+def plan_risk(request, scope: Scope, pk: int):
+    risk = risk_queries.risk_detail(scope.all_store_ids, pk)
+    if risk is None:
+        raise Http404
+    planned = find_risks.begin_plan(risk_id=pk, by=scope.by, at=scope.at)
+    return after(
+        request, reverse("web:no_source_plan"),
+        ngettext("%(n)d step is planned.", "%(n)d steps are planned.", len(planned)) % {"n": len(planned)}
+        if planned else _("These steps are planned already."),
+    )  # fmt: skip
+
+
+class SettleForm(forms.Form):
+    state = forms.ChoiceField(
+        label=gettext_lazy("What it is"),
+        choices=[("explained", gettext_lazy("it has an explanation")), ("acted", gettext_lazy("a remedy is begun"))],
+    )
+    note = forms.CharField(label=gettext_lazy("Which"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+def _settle(scope: Scope, risk: Risk, data: dict[str, Any], *, by: str, at: Any) -> str:
+    find_risks.settle_risk(risk_id=risk.pk, state=data["state"], note=data["note"], by=by, at=at)
+    return reverse("web:risk", args=[risk.pk])
+
+
+SETTLE = FormPage(
+    title=lambda risk, scope: _("Settle: %(sign)s") % {"sign": signal_words(risk.kind)},
+    form=SettleForm,
+    load=lambda scope, pk: risk_queries.risk_detail(scope.whole.all_store_ids, pk),
+    store_id="store_id",
+    save=_settle,
+    success=gettext_lazy("Noted. It stays counted and opens again when there is more of it."),
+    back=lambda risk: (signal_words(risk.kind), reverse("web:risk", args=[risk.pk])),
+)
+
+# --- Issued waybills ----------------------------------------------------------------------------------------------
+
+
+def _waybill_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class WaybillForm(forms.Form):
+        store = forms.ChoiceField(label=gettext_lazy("Store"), choices=[(str(one.id), one.name) for one in scope.stores])
+        file = forms.FileField(
+            label=gettext_lazy("File"), help_text=gettext_lazy("CSV or a workbook: order number in the first column, waybill number in the second."),
+        )  # fmt: skip
+
+    return WaybillForm
+
+
+def _save_waybills(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
+    store = scope.require(int(data["store"]), "operate")
+    new, refused = read_issued_numbers(
+        store_id=store.id, name=data["file"].name, content=data["file"].read(), by=by, at=at
+    )
+    if refused:
+        raise Refused(
+            _("%(new)d numbers were recorded, %(n)d rows were not. Row %(row)d: %(sentence)s")
+            % {"new": new, "n": len(refused), "row": refused[0].row, "sentence": refused[0].sentence()},
+            code="rows_refused", field="file",
+        )  # fmt: skip
+    return reverse("web:risks")
+
+
+WAYBILLS = FormPage(
+    title=gettext_lazy("Waybills the platform issued"),
+    form=_waybill_form,
+    load=lambda scope: True,
+    initial=lambda scope, thing: {"store": scope.current.id if scope.current else None},
+    save=_save_waybills,
+    submit=gettext_lazy("Read"),
+    success=gettext_lazy("Recorded. Parcels under these numbers count as sent with the platform's own e-waybill."),
+    intro=gettext_lazy("Export the e-waybills from the platform's back office and read them in: that is how daifa knows which parcels went out under them."),
+    back=(gettext_lazy("No-source risk"), lambda: reverse("web:risks")),
+)  # fmt: skip
+
+# --- The plan -----------------------------------------------------------------------------------------------------
+
+
+def _step_columns() -> list[Column]:
+    return [
+        Column("kind", _("Step"), value=lambda row: step_words(row["kind"]), link=True, wrap=True, hint=lambda row: row["supplier_name"] or ""),
+        Column("store_id", _("Store"), "store", when_many_stores=True),
+        Column("state", _("State"), "state", states=PLAN_STEP),
+        Column("note", _("Note"), wrap=True),
+        Column("moved_at", _("Since"), "datetime"),
+    ]
+
+
+ELIGIBLE = {
+    "followers": gettext_lazy("at least %(n)d followers"),
+    "adult": gettext_lazy("of age, with the real name confirmed"),
+    "clean": gettext_lazy("no violation on record"),
+}
+
+
+def _eligibility(scope: Scope) -> Panel:
+    rows = []
+    for store in (one for one in scope.stores if one.id in set(scope.store_ids) and one.kind == "marketplace"):
+        check = risk_queries.affiliate_check(store.id)
+        missing = (
+            list(affiliate_answers(check.followers, is_adult=check.is_adult, is_clean=check.is_clean)) if check else None
+        )
+        rows.append({"store": store.name, "check": check, "missing": missing})
+    return TablePanel(
+        _("May the account earn commission?"),
+        [
+            Column("store", _("Store")),
+            Column("followers", _("Followers"), "quantity", value=lambda row: row["check"].followers if row["check"] else None),
+            Column("verdict", "", "badge", value=lambda row: Badge(_("not looked up yet"), "muted") if row["missing"] is None
+                   else Badge(_("still missing"), "warning") if row["missing"] else Badge(_("may apply"), "success")),
+            Column("missing", _("What is missing"), wrap=True,
+                   value=lambda row: ", ".join(str(ELIGIBLE[one]) % {"n": FOLLOWERS} for one in row["missing"] or ())),
+            Column("at", _("Looked up"), "datetime", value=lambda row: row["check"].at if row["check"] else None),
+        ],
+        rows,
+        empty=_("There is no store on a marketplace."),
+        actions=[LinkButton(_("Look up"), reverse("web:affiliate_check"), "checklist", reason=scope.why_not("operate"))],
+    )  # fmt: skip
+
+
+def _links(scope: Scope) -> Panel:
+    return TablePanel(
+        _("Commission links"),
+        [
+            Column("name", _("Link"), link=True, hint="url"),
+            Column("store_id", _("Store"), "store", when_many_stores=True),
+            Column("percent", _("Commission"), value=lambda row: f"{row['percent'].normalize():f} %" if row["percent"] is not None else "–"),
+            Column("posts", _("Posts"), "quantity"),
+            Column("orders", _("Orders"), "quantity"),
+            Column("amount", _("Earned"), "money", value=lambda row: Money(row["amount"], row["currency"]) if row["amount"] is not None else None),
+        ],
+        risk_queries.affiliate_links(scope.store_ids),
+        row_url=lambda row: reverse("web:affiliate_link", args=[row["id"]]),
+        empty=_("No commission link is recorded yet."),
+        actions=[LinkButton(_("Add a link"), reverse("web:affiliate_link_add"), "plus", reason=scope.why_not("operate"))],
+    )  # fmt: skip
+
+
+def _plan(request: Any, scope: Scope) -> list[Panel]:
+    return [
+        TablePanel(
+            _("Orders are coming in"),
+            _step_columns(),
+            risk_queries.steps_of(scope.store_ids, "orders"),
+            row_url=lambda row: reverse("web:plan_step", args=[row["id"]]),
+            empty=_("Nothing is planned. Open a risk and plan what helps; or add a step."),
+            note=_("Agree with the present supplier; if he does not, find a substitute factory, check a sample and switch."),
+            actions=[LinkButton(_("Add a step"), reverse("web:plan_step_add"), "plus", reason=scope.why_not("operate"))],
+        ),
+        TablePanel(
+            _("No orders yet"),
+            _step_columns(),
+            risk_queries.steps_of(scope.store_ids, "no_orders"),
+            row_url=lambda row: reverse("web:plan_step", args=[row["id"]]),
+            empty=_("Nothing is planned."),
+            note=_("Earn commission on others' goods in posts and videos: nothing to ship, no after-sales, no money advanced."),
+            actions=[ActionButton(_("Plan this way"), reverse("web:plan_affiliate"), "checklist", reason=scope.why_not("operate"))],
+        ),
+        NotePanel(
+            _("The conditions of commission links (1,000 followers, of age, clean record) come from a trade article only and are not confirmed by the platform's text: look them up there."),
+            tone="info",
+        ),
+        _eligibility(scope),
+        _links(scope),
+    ]  # fmt: skip
+
+
+PLAN = PanelPage(
+    title=gettext_lazy("Out of selling without a source"),
+    intro=gettext_lazy("Two situations, two ways. Each step stands here with its state."),
+    panels=_plan,
+    actions=lambda scope: [LinkButton(_("Signs"), reverse("web:risks"), "alert-triangle")],
+)
+
+
+@page("operate", methods=("POST",))
+def plan_affiliate(request, scope: Scope):
+    planned = []
+    for store in (one for one in scope.stores if one.id in set(scope.store_ids) and one.kind == "marketplace"):
+        planned += risk_commands.plan_steps(
+            store_id=store.id, steps=[risk_commands.Step(kind) for kind in WITHOUT_ORDERS], by=scope.by, at=scope.at
+        )
+    return after(
+        request, reverse("web:no_source_plan"),
+        ngettext("%(n)d step is planned.", "%(n)d steps are planned.", len(planned)) % {"n": len(planned)} if planned else None,
+        refused=[] if planned else [_("These steps are planned already, or there is no store on a marketplace.")],
+    )  # fmt: skip
+
+
+def _step_form(scope: Scope, step: PlanStep) -> type[forms.Form]:
+    class StepForm(forms.Form):
+        state = forms.ChoiceField(
+            label=gettext_lazy("State"), choices=[(one, states.word(PLAN_STEP, one)) for one in PLAN_STEP.next(step.state)]
+        )
+        note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+
+    return StepForm
+
+
+def _save_step(scope: Scope, step: PlanStep, data: dict[str, Any], *, by: str, at: Any) -> str:
+    risk_commands.move_step(step_id=step.pk, state=data["state"], note=data["note"], by=by, at=at)
+    return reverse("web:no_source_plan")
+
+
+def _step_panels(scope: Scope, step: PlanStep) -> list[Panel]:
+    if step.supplier_id is None:
+        return []
+    return [
+        NotePanel(
+            _("Supplier: %(name)s") % {"name": step.supplier.name},
+            actions=[
+                LinkButton(_("Record the agreement"), reverse("web:supplier_agreement", args=[step.supplier_id]), "file-text"),
+                LinkButton(_("Who could take over"), reverse("web:substitutes", args=[step.supplier_id]), "switch-horizontal"),
+            ],
+        )
+    ]
+
+
+STEP = FormPage(
+    title=lambda step, scope: step_words(step.kind),
+    form=_step_form,
+    load=lambda scope, pk: risk_queries.step_of(scope.whole.all_store_ids, pk),
+    store_id="store_id",
+    initial=lambda scope, step: {"note": step.note},
+    save=_save_step,
+    panels=_step_panels,
+    success=gettext_lazy("Saved."),
+    back=lambda step: (_("Out of selling without a source"), reverse("web:no_source_plan")),
+)
+
+
+def _new_step_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class NewStepForm(forms.Form):
+        store = forms.ChoiceField(label=gettext_lazy("Store"), choices=[(str(one.id), one.name) for one in scope.stores])
+        kind = forms.ChoiceField(label=gettext_lazy("Step"), choices=[(kind, words[_side()]) for kind, words in STEPS.items()])
+        note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=500)
+
+    return NewStepForm
+
+
+def _add_step(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
+    store = scope.require(int(data["store"]), "operate")
+    risk_commands.plan_steps(store_id=store.id, steps=[risk_commands.Step(data["kind"], None, data["note"])], by=by, at=at)
+    return reverse("web:no_source_plan")
+
+
+ADD_STEP = FormPage(
+    title=gettext_lazy("Add a step"),
+    form=_new_step_form,
+    load=lambda scope: True,
+    initial=lambda scope, thing: {"store": scope.current.id if scope.current else None},
+    save=_add_step,
+    success=gettext_lazy("Planned."),
+    back=(gettext_lazy("Out of selling without a source"), lambda: reverse("web:no_source_plan")),
+)
+
+# --- Substitutes --------------------------------------------------------------------------------------------------
+
+
+def _substitute_panels(supplier: Any, scope: Scope) -> list[Panel]:
+    return [
+        TablePanel(
+            _("Who has the same goods"),
+            [
+                Column("sku", _("Our SKU"), "code", url=lambda row: reverse("web:variant", args=[row["variant_id"]])),
+                Column("supplier", _("Supplier"), url=lambda row: reverse("web:supplier", args=[row["supplier_id"]])),
+                Column("supplier_sku", _("Supplier's SKU"), "code"),
+                Column("price", _("Price"), "money", currency="currency"),
+                Column("supplier_state", _("State"), "state", states="supplier"),
+                Column("mapping_state", _("Link"), "state", states="mapping"),
+            ],
+            find_risks.substitutes_for(supplier.pk),
+            empty=_("Nobody else is linked to these goods. Import price lists of other factories, or link their offers in the catalogue."),
+            note=_("Order a sample from him, check the parcel, record the agreement; then give his offer rank 1 on the variant."),
+        )
+    ]
+
+
+SUBSTITUTES = DetailPage(
+    load=lambda scope, pk: supplier_with_id(pk),
+    store_id=None,
+    title=lambda supplier, scope: _("Who could take over from %(name)s") % {"name": supplier.name},
+    back=(gettext_lazy("Out of selling without a source"), lambda: reverse("web:no_source_plan")),
+    facts=lambda supplier, scope: [Fact(_("Who he is"), supplier.get_source_display())],
+    panels=_substitute_panels,
+)
+
+# --- Commission links ---------------------------------------------------------------------------------------------
+
+
+def _check_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class CheckForm(forms.Form):
+        store = forms.ChoiceField(
+            label=gettext_lazy("Store"), choices=[(str(one.id), one.name) for one in scope.stores if one.kind == "marketplace"]
+        )
+        followers = forms.IntegerField(label=gettext_lazy("Followers"), min_value=0)
+        is_adult = forms.BooleanField(label=gettext_lazy("Of age, with the real name confirmed"), required=False)
+        is_clean = forms.BooleanField(label=gettext_lazy("No violation on record"), required=False)
+
+    return CheckForm
+
+
+def _save_check(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
+    store = scope.require(int(data["store"]), "operate")
+    risk_commands.record_affiliate_check(
+        store_id=store.id, followers=data["followers"], is_adult=data["is_adult"], is_clean=data["is_clean"], by=by, at=at
+    )
+    return reverse("web:no_source_plan")
+
+
+AFFILIATE_CHECK = FormPage(
+    title=gettext_lazy("May the account earn commission?"),
+    form=_check_form,
+    load=lambda scope: True,
+    save=_save_check,
+    success=gettext_lazy("Noted."),
+    back=(gettext_lazy("Out of selling without a source"), lambda: reverse("web:no_source_plan")),
+)
+
+
+def _link_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class LinkForm(forms.Form):
+        store = forms.ChoiceField(label=gettext_lazy("Store"), choices=[(str(one.id), one.name) for one in scope.stores])
+        name = forms.CharField(label=gettext_lazy("What it sells"), max_length=160)
+        url = forms.URLField(label=gettext_lazy("Address"), max_length=500, assume_scheme="https")
+        percent = forms.DecimalField(label=gettext_lazy("Commission in percent"), required=False, min_value=0, max_value=100, decimal_places=2)
+
+    return LinkForm
+
+
+def _save_link(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
+    store = scope.require(int(data["store"]), "operate")
+    link = risk_commands.add_affiliate_link(
+        store_id=store.id, name=data["name"], url=data["url"], percent=data["percent"], by=by, at=at
+    )
+    return reverse("web:affiliate_link", args=[link.pk])
+
+
+ADD_LINK = FormPage(
+    title=gettext_lazy("Add a commission link"),
+    form=_link_form,
+    load=lambda scope: True,
+    initial=lambda scope, thing: {"store": scope.current.id if scope.current else None},
+    save=_save_link,
+    success=gettext_lazy("Added."),
+    back=(gettext_lazy("Out of selling without a source"), lambda: reverse("web:no_source_plan")),
+)
+
+
+class TrackForm(forms.Form):
+    post = forms.URLField(label=gettext_lazy("A post that carries it"), required=False, max_length=500, assume_scheme="https")
+    title = forms.CharField(label=gettext_lazy("Its title"), required=False, max_length=200)
+    day = forms.DateField(label=gettext_lazy("Day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    orders = forms.IntegerField(label=gettext_lazy("Orders that day"), required=False, min_value=0)
+    amount = forms.DecimalField(
+        label=gettext_lazy("Commission that day"), required=False, min_value=0, max_digits=15, decimal_places=4,
+        help_text=gettext_lazy("As the platform's statement has it; told again it replaces the earlier figure."),
+    )  # fmt: skip
+
+
+def _track(scope: Scope, link: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
+    if data["post"]:
+        risk_commands.add_affiliate_post(
+            link_id=link.pk, url=data["post"], title=data["title"], posted_on=data["day"], by=by, at=at
+        )
+    if data["amount"] is not None:
+        risk_commands.record_affiliate_earning(
+            link_id=link.pk, day=data["day"], orders=data["orders"] or 0, amount=data["amount"],
+            currency=link.store.currency, by=by, at=at,
+        )  # fmt: skip
+    return reverse("web:affiliate_link", args=[link.pk])
+
+
+def _link_panels(scope: Scope, link: Any) -> list[Panel]:
+    return [
+        TablePanel(
+            _("Posts"),
+            [Column("title", _("Title"), hint="url"), Column("posted_on", _("Day"), "date")],
+            list(link.posts.order_by("-posted_on", "-id")[:50]),
+            empty=_("No post carries it yet."),
+        ),
+        TablePanel(
+            _("Earned"),
+            [Column("day", _("Day"), "date"), Column("orders", _("Orders"), "quantity"), Column("amount", _("Amount"), "money", currency="currency")],
+            list(link.earnings.order_by("-day")[:50]),
+            empty=_("Nothing was recorded yet."),
+        ),
+    ]  # fmt: skip
+
+
+LINK = FormPage(
+    title=lambda link, scope: link.name,
+    pretitle=gettext_lazy("Commission link"),
+    form=TrackForm,
+    load=lambda scope, pk: risk_queries.affiliate_link(scope.whole.all_store_ids, pk),
+    store_id="store_id",
+    initial=lambda scope, link: {"day": scope.at.astimezone(scope.zone(link.store_id)).date()},
+    save=_track,
+    success=gettext_lazy("Recorded."),
+    panels=_link_panels,
+    back=(gettext_lazy("Out of selling without a source"), lambda: reverse("web:no_source_plan")),
+)
+
+assert [level for level, _word in LEVELS] == list(LEVEL_WORDS), "every level has its word"
+
+urlpatterns = [
+    path("risks/", RISKS.view, name="risks"),
+    path("risks/count/", count_again, name="risks_count"),
+    path("risks/waybills/", WAYBILLS.view, name="platform_waybills"),
+    path("risks/<int:pk>/", RISK_PAGE.view, name="risk"),
+    path("risks/<int:pk>/settle/", SETTLE.view, name="risk_settle"),
+    path("risks/<int:pk>/plan/", plan_risk, name="risk_plan"),
+    path("risks/plan/", PLAN.view, name="no_source_plan"),
+    path("risks/plan/affiliate/", plan_affiliate, name="plan_affiliate"),
+    path("risks/plan/steps/add/", ADD_STEP.view, name="plan_step_add"),
+    path("risks/plan/steps/<int:pk>/", STEP.view, name="plan_step"),
+    path("suppliers/<int:pk>/substitutes/", SUBSTITUTES.view, name="substitutes"),
+    path("risks/plan/check/", AFFILIATE_CHECK.view, name="affiliate_check"),
+    path("risks/plan/links/add/", ADD_LINK.view, name="affiliate_link_add"),
+    path("risks/plan/links/<int:pk>/", LINK.view, name="affiliate_link"),
+]
