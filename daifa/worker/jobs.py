@@ -121,6 +121,13 @@ def tidy() -> None:
     keeping.tidy(at=clock.now())
 
 
+@job("measure_months", queueing_lock="measure_months")
+def measure_months() -> None:
+    from daifa.flows import measure_months as flow
+
+    flow.measure_months(at=clock.now())
+
+
 @job("watch_rules", queueing_lock="watch_rules")
 def watch_rules() -> None:
     from daifa.flows import screen_texts, watch_rules

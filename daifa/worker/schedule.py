@@ -22,6 +22,7 @@ SCHEDULE = {
     jobs.find_risks: "23 * * * *",
     jobs.sample_factories: "7,27,47 * * * *",
     jobs.tidy: "17 * * * *",
+    jobs.measure_months: "40 3 * * *",
     jobs.keep_retention: "23 3 * * *",
     jobs.watch_rules: "41 * * * *",
 }

@@ -151,6 +151,14 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("A step of closing %(store)s is due"),
         N_("Open it: it says what has to be there, and what daifa does for it."),
     ),
+    "store_quiet": (
+        N_("%(store)s is quiet: few orders or few active days in the months up to %(month)s"),
+        N_("Look at its exit index: what keeps it down, and what to try before you end it in good order."),
+    ),
+    "store_dormant": (
+        N_("%(store)s is dormant: no order for %(no_orders)s days"),
+        N_("Bring it back to life, or begin its closing while everything is settled: a platform may end it otherwise."),
+    ),
     "quarantined": (
         N_("This copy is quarantined: nothing leaves it"),
         N_("Ask the suppliers by our references first, then release it on the page of this installation."),

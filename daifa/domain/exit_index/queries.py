@@ -1,0 +1,88 @@
+"""Store-months and what the index reads from them. Every query takes the ids of the stores its reader may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from daifa.domain.exit_index import rules
+from daifa.domain.exit_index.models import Learned, ReviewLine, StoreMonth, StoreReview
+from daifa.domain.exit_index.rules import Model, Month, Reading, ReviewLines
+
+MOST_MONTHS = 60
+
+
+def store_months(scope: Sequence[int], *, complete: bool = True) -> dict[int, list[StoreMonth]]:
+    """Store → its months, oldest first, MOST_MONTHS at most; `complete` leaves out the one that goes on."""
+    found: dict[int, list[StoreMonth]] = {}
+    rows = StoreMonth.objects.filter(store_id__in=list(scope)).order_by("store_id", "month")
+    for row in rows.filter(is_complete=True) if complete else rows:
+        found.setdefault(row.store_id, []).append(row)
+    return {store: months[-MOST_MONTHS:] for store, months in found.items()}
+
+
+def as_month(row: StoreMonth) -> Month:
+    """The row as the rules want it."""
+    return Month(
+        row.month, row.orders, float(row.sales), float(row.net), float(row.outgo), row.due, row.late, row.refunded,
+        None if row.points is None or not row.points_full else float(row.points / row.points_full),
+        float(row.cash), row.active_days, row.days,
+    )  # fmt: skip
+
+
+def model() -> Model:
+    """The weights that count now: the shipped ones, moved by own closings where there were enough of them."""
+    shipped = rules.shipped()
+    newest = Learned.objects.filter(version=shipped.version).order_by("-id").first()
+    if newest is None:
+        return shipped
+    if newest.uses != "own":
+        return replace(shipped, closings=newest.closings, expected=newest.expected)
+    return replace(
+        shipped, mean=tuple(newest.mean), spread=tuple(tuple(row) for row in newest.spread), closings=newest.closings,
+        expected=newest.expected, uses="own",
+    )  # fmt: skip
+
+
+def months_between(earlier: date, later: date) -> int:
+    return (later.year - earlier.year) * 12 + later.month - earlier.month
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A store at the end of a month: the row, its figures, what the index says."""
+
+    row: StoreMonth
+    figures: dict[str, float | None]
+    reading: Reading
+
+
+def stands(months: Sequence[StoreMonth], using: Model, *, last: int = 13) -> list[Stand]:
+    """What the index says at the end of each of the last months of a store (oldest first, complete ones), with one model."""
+    found = []
+    plain = [as_month(row) for row in months]
+    for place in range(max(0, len(months) - last), len(months)):
+        figures = rules.figures(plain[: place + 1], age=months_between(months[0].month, months[place].month))
+        found.append(Stand(months[place], figures, rules.read(figures, using)))
+    return found
+
+
+def review_lines(scope: Sequence[int]) -> dict[int, ReviewLines]:
+    """Store → from when on it counts as quiet or dormant."""
+    own = {row.store_id: row for row in ReviewLine.objects.filter(store_id__in=list(scope))}
+    return {
+        store: ReviewLines(row.dormant_days, row.quiet_orders, row.quiet_active_days) if (row := own.get(store)) else ReviewLines()
+        for store in scope
+    }
+
+
+def newest_reviews(scope: Sequence[int]) -> dict[int, StoreReview]:
+    """Store → its newest verdict; stores never reviewed are left out."""
+    rows = StoreReview.objects.filter(store_id__in=list(scope)).order_by("store_id", "-month").distinct("store_id")
+    return {row.store_id: row for row in rows}
+
+
+def reviewed_for(month: date) -> set[int]:
+    """Stores that were reviewed after `month`."""
+    return set(StoreReview.objects.filter(month=month).values_list("store_id", flat=True))
