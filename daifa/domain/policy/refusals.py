@@ -35,7 +35,7 @@ REFUSALS: tuple[Refusal, ...] = (
             "breaches; buyer and channel are told the number that is on the parcel",
         ),
         ("xhs-comp-badtrack", "tb-second-waybill", "pdd-source-label"),
-        ("daifa.domain.sourcing.rules.may_serve", "daifa.flows.dispatch"),
+        ("daifa.domain.sourcing.rules.may_serve", "daifa.domain.shipping.models.DispatchNotice"),
     ),
     Refusal(
         "consumer_platform",
@@ -77,6 +77,6 @@ REFUSALS: tuple[Refusal, ...] = (
             "the real calendar with its notice, some 40 days in all, and the day the deposit comes back, each with its source",
         ),
         ("xhs-close-notice", "cn-ec-16", "xhs-seed-close-1to3d"),
-        ("daifa.domain.closing.rules",),
+        ("daifa.domain.closing.commands.refuse_too_soon",),
     ),
 )  # fmt: skip

@@ -13,11 +13,11 @@ from django.utils.translation import ngettext
 from daifa.domain.books.queries import currency_of
 from daifa.domain.catalog import queries as catalog
 from daifa.domain.catalog.commands import retire_products
-from daifa.domain.catalog.models import ListingVariant, Variant
+from daifa.domain.catalog.models import ListingVariant, Product, Variant
 from daifa.domain.sourcing import commands as sourcing
 from daifa.domain.sourcing.models import SkuMapping, Supplier, SupplierOffer
 from daifa.domain.sourcing.queries import mappings_of
-from daifa.flows import put_right
+from daifa.flows import put_right, screen_texts
 from daifa.flows.reads import goods
 from daifa.lib.money import Money
 from daifa.web.kit import (
@@ -190,6 +190,8 @@ def _evidence(row) -> str:
 
 def _variant_panels(variant, scope):
     mappings = mappings_of(variant["id"])
+    product = Product.objects.get(pk=variant["product_id"])
+    publishing = screen_texts.may_publish_product(product)
     names = fmt.actor_names(row["by"] for row in mappings)
     proposed = [row for row in mappings if row["state"] == "proposed"]
     panels: list[Any] = []
@@ -213,6 +215,14 @@ def _variant_panels(variant, scope):
                 ],
             )
         )  # fmt: skip
+    if not publishing.may:
+        panels.append(
+            NotePanel(
+                publishing.sentence,
+                tone="warning" if publishing.waits else "danger",
+                actions=[LinkButton(_("Its words"), reverse("web:product_words", args=[product.pk]), "search")],
+            )
+        )
     return [
         *panels,
         _offers_panel(variant, scope),
@@ -256,6 +266,7 @@ VARIANT = DetailPage(
     back=(_("Catalogue"), lambda: reverse("web:catalogue")),
     badges=lambda variant, scope: [] if variant["product_state"] == "active" else [fmt.state_badge("product", variant["product_state"])],
     actions=lambda variant, scope: [
+        LinkButton(_("Its words"), reverse("web:product_words", args=[variant["product_id"]]), "search"),
         LinkButton(_("Map an offer"), reverse("web:variant_map", args=[variant["id"]]), "link", "primary", reason=scope.why_not_shared("operate")),
         ActionButton(
             _("Retire the product"), reverse("web:product_retire", args=[variant["product_id"]]), "ban", "danger",

@@ -178,7 +178,7 @@ def test_which_line_counts_on_which_day(first_book, store):
 
 def test_what_will_change_is_known_before(first_book, store):
     commands.take_book(own=amazon("2", "  effective: '2026-07-01'\n"), by="user:1", at=at("2026-06-10"))
-    (change,) = [one for one in queries.announced(on=date(2026, 6, 12), store_id=store.pk)]
+    (change,) = queries.announced(on=date(2026, 6, 12), store_id=store.pk)
     assert (change.on, change.before.threshold, change.after.threshold) == (date(2026, 7, 1), 4, 2)
     assert change.fields == ("threshold", "effective")
     assert queries.announced(on=date(2026, 7, 1), store_id=store.pk) == []
