@@ -73,7 +73,20 @@ def foreign():
     stranger = User.objects.create_user("stranger", password="x")
     StoreAccess.objects.create(user=stranger, store=own, role="owner")
     PurchaseRun.objects.all().update(store=shop.store)
+    note = {"store": shop.store, "note": "Kiln of the others", "at": at}
+    from daifa.domain.compliance.models import AffiliateLink, PlanStep, Risk
+    from daifa.domain.shipping.models import ParcelCheck
+    from daifa.domain.sourcing.models import Agreement
+
+    risk = Risk.objects.create(store=shop.store, kind="foreign_trace", state="open", level="act", count=3, base=3, line=3,
+                               note="Kiln of the others", found_at=at, seen_at=at)  # fmt: skip
+    check = ParcelCheck.objects.create(order=order, about="complaint", state="received", name="77001.png", media_type="image/png",
+                                       sha256="0" * 64, size=1, width=1, height=1, by=cast.BY, **note)  # fmt: skip
+    step = PlanStep.objects.create(situation="orders", kind="negotiate", state="todo", supplier=shop.factory, moved_at=at, **note)
+    link = AffiliateLink.objects.create(store=shop.store, name="Kiln of the others", url="https://example.com/77001", at=at, by=cast.BY)
     things = {
+        "risk": risk.pk, "parcel_check": check.pk, "plan_step": step.pk, "affiliate_link": link.pk,
+        "agreement": Agreement.objects.filter(store=shop.store).first().pk,
         "order": order.pk, "purchase": PurchaseOrder.objects.first().pk, "run": PurchaseRun.objects.first().pk,
         "parcel": Parcel.objects.first().pk, "message": Message.objects.first().pk, "case": case, "refund": refund,
         "import": file.pk, "row": row.pk, "hold": Hold.objects.first().pk, "store": shop.store.pk,
@@ -87,6 +100,8 @@ def foreign():
 def thing_of(path: str, name: str, things: dict[str, int]) -> int:
     """The id of what a page is about, by its name or its place."""
     for word, place in (
+        ("plan_step", "/plan/steps/"), ("affiliate_link", "/plan/links/"), ("risk", "/risks/"),
+        ("parcel_check", "/parcel-checks/"), ("agreement", "/suppliers/agreements/"),
         ("row", "/rows/"), ("refund", "/refunds/"), ("case", "/cases/"), ("hold", "/holds/"), ("fee", "/fees/"),
         ("entry", "/entries/"), ("listing", "/listings/"), ("dispatch", "/dispatch/"),
     ):  # fmt: skip
