@@ -77,6 +77,7 @@ SOURCES = {
     ),
 }  # fmt: skip
 LISTS = {"product": ("terms", "categories", "brands"), "listing": ("terms", "categories", "brands")}
+RANK = ("hint", "review", "block")
 OF_BUYERS = ("order_note",)
 
 
@@ -101,6 +102,7 @@ def screen_texts(*, at: datetime, by: str = "job:screen_texts") -> int:
             batch.clear()
     for (kind, own_site), batch in batches.items():
         rows += _found(kind, own_site, batch)
+    rows.sort(key=lambda row: RANK.index(row[7]))  # the newest first in lists: what must be changed stands on top
     with transaction.atomic():
         commands.replace_findings(rows, at=at)
         _tasks(rows, by=by, at=at)

@@ -23,7 +23,7 @@ from daifa.domain.policy.rules import CONFIDENCES, Words
 
 SEVERITIES = {
     "block": ("must be changed before publishing", "发布前必须改"),
-    "review": ("a person must look, or there must be proof", "需人工确认或证据"),
+    "review": ("a person must look", "需人工确认或证据"),
     "hint": ("hint only", "提示"),
 }
 _RANK = {"block": 3, "review": 2, "hint": 1}
@@ -413,7 +413,8 @@ def _named(hits: Sequence[tuple[str, Hit]], most: int = 5) -> str:
     """“最佳” (absolute claim), “VX” (…) and so on, in the reader's language."""
     seen = dict.fromkeys((hit.term, category_word(hit.category)) for _name, hit in hits)
     named = [_("“%(term)s” (%(category)s)") % {"term": term, "category": category} for term, category in seen]
-    return ", ".join(named[:most]) + (" …" if len(named) > most else "")
+    comma = "、" if (get_language() or "").startswith("zh") else ", "
+    return comma.join(named[:most]) + (" …" if len(named) > most else "")
 
 
 def category_word(code: str) -> str:

@@ -306,8 +306,8 @@ def _override_form(scope, rule):
         confidence = forms.ChoiceField(
             label=_("Confidence"), required=False, choices=[("", _("as it stands")), *((code, _(word)) for code, word in rules.CONFIDENCES.items())]
         )
-        valid_from = forms.DateField(label=_("Counts from"), initial=_on(scope), widget=forms.DateInput(attrs={"type": "date"}))
-        valid_until = forms.DateField(label=_("Counts until"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+        valid_from = forms.DateField(label=_("Counts from"), initial=_on(scope), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+        valid_until = forms.DateField(label=_("Counts until"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
 
     return OverrideForm
 
@@ -338,7 +338,7 @@ OVERRIDE = FormPage(
     needs="own",
     save=_save_override,
     success=_("Stored, with your name and the day."),
-    submit=_("Store"),
+    submit=_("Save"),
     intro=_("Fill in only what reads otherwise than in the file. The file stays as it is."),
     back=lambda rule: (rule.id, reverse("web:rule", args=[rule.id])),
     panels=lambda scope, rule: [
@@ -404,7 +404,7 @@ def _changes_table(title, changes, store: Store | None) -> TablePanel:
     return TablePanel(
         title,
         [
-            Column("on", _("From"), "date"),
+            Column("on", _("Counts from"), "date"),
             Column("rule", _("Rule"), hint="id", link=True, wrap=True),
             Column("field", _("What")),
             Column("before", _("Before"), wrap=True),

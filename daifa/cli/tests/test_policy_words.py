@@ -1,0 +1,94 @@
+"""`daifa policy`: files are checked, rules explained, the owner's word is kept, words are found."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from daifa.cli import policy
+from daifa.domain.policy import book as books
+from daifa.domain.policy.models import RuleBook
+from daifa.domain.stores.commands import add_store
+from daifa.lib import clock
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*words, code=0):
+    result = CliRunner().invoke(policy.app, [str(word) for word in words])
+    assert result.exit_code == code, (result.stdout, result.stderr, result.exception)
+    if "--json" in words:
+        return json.loads(result.stdout)
+    return result.stderr if code else result.stdout
+
+
+@pytest.fixture
+def store():
+    return add_store(code="xhs", name="X", currency="CNY", channel="xiaohongshu", kind="marketplace", country="CN", by="user:1", at=clock.now())
+
+
+@pytest.fixture
+def own_file(tmp_path):
+    """Xiaohongshu's rules, as the owner corrected them: 40 hours instead of 48."""
+    text = books.shipped_files()["xiaohongshu.yaml"].decode().replace("threshold: 48\n", "threshold: 40\n", 1)
+    file = tmp_path / "xiaohongshu.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_check_names_file_and_line(own_file):
+    assert "286 rules" in run("check") and "nothing is wrong" in run("check", own_file)
+    lines = own_file.read_text(encoding="utf-8").splitlines()
+    place = lines.index("  metric: hours_payment_to_dispatch")
+    lines[place] = "  metric: hours_payment_to_despatch"
+    own_file.write_text("\n".join(lines), encoding="utf-8")
+    sentence = run("check", own_file, code=1)
+    assert f"xiaohongshu.yaml, line {place + 1}: metric: hours_payment_to_despatch is no metric" in sentence
+    told = run("check", own_file, "--json", code=1)
+    assert told["rules"] == 0 and told["problems"][0]["line"] == place + 1
+
+
+def test_a_refused_file_takes_nothing_away(own_file, store):
+    own_file.write_text("channel: xiaohongshu\n", encoding="utf-8")
+    assert "last good rule book goes on counting" in run("take", own_file, code=1)
+    assert not RuleBook.objects.exists()
+    assert "hours" in run("list", "xiaohongshu")
+
+
+def test_a_new_file_is_seen_before_it_counts(own_file, store):
+    day = clock.now().date() + timedelta(days=7)
+    taken = run("take", own_file, "--on", day, "--json")
+    assert taken["is_new"] and taken["takes_effect_on"] == day.isoformat()
+    (change,) = run("changes", "--store", "xhs", "--json")
+    assert (change["rule"], change["on"], change["before"], change["after"]) == (
+        "xhs-ship-spot-domestic", day.isoformat(), "> 48 hours", "> 40 hours",
+    )  # fmt: skip
+    assert run("explain", "xhs-ship-spot-domestic", "--json")["threshold"] == "48"
+    assert run("explain", "xhs-ship-spot-domestic", "--on", day, "--json")["threshold"] == "40"
+    assert "already" in run("take", own_file)
+
+
+def test_explain_says_source_standing_and_the_owners_word(store):
+    shown = run("explain", "xhs-comp-badtrack")
+    for words in ("30 %, at least 5 CNY, at most 200 CNY", "https://school.xiaohongshu.com", "2026-03-09", "acts: acts"):
+        assert words in shown
+    assert "Did you mean xhs-comp-badtrack" in run("explain", "xhs-comp-badtrak", code=1)
+    number = run("override", "xhs-comp-badtrack", "--reason", "read it today", "--store", "xhs", "--set", "cap=250", "--json")["override"]
+    assert "at most 250 CNY" in run("explain", "xhs-comp-badtrack", "--store", "xhs")
+    assert "at most 200 CNY" in run("explain", "xhs-comp-badtrack")
+    assert "cap" in run("explain", "xhs-comp-badtrack", "--store", "xhs").split("override")[1]
+    run("withdraw", number)
+    assert "at most 200 CNY" in run("explain", "xhs-comp-badtrack", "--store", "xhs")
+    assert "no override" in run("withdraw", number, code=1)
+
+
+def test_what_is_weak_is_not_confirmed_into_acting(store):
+    assert "Confirming cannot make it act" in run("override", "amz-insert", "--reason", "sure", code=1)
+
+
+def test_words_end_with_one_when_something_must_be_changed():
+    assert run("words", "陶瓷茶杯", "--json") == []
+    told = run("words", "全国第一", "Nike 鞋", "--json", code=1)
+    assert [(one["text"], one["term"], one["severity"]) for one in told] == [(1, "全国第一", "block"), (2, "Nike", "review")]
+    assert run("words", "加微信", "--own-site", "--json") == []
