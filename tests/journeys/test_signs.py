@@ -1,0 +1,174 @@
+"""Each sign of selling without a source, counted from rows: what is behind it, and what is not."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from daifa.domain.catalog.models import Product, Variant
+from daifa.domain.compliance import risk_queries
+from daifa.domain.compliance.models import DispatchMode, PlanStep, Risk
+from daifa.domain.compliance.risk_commands import Step, move_step, plan_steps
+from daifa.domain.orders.models import OrderLine
+from daifa.domain.shipping.checks import record_platform_waybills
+from daifa.domain.shipping.models import Parcel, TrackingEvent
+from daifa.domain.sourcing.models import Agreement, SkuMapping, Supplier, SupplierOffer
+from daifa.domain.stores.models import Task
+from daifa.flows import find_risks
+from daifa.lib import bulk
+from tests import shipped_orders
+from tests.shipped_orders import NOON
+
+pytestmark = pytest.mark.django_db
+
+BY = "user:1"
+AT = NOON + timedelta(days=5)
+
+
+@pytest.fixture
+def red():
+    return shipped_orders.store("red", kind="marketplace", channel="xiaohongshu")
+
+
+def supplier(code="yiwu", **facts):
+    return Supplier.objects.create(**{"code": code, "name": code.title(), "currency": "CNY", "created_at": NOON} | facts)
+
+
+def sent(shop, who, number, **facts):
+    """An order and the parcel in which it went."""
+    order = shipped_orders.order(shop)
+    parcel = Parcel.objects.create(
+        **{"store": shop, "order": order, "supplier": who, "number": number, "state": "in_transit", "announced_at": NOON,
+           "handed_over_at": NOON + timedelta(hours=3)} | facts
+    )  # fmt: skip
+    bulk.execute(
+        "INSERT INTO shipping_waybillnumber (parcel_id, number, source, at) VALUES (%s, %s, 'test', %s)", (parcel.pk, number, NOON)
+    )
+    return order, parcel
+
+
+def signs(shop):
+    return {one.kind: one for one in Risk.objects.filter(store=shop, gone_at=None)}
+
+
+def test_parcels_under_numbers_the_platform_never_issued(red):
+    who = supplier()
+    orders = [sent(red, who, f"YT88123456789{n:02d}")[0] for n in range(40)]
+    record_platform_waybills(red.pk, [(n, one.number, f"yt88123456789{n:02d}") for n, one in enumerate(orders[2:], 2)], by=BY, at=AT)
+    find_risks.find_risks(at=AT)
+    sign = signs(red)["no_platform_waybill"]
+    assert (sign.level, sign.count, sign.base, sign.line, sign.rule) == ("act", 2, 40, Decimal(5), "xhs-ewaybill-isv")
+    assert {one["order_number"] for one in risk_queries.behind(sign.pk)} == {one.number for one in orders[:2]}
+    assert find_risks.find_risks(at=AT) == {"new": 0, "kept": 1, "again": 0, "gone": 0}, "a repeat changes nothing"
+    assert Task.objects.filter(kind="no_source_risk", closed_at=None).count() == 1
+    record_platform_waybills(red.pk, [(1, orders[0].number, "YT8812345678900"), (2, orders[1].number, "YT8812345678901")], by=BY, at=AT)
+    assert find_risks.find_risks(at=AT)["gone"] == 1
+    assert not Task.objects.filter(kind="no_source_risk", closed_at=None).exists()
+    assert risk_queries.behind(sign.pk) == []
+
+
+def test_an_own_site_needs_no_platform_waybill_and_may_sell_what_it_likes():
+    own = shipped_orders.store("own", kind="own_site")
+    sent(own, supplier(), "YT8812345678901")
+    find_risks.find_risks(at=AT)
+    assert signs(own) == {}
+
+
+def test_a_number_on_two_orders(red):
+    who = supplier()
+    other = shipped_orders.store("other", kind="own_site")
+    first, _parcel = sent(red, who, "SF1234567890123")
+    second, _parcel = sent(other, who, "SF1234567890123")
+    sent(red, who, "SF1234567890124", state="cancelled")
+    sent(red, who, "SF1234567890124")
+    find_risks.find_risks(at=AT)
+    assert signs(red)["number_reused"].count == 1 and signs(other)["number_reused"].count == 1
+    assert [one["order_number"] for one in risk_queries.behind(signs(other)["number_reused"].pk)] == [second.number]
+    assert risk_queries.behind(signs(red)["number_reused"].pk)[0]["order_id"] == first.pk
+
+
+def test_sent_from_elsewhere_than_promised(red):
+    who, silent = supplier(), supplier("silent")
+    Agreement.objects.create(
+        supplier=who, store=red, ships_from="义乌, 金华", valid_from=date(2026, 3, 1), recorded_by=BY, recorded_at=NOON
+    )
+    for number, place, from_whom in (
+        ("A-0001", "浙江省义乌市", who), ("A-0002", "广东深圳", who), ("A-0003", "", who), ("A-0004", "广东深圳", silent),
+    ):  # fmt: skip
+        _order, parcel = sent(red, from_whom, number)
+        TrackingEvent.objects.create(
+            parcel=parcel, at=NOON + timedelta(hours=3), status="handed_over", raw_status="x", place=place, seen_at=AT, source="t"
+        )
+        TrackingEvent.objects.create(
+            parcel=parcel, at=NOON + timedelta(hours=9), status="in_transit", raw_status="x", place="广东深圳", seen_at=AT, source="t"
+        )
+    find_risks.find_risks(at=AT)
+    sign = signs(red)["origin_differs"]
+    assert {one["thing"] for one in risk_queries.behind(sign.pk)} == set(
+        Parcel.objects.filter(number__in=["A-0002", "A-0003"]).values_list("pk", flat=True)
+    ), "the first place that is known counts, of suppliers with a promise"
+    DispatchMode.objects.create(store=red, mode="domestic", origin="浙江")
+    find_risks.find_risks(at=AT)
+    assert signs(red)["origin_differs"].count == 3, "the store's own promise counts where the supplier made none"
+
+
+def test_one_store_with_everything(red):
+    for group in ("Home > Mugs", "Home > Plates", "Toys", "Garden/Tools", "Phones"):
+        product = Product.objects.create(handle=group, title=group, category=group, created_at=NOON)
+        variant = Variant.objects.create(product=product, sku=group, created_at=NOON)
+        for _ in range(3):
+            order = shipped_orders.order(red, goods=((group, group, 1),))
+            OrderLine.objects.filter(order=order).update(variant=variant)
+    find_risks.find_risks(at=AT)
+    sign = signs(red)["unrelated_categories"]
+    assert (sign.count, sign.level, sign.params["groups"]) == (4, "warn", "home, garden, phones, toys")
+
+
+def test_bought_at_a_shop_on_a_consumer_platform(red):
+    from daifa.domain.purchasing.models import PurchaseOrder
+    from tests import cast
+
+    shop = cast.open_shop()
+    cast.whole_loop(shop, ["1"])
+    Supplier.objects.filter(pk=shop.factory.pk).update(source="consumer_platform")
+    find_risks.find_risks(at=cast.MORNING + timedelta(days=9))
+    sign = signs(shop.store)["consumer_purchase"]
+    assert (sign.level, sign.count) == ("act", 1)
+    purchase = PurchaseOrder.objects.get(supplier=shop.factory)
+    assert risk_queries.behind(sign.pk)[0]["thing"] == purchase.pk
+    planned = find_risks.begin_plan(risk_id=sign.pk, by=BY, at=cast.MORNING + timedelta(days=9))
+    assert set(PlanStep.objects.filter(pk__in=planned).values_list("kind", "supplier_id")) == {
+        ("substitute", shop.factory.pk), ("negotiate", shop.factory.pk),
+    }  # fmt: skip
+
+
+def test_an_explained_sign_opens_again_when_there_is_more_of_it(red):
+    who = supplier()
+    sent(red, who, "SF1234567890123")
+    sent(red, who, "SF1234567890123")
+    find_risks.find_risks(at=AT)
+    sign = signs(red)["number_reused"]
+    find_risks.settle_risk(risk_id=sign.pk, state="explained", note="two orders of one buyer in one box", by=BY, at=AT)
+    assert not Task.objects.filter(kind="no_source_risk", thing=sign.pk, closed_at=None).exists()
+    assert find_risks.find_risks(at=AT)["again"] == 0
+    sent(red, who, "SF1234567890123")
+    assert find_risks.find_risks(at=AT)["again"] == 1
+    assert Task.objects.filter(kind="no_source_risk", thing=sign.pk, closed_at=None).exists()
+
+
+def test_when_the_supplier_does_not_agree_a_substitute_is_looked_for(red):
+    who, other = supplier(), supplier("other")
+    shops = supplier("shop", source="consumer_platform")
+    product = Product.objects.create(handle="m", title="Mug", created_at=NOON)
+    variant = Variant.objects.create(product=product, sku="MUG", created_at=NOON)
+    for one, price in ((who, 10), (other, 9), (shops, 5)):
+        offer = SupplierOffer.objects.create(supplier=one, supplier_sku="m", price=price, read_at=NOON)
+        SkuMapping.objects.create(variant=variant, offer=offer, supplier_sku="m", by=BY, at=NOON)
+    (step,) = plan_steps(store_id=red.pk, steps=[Step("negotiate", who.pk)], by=BY, at=AT)
+    assert plan_steps(store_id=red.pk, steps=[Step("negotiate", who.pk)], by=BY, at=AT) == [], "planned once"
+    move_step(step_id=step, state="doing", note="", by=BY, at=AT)
+    (search,) = move_step(step_id=step, state="failed", note="wants no neutral packing", by=BY, at=AT)
+    assert PlanStep.objects.get(pk=search).kind == "substitute"
+    assert [row["supplier"] for row in find_risks.substitutes_for(who.pk)] == ["Other"], "no consumer platform, not himself"
+    found = move_step(step_id=search, state="done", note="Other", by=BY, at=AT)
+    assert {PlanStep.objects.get(pk=one).kind for one in found} == {"sample_order", "switch"}
