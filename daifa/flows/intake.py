@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,7 +100,8 @@ def path_of(sha256: str) -> Path:
 def _keep(content: bytes | Path) -> tuple[str, int]:
     """Store under the content's hash, in place whole or not at all; (sha256, size)."""
     folder = Path(settings.MEDIA_ROOT) / "imports"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = folder / f".{os.getpid()}-{os.urandom(6).hex()}.part"
     digest, size = hashlib.sha256(), 0
     try:
@@ -118,8 +118,9 @@ def _keep(content: bytes | Path) -> tuple[str, int]:
                     digest.update(block)
                     out.write(block)
         target = path_of(digest.hexdigest())
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.move(aside, target)
+        if not target.parent.is_dir():
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+        aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
     return digest.hexdigest(), size

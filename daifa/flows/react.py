@@ -44,9 +44,9 @@ def react(*, at: datetime, most: int | None = None) -> int:
         except LOST:
             raise
         except Exception:  # everything was rolled back: again, one reaction by savepoint, to find the bad row
-            count = history.retried(lambda: _round(at, carefully=True))
-            idle = count < 0
-        done += max(count, 0)
+            count, was_all = history.retried(lambda: _round(at, carefully=True))
+            idle = was_all and not count
+        done += count
         rounds += 1
     return done
 
@@ -58,25 +58,23 @@ def _rounds(at: datetime, *, most: int) -> tuple[int, bool]:
     """
     done = 0
     for _ in range(most):
-        count = _round(at, carefully=False)
-        if count < 0:
-            return done, True
+        count, was_all = _round(at, carefully=False)
         done += count
         if count > FEW:
             break
+        if was_all and not (count and history.owes_more()):  # and nothing followed from it
+            return done, True
     return done, False
 
 
-def _round(at: datetime, *, carefully: bool) -> int:
-    """What is due: one reaction over many things, or all reactions over a few; -1 when nothing is."""
-    rows = history.take_due(at=at, limit=GATHER, few=FEW)
-    if not rows:
-        return -1
+def _round(at: datetime, *, carefully: bool) -> tuple[int, bool]:
+    """What is due: one reaction over many things, or all reactions over a few; (things, whether that was all)."""
+    rows, was_all = history.take_due(at=at, limit=GATHER, few=FEW)
     done = 0
     for name in dict.fromkeys(name for name, _, _ in rows):
         attempts = {thing: tries for reaction, things, tries in rows if reaction == name for thing in things}
         done += _react(name, attempts, at=at, carefully=carefully)
-    return done
+    return done, was_all
 
 
 def _react(name: str, attempts: dict[int, int], *, at: datetime, carefully: bool) -> int:

@@ -23,6 +23,7 @@ PREPARED = 1000  # the loop has some 200 statements; psycopg forgets beyond 100 
 # The driver keeps its reading of 128 statements and reads the others anew at each call; the loop has more than that.
 _queries._query2pg = lru_cache(PREPARED)(_queries._query2pg_nocache)
 FEW = 4  # up to here an INSERT is as cheap as a COPY
+MANY = 1000
 FEW_VALUES = 50  # the driver keeps the reading of statements with at most so many
 
 
@@ -49,13 +50,23 @@ def _cursor(connection: Any) -> Cursor[Any]:
 def _run(query: str, params: Any) -> Cursor[Any]:
     """The cursor after a prepared statement. Errors arrive as Django's, with the driver's as their cause."""
     connection = connections[DEFAULT_DB_ALIAS]
-    c = _cursor(connection)
+    c = _kept_cursor(connection)
     try:
         c.execute(query, params, prepare=True)
     except psycopg.Error:
         with connection.wrap_database_errors:
             raise
+    if c.rowcount > MANY:  # its result would stay in memory with the cursor
+        connection.bulk_cursor = None
     return c
+
+
+def _kept_cursor(connection: Any) -> Cursor[Any]:
+    """One cursor a connection serves all statements whose rows are fetched at once: making one costs a tenth of a statement."""
+    kept: Cursor[Any] | None = getattr(connection, "bulk_cursor", None)
+    if kept is None or kept.connection is not connection.connection or kept.closed:
+        kept = connection.bulk_cursor = _cursor(connection)
+    return kept
 
 
 def next_ids(table: str, count: int) -> list[int]:

@@ -196,4 +196,4 @@ def test_what_failed_half_way_left_nothing():
         history.record_facts("fulfilment_released", [1], at=AT)
         1 / 0  # noqa: B018
     assert PurchaseOrder.objects.get(pk=ready).state == "ready" and not moves_of(ready)
-    assert history.take_due(at=AT + timedelta(days=1), limit=10) == []
+    assert history.take_due(at=AT + timedelta(days=1), limit=10) == ([], True)

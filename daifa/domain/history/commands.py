@@ -141,9 +141,13 @@ def _wired() -> dict[str, list[str]]:
 
 def _wake_once() -> None:
     """One wake-up a transaction, after its commit: a worker that starts on it sees our rows. The sweep backs it."""
-    hooks = connection.run_on_commit
-    if not any(hook[1] is wake_worker for hook in hooks):
+    if not owes_more():
         transaction.on_commit(wake_worker)
+
+
+def owes_more() -> bool:
+    """Whether this transaction has recorded facts that somebody has yet to react to."""
+    return any(hook[1] is wake_worker for hook in connection.run_on_commit)
 
 
 def wake_worker() -> None:
@@ -151,8 +155,8 @@ def wake_worker() -> None:
     import_string(settings.DAIFA_WAKE)()
 
 
-def take_due(*, at: datetime, limit: int, few: int = 0) -> list[tuple[str, list[int], int]]:
-    """Take what is owed, oldest first: [(reaction, things, attempts)].
+def take_due(*, at: datetime, limit: int, few: int = 0) -> tuple[list[tuple[str, list[int], int]], bool]:
+    """Take what is owed, oldest first: [(reaction, things, attempts)], and whether that was all of it.
 
     That is everything while it is no more than `few` things, otherwise up to `limit` things' worth of the one reaction
     that waits longest. The rows go with this transaction: if it fails they are still there. Rows another worker holds
@@ -178,10 +182,10 @@ def take_due(*, at: datetime, limit: int, few: int = 0) -> list[tuple[str, list[
                WHERE before < %(limit)s
            )
            DELETE FROM history_pendingreaction p USING taken WHERE p.id = taken.id
-           RETURNING p.id, p.reaction, p.things, p.attempts""",
+           RETURNING p.id, p.reaction, p.things, p.attempts, (SELECT yes FROM together)""",
         {"at": at, "limit": limit, "few": few},
     )
-    return [row[1:] for row in sorted(rows)]
+    return [row[1:4] for row in sorted(rows)], not rows or rows[0][4]
 
 
 def keep_pending(
