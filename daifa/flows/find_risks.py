@@ -260,31 +260,37 @@ def _number_reused(stores: Sequence[Any], at: datetime) -> list[Found]:
 def _unrelated_categories(stores: Sequence[Any], at: datetime) -> list[Found]:
     """Kinds of goods sold side by side: the first part of the products' categories, by orders."""
     kind = "unrelated_categories"
-    rows = bulk.fetch(
-        """SELECT o.store_id, p.category, count(DISTINCT o.id), max(o.id), max(o.placed_at)
-           FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id JOIN catalog_variant v ON v.id = l.variant_id
-           JOIN catalog_product p ON p.id = v.product_id
-           WHERE o.store_id = ANY(%s::bigint[]) AND o.placed_at > %s AND o.placed_at <= %s AND NOT o.is_history
-             AND l.kind = 'goods' AND p.category <> '' GROUP BY 1, 2""",
-        ([store.id for store in stores], _since(kind, at), at),
-    )
-    by_store: dict[int, dict[str, list[Any]]] = {}
-    for store, category, orders, newest, when in rows:
-        one = by_store.setdefault(store, {}).setdefault(top_group(category), [0, newest, when])
-        one[0] += orders
-        if when > one[2]:
-            one[1], one[2] = newest, when
+    since = _since(kind, at)
+    groups: dict[int, dict[str, int]] = {}
+    categories: dict[tuple[int, str], list[str]] = {}
+    for store, category, orders in bulk.fetch(
+        f"SELECT o.store_id, p.category, count(DISTINCT o.id) {_SOLD} GROUP BY 1, 2", ([one.id for one in stores], since, at)
+    ):
+        group = top_group(category)
+        groups.setdefault(store, {})[group] = groups.setdefault(store, {}).get(group, 0) + orders
+        categories.setdefault((store, group), []).append(category)
     found = []
-    for store, groups in by_store.items():
-        names = unrelated_groups({name: one[0] for name, one in groups.items()})
-        seen = [
-            Seen(groups[name][1], None, "order", groups[name][1], f"{name}: {groups[name][0]}", groups[name][2])
-            for name in names
-        ]
-        orders = sum(one[0] for one in groups.values())
-        found += _found(kind, store, seen, len(names), orders, groups=", ".join(names[:8]))
+    for store, orders in groups.items():
+        names = unrelated_groups(orders)
+        if not level(kind, len(names), 0):
+            continue
+        behind = bulk.fetch(
+            f"""SELECT id, category, placed_at FROM (
+                    SELECT o.id, p.category, o.placed_at, row_number() OVER (PARTITION BY p.category ORDER BY o.placed_at DESC) AS n
+                    {_SOLD} AND p.category = ANY(%s::text[])) x WHERE n <= 50""",
+            ([store], since, at, [one for name in names for one in categories[store, name]]),
+        )
+        seen = [Seen(order, None, "order", order, top_group(category), when) for order, category, when in dict.fromkeys(behind)]
+        found += _found(kind, store, seen, len(names), sum(orders.values()), groups=", ".join(names[:8]))
     return found
 
+
+_SOLD = """
+FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id JOIN catalog_variant v ON v.id = l.variant_id
+JOIN catalog_product p ON p.id = v.product_id
+WHERE o.store_id = ANY(%s::bigint[]) AND o.placed_at > %s AND o.placed_at <= %s AND NOT o.is_history
+  AND l.kind = 'goods' AND p.category <> ''"""
+"""Goods sold with a category, in a scope of stores and a stretch of time."""
 
 _LOOKS = {
     "no_platform_waybill": _no_platform_waybill,
