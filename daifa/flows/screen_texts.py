@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from typing import NamedTuple
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
+from daifa.domain.cases import queries as cases
+from daifa.domain.cases.models import Qualification
+from daifa.domain.cases.rules import Licence
 from daifa.domain.catalog.models import ListingVariant, Product
 from daifa.domain.policy import commands, queries
 from daifa.domain.policy.words import Publishing
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
+from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 
 FOUND = "words_found"
@@ -141,20 +146,54 @@ def _tasks(rows: list[tuple], *, by: str, at: datetime) -> None:
 # --- Before publishing ------------------------------------------------------------------------------------------
 
 
-def may_publish_product(product: Product, *, own_site: bool = False, held_licences: list[str] | None = None) -> Publishing:
-    """`policy.queries.may_publish` of a product's words."""
-    said = {"title": product.title, "description": product.description, "brand": product.brand, "category": product.category}
-    return queries.may_publish(said, own_site=own_site, held_licences=held_licences or [])
+def said_of(product: Product, title: str = "") -> dict[str, str]:
+    """What is published of a product: field → text. `title` = the store's own, where it has one."""
+    return {
+        "title": title or product.title, "description": product.description, "brand": product.brand, "category": product.category,
+    }  # fmt: skip
 
 
-def may_publish_listing(listing: ListingVariant, *, held_licences: list[str] | None = None) -> Publishing:
-    """The gate before a listing goes out: its own title and the words of its product; `listing.store` is read."""
-    said = {"title": listing.title}
-    if listing.variant is not None:
-        product = listing.variant.product
-        said |= {"description": product.description, "brand": product.brand, "category": product.category}
-        said["title"] = listing.title or product.title
-    return queries.may_publish(said, own_site=listing.store.kind == "own_site", held_licences=held_licences or [])
+def may_publish_product(product: Product) -> Publishing:
+    """`policy.queries.may_publish` of a product's words, wherever it is sold and whoever holds which paper."""
+    return queries.may_publish(said_of(product))
+
+
+def may_publish_in(store: Store, product: Product, *, on: date, title: str = "") -> Publishing:
+    """The gate before a store publishes a product: its words, and the papers that goods and category ask for there.
+
+    `waits` True: a person has to look. Both False: words must be changed or a paper recorded, the sentence says which.
+    """
+    found = queries.may_publish(
+        said_of(product, title), own_site=store.kind == "own_site", held_licences=held_licences(store.pk, on=on)
+    )
+    if not found.may:
+        return found
+    missing = [one for one in cases.missing_qualifications(store.pk, product.category, on) if one.blocks]
+    if not missing:
+        return found
+    papers = ", ".join(cases.licence_words(one.kinds) for one in missing)
+    sentence = _("Goods of this category need a paper first: %(papers)s. Record it under qualifications.") % {"papers": papers}
+    return replace(found, may=False, sentence=sentence, licences=tuple(one.kinds[0] for one in missing))
+
+
+def may_publish_listing(listing: ListingVariant, *, on: date) -> Publishing:
+    """`may_publish_in` of a listing; one without a linked variant is judged by its own title."""
+    product = listing.variant.product if listing.variant else Product(title=listing.title)
+    return may_publish_in(listing.store, product, on=on, title=listing.title)
+
+
+def held_licences(store_id: int, *, on: date) -> list[str]:
+    """Kinds of papers the store holds on that day; who may trade the higher class of devices may trade the lower."""
+    held = {
+        kind
+        for kind, *days in Qualification.objects.filter(store_id=store_id).values_list(
+            "kind", "category", "valid_from", "valid_until", "withdrawn_on"
+        )
+        if Licence(kind, *days).counts_on(on)
+    }
+    if "medical_device_3" in held:
+        held.add("medical_device_2")
+    return sorted(held)
 
 
 def field_word(name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django.db import transaction
 
+from daifa.domain.closing.queries import lifecycles
 from daifa.domain.policy import commands, queries
 from daifa.domain.policy.rules import Change, Rule
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
@@ -44,14 +45,20 @@ def watch_rules(*, at: datetime, by: str = "job:watch_rules") -> Watched:
             result.tasks += open_tasks([NewTask(REFUSED, thing_kind="rules", params=told)], at=at)
         else:
             close_tasks(kind=REFUSED, thing_kind="rules", things=[0], by=by, at=at)
-        for store in living_stores():
+        living = living_stores()
+        for store in living:
             result.tasks += _of_store(store, by=by, at=at)
+        ended = list(Store.objects.exclude(pk__in=[store.pk for store in living]).values_list("pk", flat=True))
+        for kind in (RECHECK, CHANGES):
+            close_tasks(kind=kind, thing_kind="rules_of", things=ended, by=by, at=at)
     return result
 
 
 def living_stores() -> list[Store]:
-    """The stores that still trade; a closed one needs no new rules."""
-    return list(Store.objects.order_by("id"))
+    """The stores that still trade or are winding up; one that has ended needs no new rules."""
+    stores = list(Store.objects.order_by("id"))
+    lives = lifecycles([store.pk for store in stores])
+    return [store for store in stores if lives[store.pk] not in ("closed", "archived")]
 
 
 def _of_store(store: Store, *, by: str, at: datetime) -> int:
@@ -107,17 +114,17 @@ def changes_for(store: Store, *, on: date) -> list[Change]:
     return queries.announced(on=on, store_id=store.pk, channels=queries.channels_of(store))
 
 
-Touch = Callable[[Change, Store], int | None]
-_TOUCHED: list[Touch] = []
-
-
-def touched_by(count: Touch) -> Touch:
-    """Registers who can say how many open things of a store a change touches (clocks, metrics): None = not mine."""
-    _TOUCHED.append(count)
-    return count
-
-
 def touched(change: Change, store: Store) -> int | None:
-    """How many open things of the store the change touches; None where nobody can say."""
-    counts = [count for ask in _TOUCHED if (count := ask(change, store)) is not None]
-    return sum(counts) if counts else None
+    """How many running clocks of the store hang on the rule that changes; None where it makes no clocks."""
+    if change.rule.kind not in ("deadline", "obligation"):
+        return None
+    return int(bulk.fetch("SELECT count(*) FROM compliance_clock WHERE store_id = %s AND rule = %s", (store.pk, change.rule_id))[0][0])
+
+
+def value_now(change: Change, store: Store) -> Decimal | None:
+    """Where the store stands today on the line that changes, in the rule's unit; None where nothing is counted."""
+    rows = bulk.fetch(
+        "SELECT value FROM compliance_metricday WHERE store_id = %s AND rule = %s AND value IS NOT NULL ORDER BY day DESC LIMIT 1",
+        (store.pk, change.rule_id),
+    )
+    return rows[0][0] if rows else None

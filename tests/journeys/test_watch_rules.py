@@ -1,16 +1,22 @@
 """The rule book through half a year: re-checks, a refused file, an announced date that takes effect by itself."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 
+from daifa.domain.cases.models import Qualification, QualificationNeed
+from daifa.domain.cases.process import QUALIFICATIONS
+from daifa.domain.catalog.models import Product
+from daifa.domain.closing.models import Lifecycle
+from daifa.domain.compliance.models import MetricDay
 from daifa.domain.policy import book as books
-from daifa.domain.policy import commands, queries
+from daifa.domain.policy import commands, queries, words
 from daifa.domain.policy.commands import NewOverride
 from daifa.domain.policy.models import RuleBook
 from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Task
-from daifa.flows import watch_rules
+from daifa.flows import screen_texts, watch_rules
 
 pytestmark = pytest.mark.django_db
 BY = "user:1"
@@ -86,11 +92,41 @@ def test_a_broken_file_of_an_update_asks_for_a_person_and_changes_nothing(store,
     assert "rules_refused" not in open_tasks()
 
 
-def test_what_a_change_touches_is_asked_of_those_who_know(store, monkeypatch):
-    monkeypatch.setattr(watch_rules, "_TOUCHED", [])
-    watch_rules.touched_by(lambda change, of: None)
-    commands.override_rules([NewOverride("xhs-ship-spot-domestic", "letter", date(2026, 10, 1), {"threshold": "36"})], by=BY, at=at("2026-09-01"))
-    (change,) = watch_rules.changes_for(store, on=date(2026, 9, 1))
-    assert watch_rules.touched(change, store) is None
-    watch_rules.touched_by(lambda change, of: 12)
-    assert watch_rules.touched(change, store) == 12
+def test_what_a_change_touches_is_counted(store):
+    word = NewOverride("xhs-ship-spot-domestic", "letter", date(2026, 10, 1), {"threshold": "36"})
+    assert not commands.override_rules([word], by=BY, at=at("2026-09-01")).refused
+    (hours,) = watch_rules.changes_for(store, on=date(2026, 9, 1))
+    assert (watch_rules.touched(hours, store), watch_rules.value_now(hours, store)) == (0, None)
+    MetricDay.objects.create(store=store, metric="x", rule="xhs-ship-spot-domestic", day=date(2026, 8, 31), value=Decimal("2.5"))
+    assert watch_rules.value_now(hours, store) == Decimal("2.5")
+
+
+def test_a_store_that_has_ended_is_left_alone(store):
+    watch_rules.watch_rules(at=at("2026-11-21"))
+    assert "rule_recheck" in open_tasks()
+    Lifecycle.objects.create(store=store, state="closed", began_at=at("2026-08-01"))
+    watch_rules.watch_rules(at=at("2026-11-22"))
+    assert open_tasks() == {}
+
+
+def test_papers_are_those_of_the_register():
+    assert {one.licence for one in words.shipped().goods if one.licence} <= set(QUALIFICATIONS)
+
+
+def test_a_paper_of_the_register_opens_the_gate(store):
+    bank = Product.objects.create(handle="bank", title="充电宝 20000 毫安", created_at=at("2026-08-01"))
+    found = screen_texts.may_publish_in(store, bank, on=date(2026, 9, 1))
+    assert found.waits and found.licences == ("ccc",)
+    Qualification.objects.create(
+        store=store, category="", kind="ccc", number="2026-1", valid_from=date(2026, 1, 1), valid_until=date(2026, 9, 30), by=BY, at=at("2026-08-01")
+    )
+    assert screen_texts.may_publish_in(store, bank, on=date(2026, 9, 1)).may
+    assert screen_texts.may_publish_in(store, bank, on=date(2026, 10, 1)).waits
+
+
+def test_a_paper_the_owner_confirmed_as_needed_is_asked_for(store):
+    tea = Product.objects.create(handle="cup", title="杯子", category="茶具", created_at=at("2026-08-01"))
+    assert screen_texts.may_publish_in(store, tea, on=date(2026, 9, 1)).may
+    QualificationNeed.objects.create(channel="", category="茶具", kind="inspection_report", source="letter", by=BY, at=at("2026-08-01"))
+    found = screen_texts.may_publish_in(store, tea, on=date(2026, 9, 1))
+    assert not found.may and "inspection report" in found.sentence

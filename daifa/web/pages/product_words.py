@@ -15,6 +15,7 @@ from daifa.domain.policy.words import Publishing, category_word
 from daifa.flows import screen_texts
 from daifa.web.kit import (
     ActionButton,
+    Badge,
     Column,
     DetailPage,
     Fact,
@@ -57,7 +58,7 @@ def verdict_panel(found: Publishing, scope, product_id: int) -> NotePanel:
     return NotePanel(found.sentence, tone="warning" if found.waits else "danger", actions=actions)
 
 
-def hits_table(found: Publishing, texts: dict[str, str]) -> TablePanel:
+def hits_table(found: Publishing) -> TablePanel:
     rows = [
         {
             "field": screen_texts.field_word(name), "term": hit.term, "category": category_word(hit.category),
@@ -86,20 +87,30 @@ def _product(scope, pk: int) -> Product | None:
     return Product.objects.filter(pk=pk).first()
 
 
-def _said(product: Product) -> dict[str, str]:
-    return {"title": product.title, "description": product.description, "brand": product.brand, "category": product.category}
+def _in_stores(product, scope) -> TablePanel:
+    on = scope.at.astimezone(scope.zone()).date()
+    rows = []
+    for store in scope.stores:
+        found = screen_texts.may_publish_in(store, product, on=on)
+        badge = Badge(_("yes"), "success") if found.may else Badge(_("waits"), "warning") if found.waits else Badge(_("no"), "danger")
+        rows.append({"store_id": store.pk, "may": badge, "why": found.sentence})
+    return TablePanel(
+        _("May it be published?"),
+        [Column("store_id", _("Store"), "store"), Column("may", _("May it?"), "badge"), Column("why", _("Why not"), wrap=True)],
+        rows,
+    )
 
 
 def _panels(product, scope):
     found = screen_texts.may_publish_product(product)
-    return [verdict_panel(found, scope, product.pk), hits_table(found, _said(product))]
+    return [verdict_panel(found, scope, product.pk), hits_table(found), _in_stores(product, scope)]
 
 
 def _facts(product, scope):
     found = screen_texts.may_publish_product(product)
     return [
         Fact(screen_texts.field_word(name), marked(text, found.hits[name]) if text else "", "html")
-        for name, text in _said(product).items()
+        for name, text in screen_texts.said_of(product).items()
     ]
 
 

@@ -394,11 +394,13 @@ def _changes_table(title, changes, store: Store | None) -> TablePanel:
     rows = []
     for change in changes:
         count = watch_rules.touched(change, store) if store else None
+        now = watch_rules.value_now(change, store) if store else None
         for number, (name, before, behind) in enumerate(telling.change_words(change)):
             rows.append(
                 {
                     "on": change.on, "rule": str(change.rule.consequence), "id": change.rule_id, "field": name, "before": before,
                     "after": behind, "touched": "" if count is None or number else str(count),
+                    "now": "" if now is None or number else telling.measured(now, change.rule.unit),
                 }
             )  # fmt: skip
     return TablePanel(
@@ -409,7 +411,8 @@ def _changes_table(title, changes, store: Store | None) -> TablePanel:
             Column("field", _("What")),
             Column("before", _("Before"), wrap=True),
             Column("after", _("From then on"), wrap=True),
-            *([Column("touched", _("Open things touched"), phone=False)] if any(row["touched"] for row in rows) else []),
+            *([Column("now", _("Where you stand"))] if any(row["now"] for row in rows) else []),
+            *([Column("touched", _("Running clocks touched"), phone=False)] if any(row["touched"] for row in rows) else []),
         ],
         rows,
         row_url=lambda row: reverse("web:rule", args=[row["id"]]),
