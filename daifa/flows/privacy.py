@@ -87,26 +87,12 @@ class Stay:
 
 @dataclass(slots=True)
 class Person:
-    """Who is asked about, and the orders and customers found for them (all of stores in the caller's scope)."""
+    """Who is asked about: the orders and customers found for them (all of stores in the caller's scope), and the keyed
+    hashes under which an erasure of this person is found again. No names: it may lie in a session."""
 
-    email: str = ""
-    phone: str = ""
-    name: str = ""
-    number: str = ""
     orders: list[int] = field(default_factory=list)
     customers: list[int] = field(default_factory=list)
-
-    @property
-    def digests(self) -> list[str]:
-        """Keyed hashes under which an erasure of this person is found again."""
-        texts = []
-        if self.email:
-            texts.append(f"email:{self.email.lower()}")
-        if self.phone:
-            texts.append(f"phone:{_digits(self.phone)[-9:]}")
-        if self.name:
-            texts.append(f"name:{_plain(self.name)}/{self.number}")
-        return [keyed_digest(text).hex() for text in texts]
+    digests: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -155,7 +141,7 @@ def find_person(
         raise Refused(_("Give a mail address, a phone number, or a name together with an order number."), code="who_missing")
     if phone and len(_digits(phone)) < 7:
         raise Refused(_("A phone number has at least seven digits."), code="phone_short", field="phone")
-    person = Person(email, phone, name if number else "", number if name else "")
+    digests = _digests(email, phone, name if number else "", number)
     orders: set[int] = set()
     customers: set[int] = set()
     if email:
@@ -175,7 +161,7 @@ def find_person(
                 WHERE right(regexp_replace(a.phone, '\D', '', 'g'), 9) = %s AND a.phone <> '' AND o.store_id = ANY(%s::bigint[])""",
             _digits(phone)[-9:], list(scope),
         )  # fmt: skip
-    if person.name:
+    if name and number:
         orders |= {
             order
             for order, *names in bulk.fetch(
@@ -187,8 +173,28 @@ def find_person(
             if _plain(name) in {_plain(one or "") for one in names}
         }
     _extend(orders, customers, list(scope))
-    person.orders, person.customers = sorted(orders), sorted(customers)
-    return person
+    return Person(sorted(orders), sorted(customers), digests)
+
+
+def within(person: Person, scope: Sequence[int]) -> Person:
+    """The person as far as the stores of `scope` go, and as things stand now."""
+    orders = _ids("SELECT id FROM orders_order WHERE id = ANY(%s::bigint[]) AND store_id = ANY(%s::bigint[])", person.orders, list(scope))
+    customers = _ids(
+        "SELECT id FROM customers_customer WHERE id = ANY(%s::bigint[]) AND store_id = ANY(%s::bigint[])", person.customers, list(scope)
+    )
+    return Person(sorted(orders), sorted(customers), list(person.digests))
+
+
+def _digests(email: str, phone: str, name: str = "", number: str = "") -> list[str]:
+    """Keyed hashes of what tells who somebody is."""
+    texts = []
+    if email:
+        texts.append(f"email:{email.lower()}")
+    if phone:
+        texts.append(f"phone:{_digits(phone)[-9:]}")
+    if name:
+        texts.append(f"name:{_plain(name)}/{number}")
+    return [keyed_digest(text).hex() for text in texts]
 
 
 def _extend(orders: set[int], customers: set[int], scope: list[int]) -> None:
@@ -499,7 +505,7 @@ def _people_of(orders: Sequence[int]) -> set[str]:
     for email, phone in bulk.fetch(
         "SELECT DISTINCT email, phone FROM orders_addressversion WHERE order_id = ANY(%s::bigint[])", (list(orders),)
     ):
-        found |= set(Person(email=email, phone=phone if len(_digits(phone)) >= 7 else "").digests)
+        found |= set(_digests(email, phone if len(_digits(phone)) >= 7 else ""))
     return found
 
 

@@ -39,6 +39,7 @@ from daifa.domain.stores.models import Task
 from daifa.flows import privacy
 from daifa.flows.audit import audit
 from daifa.flows.backup import restore_backup, write_backup
+from daifa.flows.export_person import export_person
 from daifa.flows.work import work_until_idle
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
@@ -300,6 +301,24 @@ def address_of(version):
 
     return Address(**{name: getattr(version, name) for name in (
         "name", "line1", "line2", "city", "region", "postcode", "country", "phone", "email", "raw", "token")})  # fmt: skip
+
+
+def test_a_person_is_handed_everything_and_nobody_elses(home):
+    shop = cast.open_shop()
+    at = loop(shop)
+    name, content = export_person(privacy.find_person([shop.store.pk], email=MAIL), by=cast.BY, at=at)
+    assert name.endswith(".zip")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        data, page = json.loads(archive.read("data.json")), archive.read("read-me.html").decode()
+        assert {member.split("/")[0] for member in archive.namelist()} == {"data.json", "read-me.html", "photos", "letters"}
+        assert len([member for member in archive.namelist() if member.startswith("letters/")]) >= 5
+    assert data["Orders"][0]["number"] == "Z1" and data["Addresses"][0]["line1"] == STREET
+    assert data["Complaints"][0]["text"] == f"I am {NAME}, call {PHONE}"
+    assert len(data["Rows of uploads"]) == 2 and MAIL in data["Rows of uploads"][0]["cells"]
+    assert {row["supplier"] for row in data["Suppliers who were given the address"]} == {"Factory", "System"}
+    assert NAME in page and "<script" not in page
+    for other in ("Anna", "A1", "High Street"):
+        assert other not in json.dumps(data) and other not in page
 
 
 def test_restoring_an_older_backup_erases_again(home, tmp_path):

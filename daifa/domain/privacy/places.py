@@ -170,7 +170,7 @@ NOT_PERSONAL: dict[str, str] = {
     "purchasing.PurchaseRun": "name", "purchasing.PurchaseOrder": "reference their_reference",
     "purchasing.PurchaseLine": "supplier_sku", "purchasing.PlacementAttempt": "key",
     "shipping.Parcel": "number", "shipping.WaybillNumber": "number",
-    "imports.ImportFile": "supplier_code", "customers.Consent": "purpose",
+    "imports.ImportFile": "supplier_code", "imports.ImportShape": "supplier_code headings options", "customers.Consent": "purpose",
     "aftersales.AftersaleCase": "reason return_number", "aftersales.Refund": "external_ref", "aftersales.RefundLine": "sku",
     "history.PendingReaction": "reaction things",
     # the books: final, they hold amounts, codes and what the owner wrote about his own costs

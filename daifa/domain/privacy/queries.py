@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
+
 from daifa.domain.privacy import rules
 from daifa.domain.privacy.models import BackupTaken, Erasure, LegalHold, Retention
 from daifa.domain.privacy.places import CLASSES
@@ -99,6 +101,10 @@ def backups_holding(*, since: datetime, until: datetime) -> list[OldBackup]:
         OldBackup(row.pk, row.place, row.taken_at, row.taken_at + timedelta(days=days) if days is not None else None)
         for row in BackupTaken.objects.filter(taken_at__gte=since, taken_at__lte=until, gone_at=None).order_by("taken_at")
     ]
+
+
+def backups() -> QuerySet[BackupTaken]:
+    return BackupTaken.objects.all()
 
 
 def all_backups(limit: int = 100) -> list[BackupTaken]:

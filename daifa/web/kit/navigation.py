@@ -59,6 +59,7 @@ SECTIONS: tuple[Section, ...] = (
             Section("stores", _("Stores"), "building-store"),
             Section("people", _("People"), "users", "own"),
             Section("templates", _("Templates"), "template"),
+            Section("privacy", _("Buyers' data"), "lock", "own"),
             Section("installation", _("This installation"), "adjustments", "own", installation=True),
         ),
     ),
