@@ -33,6 +33,8 @@ from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.lib import bulk
 
 BY = "job:find_risks"
+PLANNED = "plan"
+"""The note of a risk whose remedies stand on the plan."""
 
 
 def find_risks(*, at: datetime, by: str = BY, stores: Sequence[int] | None = None) -> dict[str, int]:
@@ -384,7 +386,7 @@ def begin_plan(*, risk_id: int, by: str, at: datetime) -> list[int]:
             steps.append(Step("focus"))
     planned = risk_commands.plan_steps(store_id=risk.store_id, steps=steps, by=by, at=at)
     if risk.state == "open":
-        settle_risk(risk_id=risk_id, state="acted", note="plan", by=by, at=at)
+        settle_risk(risk_id=risk_id, state="acted", note=PLANNED, by=by, at=at)
     return planned
 
 

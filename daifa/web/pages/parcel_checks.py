@@ -7,10 +7,11 @@ from typing import Any
 from django import forms
 from django.http import FileResponse, Http404
 from django.urls import path, reverse
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from daifa.domain.orders.queries import order_named
+from daifa.domain.policy import queries as policy
 from daifa.domain.shipping import checks, queries
 from daifa.domain.shipping.models import ParcelCheck
 from daifa.domain.shipping.process import PARCEL_CHECK
@@ -100,6 +101,12 @@ def _load(scope: Scope, pk: int) -> dict[str, Any] | None:
     return queries.check_detail(scope.all_store_ids, pk)
 
 
+def _platform(name: str) -> str:
+    """The platform's title as the rule book has it; one it does not know by its code."""
+    title = policy.channel_titles().get(name)
+    return name if title is None else (title.zh if (get_language() or "").startswith("zh") else title.en)
+
+
 def _panels(check: dict[str, Any], scope: Scope) -> list[Panel]:
     panels: list[Panel] = []
     if check["state"] == "received":
@@ -111,7 +118,7 @@ def _panels(check: dict[str, Any], scope: Scope) -> list[Panel]:
             _("What was found"),
             [
                 Column("kind", gettext_lazy("Kind"), value=lambda row: str(KINDS.get(row["kind"], row["kind"]))),
-                Column("platform", gettext_lazy("Platform")),
+                Column("platform", gettext_lazy("Platform"), value=lambda row: _platform(row["platform"])),
                 Column("term", gettext_lazy("Word"), "code"),
                 Column("excerpt", gettext_lazy("Beside it"), wrap=True),
             ],
@@ -145,7 +152,7 @@ CHECK = DetailPage(
         Fact(_("Lines of text read"), check["lines"], "quantity"),
         Fact(_("Taken in"), check["at"], "datetime", store_id=check["store_id"]),
         Fact(_("Read"), check["read_at"], "datetime", store_id=check["store_id"]),
-        Fact("SHA-256", check["sha256"], "code"),
+        Fact("SHA-256", f"{check['sha256'][:16]}…", "code"),
         Fact(_("Note"), check["note"] if private.may_read(scope, check["store_id"]) or not check["note"] else private.DOTS),
     ],
     panels=_panels,

@@ -50,6 +50,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.pages import places
+from daifa.web.pages.parcel_checks import KINDS as TRACES
 
 TONES = {"hint": "info", "warn": "warning", "act": "danger"}
 LEVEL_WORDS = {"hint": gettext_lazy("hint"), "warn": gettext_lazy("warning"), "act": gettext_lazy("serious")}
@@ -59,12 +60,28 @@ def _side() -> int:
     return int((get_language() or "").lower().startswith("zh"))
 
 
+def _capital(words: tuple[str, str]) -> str:
+    text = words[_side()]
+    return text[:1].upper() + text[1:]
+
+
 def signal_words(kind: str) -> str:
-    return BY_KIND[kind].words[_side()]
+    return _capital(BY_KIND[kind].words)
 
 
 def step_words(kind: str) -> str:
-    return STEPS[kind][_side()]
+    return _capital(STEPS[kind])
+
+
+def _seen(row: dict[str, Any]) -> str:
+    """What was seen; traces in the reader's words: "a card: 拼多多"."""
+    if row["thing_kind"] not in ("parcel_check", "aftersale_case", "complaint"):
+        return row["seen"]
+    found = []
+    for trace in row["seen"].split(", "):
+        kind, _space, rest = trace.partition(" ")
+        found.append(f"{TRACES[kind]}: {rest.rpartition(' ')[2]}" if kind in TRACES and rest else trace)
+    return ", ".join(found)
 
 
 def _level(risk: Risk) -> Badge:
@@ -110,7 +127,7 @@ RISKS = ListPage(
     ],
     filters=[
         Choice("state", gettext_lazy("State"), lambda scope: states.choices(RISK), tabs=True),
-        Choice("kind", gettext_lazy("Sign"), lambda scope: [(one.kind, one.words[_side()]) for one in SIGNALS]),
+        Choice("kind", gettext_lazy("Sign"), lambda scope: [(one.kind, signal_words(one.kind)) for one in SIGNALS]),
     ],
     actions=lambda scope: [
         ActionButton(_("Count again"), reverse("web:risks_count"), "refresh", reason=scope.why_not("operate")),
@@ -152,14 +169,18 @@ def _remedies(risk: Risk, scope: Scope) -> Panel:
     return TablePanel(
         _("What helps"),
         [Column("words", _("Remedy"), link=True, wrap=True)],
-        [{"words": REMEDIES[code][_side()], "url": links[code]} for code in BY_KIND[risk.kind].remedies],
+        [{"words": _capital(REMEDIES[code]), "url": links[code]} for code in BY_KIND[risk.kind].remedies],
         row_url=lambda row: row["url"],
     )
 
 
 def _risk_panels(risk: Risk, scope: Scope) -> list[Panel]:
     panels: list[Panel] = []
-    if risk.note:
+    if risk.note == find_risks.PLANNED:
+        panels.append(
+            NotePanel(_("The steps that help are planned."), actions=[LinkButton(_("Plan"), reverse("web:no_source_plan"), "checklist")])
+        )
+    elif risk.note:
         panels.append(NotePanel(risk.note, title=states.word(RISK, risk.state)))
     panels.append(_remedies(risk, scope))
     panels.append(
@@ -167,7 +188,7 @@ def _risk_panels(risk: Risk, scope: Scope) -> list[Panel]:
             _("Behind it"),
             [
                 Column("order_number", _("Order"), "code", url=lambda row: places.order(row["order_id"])),
-                Column("seen", _("Seen"), wrap=True, url=lambda row: places.of_thing(row["thing_kind"], row["thing"])),
+                Column("seen", _("Seen"), value=_seen, wrap=True, url=lambda row: places.of_thing(row["thing_kind"], row["thing"])),
                 Column("supplier_name", _("Supplier"),
                        url=lambda row: reverse("web:supplier", args=[row["supplier_id"]]) if row["supplier_id"] else None),
                 Column("at", _("When"), "datetime"),
@@ -198,7 +219,7 @@ RISK_PAGE = DetailPage(
         Fact(_("How much"), _measured(risk), hint=_line(risk)),
         Fact(_("Counted over"), _("%(n)d days") % {"n": BY_KIND[risk.kind].days}),
         Fact(_("Rule"), risk.rule or _("daifa's own line"), "code" if risk.rule else "text", url=places.place("rule", risk.rule) if risk.rule else None),
-        Fact(_("Kinds of goods"), risk.params.get("groups")),
+        *([Fact(_("Kinds of goods"), risk.params["groups"])] if "groups" in risk.params else []),
         Fact(_("Found"), risk.found_at, "datetime", store_id=risk.store_id),
         Fact(_("Counted last"), risk.seen_at, "datetime", store_id=risk.store_id),
     ],
@@ -440,7 +461,7 @@ STEP = FormPage(
 def _new_step_form(scope: Scope, thing: Any) -> type[forms.Form]:
     class NewStepForm(forms.Form):
         store = forms.ChoiceField(label=gettext_lazy("Store"), choices=[(str(one.id), one.name) for one in scope.stores])
-        kind = forms.ChoiceField(label=gettext_lazy("Step"), choices=[(kind, words[_side()]) for kind, words in STEPS.items()])
+        kind = forms.ChoiceField(label=gettext_lazy("Step"), choices=[(kind, step_words(kind)) for kind in STEPS])
         note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=500)
 
     return NewStepForm

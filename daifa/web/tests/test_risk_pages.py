@@ -83,7 +83,7 @@ def test_a_sign_its_plan_and_its_end(signed_in, shop):
     operator.post(reverse("web:risks_count"))
     risk = Risk.objects.get()
     assert (risk.kind, risk.level, risk.count) == ("foreign_trace", "warn", 1)
-    assert "another platform" in body(operator.get(reverse("web:risks")))
+    assert "Another platform" in body(operator.get(reverse("web:risks")))
     page = body(operator.get(reverse("web:risk", args=[risk.pk])))
     assert order.number in page and reverse("web:parcel_check", args=[check.pk]) in page
     assert operator.post(reverse("web:risk_settle", args=[risk.pk]), {"state": "explained", "note": ""}).status_code == 422
@@ -91,7 +91,7 @@ def test_a_sign_its_plan_and_its_end(signed_in, shop):
     risk.refresh_from_db()
     assert risk.state == "acted" and not Task.objects.filter(kind="no_source_risk", closed_at=None).exists()
     step = PlanStep.objects.get(kind="sample_order")
-    assert "order a sample" in body(operator.get(reverse("web:no_source_plan")))
+    assert "Order a sample" in body(operator.get(reverse("web:no_source_plan")))
     operator.post(reverse("web:plan_step", args=[step.pk]), {"state": "doing", "note": "ordered on Monday"})
     step.refresh_from_db()
     assert (step.state, step.note) == ("doing", "ordered on Monday")
