@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ LAYOUT = typer.Option("", help="How to read it; recognised from the headings whe
 MAPPING = typer.Option([], "--map", help="A column by hand: FIELD=HEADING, as --map number=订单号.")
 WORKSHEET = typer.Option("", help="Which sheet of a workbook.")
 ENCODING = typer.Option("", help="As gbk; recognised where left out.")
+DECIMAL_MARK = typer.Option("", help="“.” or “,”; found out from the columns where left out.")
+DAY_FIRST = typer.Option(None, "--day-first/--month-first", help="Whether 03/04/2026 is 3 April; found out where left out.")
 SHOWN = typer.Option(20, "--shown", min=0, help="How many refused rows to list; 0 for none.")
 _WENT = {"used": N_("used"), "not_orders": N_("not orders"), "refused": N_("refused")}
 
@@ -30,10 +33,10 @@ _WENT = {"used": N_("used"), "not_orders": N_("not orders"), "refused": N_("refu
 def products(
     files: list[Path] = FILES, store: str = typer.Option("", help="List them in this store, too."),
     layout: str = LAYOUT, mapping: list[str] = MAPPING, worksheet: str = WORKSHEET, encoding: str = ENCODING,
-    shown: int = SHOWN, as_json: bool = output.AS_JSON,
+    decimal_mark: str = DECIMAL_MARK, day_first: bool | None = DAY_FIRST, shown: int = SHOWN, as_json: bool = output.AS_JSON,
 ):  # fmt: skip
     """Products and their variants."""
-    _read("products", files, store, "", _options(layout, mapping, worksheet, encoding), shown, as_json)
+    _read("products", files, store, "", _options(layout, mapping, worksheet, encoding, decimal_mark, day_first), shown, as_json)
 
 
 @app.command("offers")
@@ -41,10 +44,10 @@ def offers(
     files: list[Path] = FILES, supplier: str = typer.Option(..., help="Whose list it is."),
     full: bool = typer.Option(False, help="The list holds everything he has: what it does not name is gone."),
     layout: str = LAYOUT, mapping: list[str] = MAPPING, worksheet: str = WORKSHEET, encoding: str = ENCODING,
-    shown: int = SHOWN, as_json: bool = output.AS_JSON,
+    decimal_mark: str = DECIMAL_MARK, day_first: bool | None = DAY_FIRST, shown: int = SHOWN, as_json: bool = output.AS_JSON,
 ):  # fmt: skip
     """A supplier's price list."""
-    options = _options(layout, mapping, worksheet, encoding) | {"full": full}
+    options = _options(layout, mapping, worksheet, encoding, decimal_mark, day_first) | {"full": full}
     _read("offers", files, "", supplier, options, shown, as_json)
 
 
@@ -54,14 +57,14 @@ def orders(
     recipients: str = typer.Option("", help="“generated”: invent recipients where the file has none, for trying out."),
     treat_as: str = typer.Option("auto", help="auto, open (fulfil them) or history (only keep them)."),
     layout: str = LAYOUT, mapping: list[str] = MAPPING, worksheet: str = WORKSHEET, encoding: str = ENCODING,
-    shown: int = SHOWN, as_json: bool = output.AS_JSON,
+    decimal_mark: str = DECIMAL_MARK, day_first: bool | None = DAY_FIRST, shown: int = SHOWN, as_json: bool = output.AS_JSON,
 ):  # fmt: skip
     """A store's orders, credit notes and cancellations."""
     if recipients not in ("", "generated"):
         output.fail(_("--recipients can be “generated”, not “%(text)s”.") % {"text": recipients})
     if treat_as not in ("auto", "open", "history"):
         output.fail(_("--treat-as can be auto, open or history, not “%(text)s”.") % {"text": treat_as})
-    options = _options(layout, mapping, worksheet, encoding) | {"treat_as": treat_as}
+    options = _options(layout, mapping, worksheet, encoding, decimal_mark, day_first) | {"treat_as": treat_as}
     if recipients:
         options["recipients"] = recipients
     _read("orders", files, store, "", options, shown, as_json)
@@ -71,20 +74,20 @@ def orders(
 def replies(
     files: list[Path] = FILES, supplier: str = typer.Option("", help="Who sent it: rows about others' orders are refused."),
     layout: str = LAYOUT, mapping: list[str] = MAPPING, worksheet: str = WORKSHEET, encoding: str = ENCODING,
-    shown: int = SHOWN, as_json: bool = output.AS_JSON,
+    decimal_mark: str = DECIMAL_MARK, day_first: bool | None = DAY_FIRST, shown: int = SHOWN, as_json: bool = output.AS_JSON,
 ):  # fmt: skip
     """A supplier's reply: accepted, short, refused, carrier and numbers."""
-    _read("replies", files, "", supplier, _options(layout, mapping, worksheet, encoding), shown, as_json)
+    _read("replies", files, "", supplier, _options(layout, mapping, worksheet, encoding, decimal_mark, day_first), shown, as_json)
 
 
 @app.command("tracking")
 def tracking(
     files: list[Path] = FILES, store: str = typer.Option("", help="Only parcels of this store; its time zone counts."),
     layout: str = LAYOUT, mapping: list[str] = MAPPING, worksheet: str = WORKSHEET, encoding: str = ENCODING,
-    shown: int = SHOWN, as_json: bool = output.AS_JSON,
+    decimal_mark: str = DECIMAL_MARK, day_first: bool | None = DAY_FIRST, shown: int = SHOWN, as_json: bool = output.AS_JSON,
 ):  # fmt: skip
     """Scans of parcels."""
-    _read("tracking", files, store, "", _options(layout, mapping, worksheet, encoding), shown, as_json)
+    _read("tracking", files, store, "", _options(layout, mapping, worksheet, encoding, decimal_mark, day_first), shown, as_json)
 
 
 @app.command("expenses")
@@ -93,18 +96,26 @@ def expenses(
     mapping: list[str] = MAPPING, shown: int = SHOWN, as_json: bool = output.AS_JSON,
 ):  # fmt: skip
     """Expenses: date, kind, amount, currency, note."""
-    _read("expenses", files, store, "", _options("", mapping, "", ""), shown, as_json)
+    _read("expenses", files, store, "", _options(mapping=mapping), shown, as_json)
 
 
-def _options(layout: str, mapping: list[str], worksheet: str, encoding: str) -> dict[str, Any]:
+def _options(
+    layout: str = "", mapping: Sequence[str] = (), worksheet: str = "", encoding: str = "", decimal_mark: str = "",
+    day_first: bool | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    if decimal_mark not in ("", ".", ","):
+        output.fail(_("--decimal-mark can be “.” or “,”, not “%(text)s”.") % {"text": decimal_mark})
     columns = {}
     for one in mapping:
         field, equals, heading = one.partition("=")
         if not equals:
             output.fail(_("--map “%(text)s” has no “=”. Write FIELD=HEADING.") % {"text": one})
         columns[field.strip()] = heading.strip()
-    given = {"layout": layout, "mapping": columns, "worksheet": worksheet, "encoding": encoding}
-    return {name: value for name, value in given.items() if value}
+    given = {
+        "layout": layout, "mapping": columns, "worksheet": worksheet, "encoding": encoding, "decimal_mark": decimal_mark,
+        "day_first": day_first,
+    }  # fmt: skip
+    return {name: value for name, value in given.items() if value not in ("", {}, None)}
 
 
 def _read(
@@ -117,6 +128,7 @@ def _read(
     as_json: bool,
 ) -> None:
     from daifa.flows import intake
+    from daifa.flows.file_shapes import recall
 
     at, by = clock.now(), output.actor()
     of_store = output.store_with(store) if store else None
@@ -136,6 +148,7 @@ def _read(
                 by=by,
                 at=at,
             )
+            recall(received.pk)
             with output.watched(path.name, quiet=as_json) as advance:
                 file = intake.read_file(received.pk, by=by, at=at, progress=advance)
         whole = whole and file.state == "done"

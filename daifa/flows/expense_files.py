@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -36,25 +36,36 @@ class IncomingExpense(NamedTuple):
     note: str
 
 
+def find_columns(header: Sequence[str], mapping: Mapping[str, str] | None = None) -> dict[str, int]:
+    """Field → column. `mapping`: {field: heading} of a person, "" takes the field out."""
+    plain = [clean_text(cell).casefold() for cell in header]
+    places: dict[str, int] = {}
+    for what, words in HEADINGS.items():
+        wanted = [mapping[what].casefold()] if mapping and what in mapping else words
+        found = [plain.index(word) for word in wanted if word and word in plain]
+        if found:
+            places[what] = found[0]
+    return places
+
+
+def check_columns(header: Sequence[str], places: Mapping[str, int]) -> None:
+    """Raises `SheetRefused` naming a column that is needed and not there."""
+    for what in NEEDED:
+        if what not in places:
+            raise SheetRefused(
+                "column_missing",
+                N_("The file has no column for %(column)s; it has: %(found)s."),
+                {"column": HEADINGS[what][0], "found": ", ".join(header)[:200]},
+            )
+
+
 class ExpenseReading:
     """A file of expenses; iterate it for `IncomingExpense` and `RowProblem`. Raises `SheetRefused` when opened."""
 
     def __init__(self, path: Path, *, name: str, mapping: Mapping[str, str] | None = None) -> None:
         self.sheet = read_sheet(path, name=name)
-        plain = [clean_text(cell).casefold() for cell in self.sheet.header]
-        self.places: dict[str, int] = {}
-        for what, words in HEADINGS.items():
-            wanted = [mapping[what].casefold()] if mapping and what in mapping else words
-            found = [plain.index(word) for word in wanted if word in plain]
-            if found:
-                self.places[what] = found[0]
-        for what in NEEDED:
-            if what not in self.places:
-                raise SheetRefused(
-                    "column_missing",
-                    N_("The file has no column for %(column)s; it has: %(found)s."),
-                    {"column": HEADINGS[what][0], "found": ", ".join(self.sheet.header)[:200]},
-                )
+        self.places = find_columns(self.sheet.header, mapping)
+        check_columns(self.sheet.header, self.places)
         self.rows_in = sum(1 for _ in self.sheet.rows())
 
     def __iter__(self) -> Iterator[IncomingExpense | RowProblem]:

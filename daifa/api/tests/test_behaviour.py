@@ -194,6 +194,64 @@ def test_an_upload_is_read_by_the_worker_and_a_refused_row_can_be_mended(shop, a
         assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
+def test_columns_are_looked_at_and_chosen(shop, as_user, settings, tmp_path):
+    from daifa.flows.intake import read_file
+
+    settings.MEDIA_ROOT = tmp_path
+    client, store = as_user("operator"), Store.objects.get(id=shop.first)
+    text = f"Ref;Day;Ware;Pieces;Each\nM1;01/05/2026;{shop.skus[0]};2;3,50\n"
+
+    def upload(**fields):
+        file = SimpleUploadedFile("odd.csv", text.encode())
+        return client.post("/api/v1/imports", {"kind": "orders", "store": store.code, "treat_as": "history", "file": file} | fields)
+
+    answer = upload(read="false")
+    number = answer.json()["id"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'daifa.read_file'")
+        assert cursor.fetchone() == (0,)
+    look = client.get(f"/api/v1/imports/{number}/columns").json()
+    assert (look["headings"], look["columns"]) == (["Ref", "Day", "Ware", "Pieces", "Each"], [""] * 5)
+    assert "missing" in look["missing"] and look["rows"][0][0] == "M1"
+    assert as_user("viewer").get(f"/api/v1/imports/{number}/columns").json()["rows"] == []
+    assert {"name": "sku", "label": "SKU", "needed": True} in look["fields"]
+    address = f"/api/v1/imports/{number}/columns"
+    chosen = {"columns": ["number", "placed_at", "sku", "quantity"], "day_first": True, "decimal_mark": ","}
+    assert post(client, address, chosen, status=409)["code"] == "column_missing"
+    chosen["columns"].append("unit_price")
+    assert post(client, address, chosen, status=202)["id"] == number
+    assert read_file(number, by="t", at=clock.now()).rows_used == 1
+    assert post(client, address, chosen, status=409)["code"] == "already_read"
+    following = upload().json()["id"]
+    assert read_file(following, by="t", at=clock.now()).state == "done", "remembered by its headings"
+    wrong = upload(mapping="[1]")
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "mapping")
+    named = upload(mapping=json.dumps({"number": "Ware"})).json()["id"]
+    assert "needed column" in read_file(named, by="t", at=clock.now()).sentence, "what came with it goes before"
+
+
+def test_dispatch_files_are_taken_once_and_can_be_had_again(shop, as_user):
+    from daifa.domain.shipping.models import DispatchNotice, Parcel
+
+    client, address = as_user("operator"), f"/api/v1/stores/{shop.first}/dispatch-files"
+    DispatchNotice.objects.filter(store_id=shop.first).delete()
+    parcel = Parcel.objects.filter(store_id=shop.first).first()
+    DispatchNotice.objects.create(store_id=shop.first, parcel=parcel, version=1, state="queued", at=clock.now())
+    assert as_user("viewer").post(address).status_code == 403
+    first = client.post(address + "?form=csv")
+    assert first["Content-Type"].startswith("text/csv") and parcel.number in first.content.decode("utf-8-sig")
+    assert int(first["X-Rows"]) > 0
+    assert DispatchNotice.objects.get(parcel=parcel).state != "queued"
+    assert client.post(address)["X-Rows"] == "0"
+    [told] = client.get(address).json()
+    again = client.get(f"{address}/{told['number']}/file?form=csv")
+    assert again.content == first.content
+    assert client.get(f"{address}/{told['number']}/file?form=xlsx").content[:2] == b"PK"
+    assert client.get(f"{address}/999999/file").status_code == 409
+    assert as_user("neighbour").get(f"{address}/{told['number']}/file").status_code == 404
+    assert as_user("bookkeeper").get(f"{address}/{told['number']}/file").status_code == 403
+
+
 def test_expenses_are_booked_once_for_one_key(shop, as_user):
     client = as_user("bookkeeper")
     expense = {

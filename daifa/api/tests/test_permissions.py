@@ -11,6 +11,7 @@ from daifa.domain.aftersales.commands import open_case
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.purchasing.models import PurchaseOrder, PurchaseRun
 from daifa.domain.stores.models import Task
+from daifa.flows.intake import path_of
 from daifa.lib import bulk, clock
 
 OPERATIONS = [
@@ -23,7 +24,7 @@ ABOUT_ME = {"/api/v1/me", "/api/v1/tokens", "/api/v1/stores", "/api/v1/tasks/tod
 
 
 @pytest.fixture
-def things(shop):
+def things(shop, settings, tmp_path):
     """Path parameter → id of such a thing in the first store."""
     at = clock.now()
     order = bulk.fetch(
@@ -39,6 +40,9 @@ def things(shop):
     file = ImportFile.objects.create(
         kind="orders", store_id=shop.first, name="orders.csv", sha256="0" * 64, size=1, by="user:1", at=at
     )
+    settings.MEDIA_ROOT = tmp_path
+    path_of(file.sha256).parent.mkdir(parents=True)
+    path_of(file.sha256).write_bytes(b"order number,sku\n1,A\n")
     row = ImportRow.objects.create(file=file, row=2, code="no_sku", message="Row without a SKU.", at=at)
     with transaction.atomic():
         line = bulk.fetch("SELECT min(id) FROM orders_orderline WHERE order_id = %s AND kind = 'goods'", (order,))[0][0]
@@ -55,7 +59,7 @@ def things(shop):
     return {
         "order_id": order, "purchase_id": purchase.id, "run_id": run.id, "parcel_id": one("shipping_parcel"),
         "store_id": shop.first, "message_id": one("buyer_messages_message"), "import_id": file.id, "row_id": row.id,
-        "task_id": task.id, "supplier_id": purchase.supplier_id, "token_id": 1,
+        "task_id": task.id, "supplier_id": purchase.supplier_id, "token_id": 1, "number": 1,
         "case_id": case,
         "variant_id": bulk.fetch("SELECT min(id) FROM catalog_variant")[0][0],
     }  # fmt: skip
@@ -65,6 +69,7 @@ def body_of(operation, things) -> dict:
     """A body that passes the schema, about things of the first store."""
     given = {
         **{f"{step}_cases": {"case_ids": [things["case_id"]], "reason": "x"} for step in ("approve", "refuse", "expire", "close")},
+        "choose_columns": {"columns": ["number"]},
         "receive_return": {"lines": [{"line_id": 1, "units": 1, "outcome": "damaged"}]},
         "refund_case": {"amount": "1", "no_claim_reason": "goodwill"},
         "hold_orders": {"order_ids": [things["order_id"]]},

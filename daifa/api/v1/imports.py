@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from json import JSONDecodeError, loads
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from ninja.files import UploadedFile
 
 from daifa.api.caller import Caller, caller
 from daifa.api.errors import ERRORS, Problem, not_found
-from daifa.api.shapes import After, Id, Limit, Page, cursor_of, page_of
+from daifa.api.shapes import After, Id, Limit, Page, Words, cursor_of, page_of
 from daifa.domain.imports import queries
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.imports.process import IMPORT
@@ -72,6 +73,49 @@ class UploadIn(Schema):
         "auto", description="Orders: whether to fulfil them, or only to keep them; auto asks the file."
     )
     full: bool = Field(False, description="Offers: the list holds everything; what it does not name is gone.")
+    mapping: str = Field(
+        "", max_length=20_000,
+        description="Columns by hand, as JSON {field: heading}; an empty heading leaves the field out.",
+    )  # fmt: skip
+    worksheet: str = Field("", max_length=100, description="Which sheet of a workbook.")
+    encoding: str = Field("", max_length=40, description="As gb18030; found out where left out.")
+    decimal_mark: Literal["", ".", ","] = Field("", description="Found out from the columns where left out.")
+    day_first: bool | None = Field(None, description="Whether 03/04/2026 is 3 April; found out where left out.")
+    read: bool = Field(
+        True, description="False: only keep it; look at its columns, say what they are, and it is read then."
+    )
+
+
+class AskedOut(Schema):
+    """A field that a column can be."""
+
+    name: str
+    label: str
+    needed: bool
+
+
+class ColumnsOut(Schema):
+    """The beginning of a file, and what its columns are taken for."""
+
+    headings: list[str]
+    columns: list[str] = Field(description="For each heading its field, or empty.")
+    rows: list[list[str]] = Field(description="The first rows; empty for those who may not see buyers.")
+    worksheet: str
+    worksheets: list[str]
+    encoding: str
+    layout: str
+    missing: str = Field(description="What stands in the way of reading it so; empty where nothing does.")
+    fields: list[AskedOut]
+
+
+class ColumnsIn(Schema):
+    """What the columns are: remembered for the next file with these headings."""
+
+    columns: list[str] = Field(max_length=2_000, description="For each heading, in order, its field, or empty.")
+    worksheet: str = Field("", max_length=100)
+    encoding: str = Field("", max_length=40)
+    decimal_mark: Literal["", ".", ","] = ""
+    day_first: bool | None = None
 
 
 class RetryIn(Schema):
@@ -145,18 +189,95 @@ def upload_file(request: HttpRequest, given: Form[UploadIn], file: File[Uploaded
             raise Problem(422, "no_supplier", _("There is no supplier with this code."), "supplier")
     elif given.kind in ("offers", "replies"):
         raise Problem(422, "supplier_missing", _("Say which supplier this file is from."), "supplier")
-    options: dict[str, Any] = {"layout": given.layout} if given.layout else {}
+    options: dict[str, Any] = _reading(given)
     if given.kind == "orders":
         options["treat_as"] = given.treat_as
     elif given.kind == "offers":
         options["full"] = given.full
+    from daifa.flows.file_shapes import recall
+
     with transaction.atomic():
         received = receive_file(
             kind=given.kind, name=file.name or "upload", content=_content(file), store=store, supplier=supplier,
             options=options, by=who.by, at=who.at,
         )  # fmt: skip
-        read_later(received.id)
+        recall(received.id)
+        if given.read:
+            read_later(received.id)
     return Status(202, import_out(received))
+
+
+def _reading(given: UploadIn) -> dict[str, Any]:
+    """The options that say how a file is read."""
+    options = {
+        name: value
+        for name in ("layout", "worksheet", "encoding", "decimal_mark", "day_first")
+        if (value := getattr(given, name)) not in ("", None)
+    }
+    if given.mapping:
+        try:
+            mapping = loads(given.mapping)
+        except (JSONDecodeError, RecursionError):
+            mapping = None
+        if not isinstance(mapping, dict) or not all(
+            isinstance(heading, str) and "\0" not in name + heading for name, heading in mapping.items()
+        ):
+            raise Problem(422, "mapping_wrong", _("The mapping is no JSON object of field and heading."), "mapping")
+        options["mapping"] = mapping
+    return options
+
+
+@router.get("/imports/{import_id}/columns", response={200: ColumnsOut, **ERRORS})
+def get_columns(request: HttpRequest, import_id: Id, worksheet: Words = None, encoding: Words = None):
+    """The beginning of a file, and what its columns are taken for. `worksheet`, `encoding`: look at it so."""
+    from daifa.flows import file_shapes
+    from daifa.lib.sheets import SheetRefused
+
+    who = caller(request)
+    file = _file(who, import_id)
+    if worksheet is None and encoding is None:
+        options = file.options
+    else:
+        options = {"layout": file.options.get("layout", ""), "worksheet": worksheet or "", "encoding": encoding or ""}
+    try:
+        look = file_shapes.look_at(file, options)
+    except SheetRefused as refused:
+        raise Problem(409, refused.code, refused.sentence()) from refused
+    except OSError:
+        raise not_found() from None
+    field_of = {place: name for name, place in look.columns.items()}
+    return {
+        "headings": look.header,
+        "columns": [field_of.get(place, "") for place in range(len(look.header))],
+        "rows": [cells for _number, cells in look.rows] if who.knows_buyers(file.store_id) else [],
+        "worksheet": look.worksheet,
+        "worksheets": look.worksheets,
+        "encoding": look.encoding,
+        "layout": look.layout,
+        "missing": look.missing,
+        "fields": [one._asdict() for one in file_shapes.fields_of(file.kind)],
+    }
+
+
+@router.post("/imports/{import_id}/columns", response={202: ImportOut, **ERRORS})
+def choose_columns(request: HttpRequest, import_id: Id, given: ColumnsIn):
+    """Say what the columns of a file are that was not read yet; it is read by the worker then.
+
+    A file that was refused as a whole comes in once more: the answer is the import that is read now.
+    """
+    from daifa.flows import file_shapes
+    from daifa.flows.intake import read_later
+
+    who = caller(request)
+    file = _file(who, import_id)
+    who.require(file.store_id, "books" if file.kind == "expenses" else "operate")
+    with transaction.atomic():
+        chosen = file_shapes.choose(
+            file.pk, columns=dict(enumerate(given.columns)), worksheet=given.worksheet, encoding=given.encoding,
+            decimal_mark=given.decimal_mark, day_first=given.day_first, by=who.by, at=who.at,
+        )  # fmt: skip
+        read_later(chosen.pk)
+    return Status(202, import_out(chosen))
 
 
 @router.get("/imports/{import_id}", response={200: ImportOut, **ERRORS})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import content_disposition_header
 from ninja import Field, Router, Schema
 
-from daifa.api.caller import caller
+from daifa.api.caller import Caller, caller
 from daifa.api.errors import ERRORS, not_found
 from daifa.api.shapes import After, Id, Limit, Number, Page, Words, cursor_of, page_of
 from daifa.domain.shipping import queries
@@ -123,3 +124,63 @@ def get_parcel(request: HttpRequest, parcel_id: Id):
         "scans": found.events,
         "notices": found.notices,
     }
+
+
+# --- Dispatch files -----------------------------------------------------------------------------------------------
+
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_FILE = {
+    "responses": {
+        200: {
+            "description": "The file; X-Rows says how many rows it holds.",
+            "content": {
+                kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for kind in _TYPES.values()
+            },
+        }
+    }
+}
+
+
+class DispatchFileOut(Schema):
+    """A file in which a store was told its waybill numbers."""
+
+    number: int
+    store_id: int
+    at: datetime
+    parcels: int
+
+
+def _dispatch_file(who: Caller, store_id: int, form: str, again: int | None) -> HttpResponse:
+    from daifa.domain.stores.queries import stores_of
+    from daifa.flows.dispatch import export_dispatches
+
+    who.require(store_id, "operate")
+    store = stores_of(who.user).get(pk=store_id)
+    name, content, rows = export_dispatches(store, by=who.by, at=who.at, again=again, form="csv" if form == "csv" else "xlsx")
+    response = HttpResponse(content, content_type=_TYPES[form])
+    response["Content-Disposition"] = content_disposition_header(True, name)
+    response["X-Rows"] = str(rows)
+    return response
+
+
+@router.get("/stores/{store_id}/dispatch-files", response={200: list[DispatchFileOut], **ERRORS})
+def list_dispatch_files(request: HttpRequest, store_id: Id):
+    """The newest fifty files of a store, newest first."""
+    who = caller(request)
+    who.require(store_id, "view")
+    return queries.dispatch_files([store_id])
+
+
+@router.post("/stores/{store_id}/dispatch-files", response={200: None, **ERRORS}, openapi_extra=_FILE)
+def take_dispatch_file(request: HttpRequest, store_id: Id, form: Literal["csv", "xlsx"] = "csv"):
+    """Take what the store has not been told about its parcels. Taking it counts as telling; headings only = nothing new."""
+    return _dispatch_file(caller(request), store_id, form, None)
+
+
+@router.get("/stores/{store_id}/dispatch-files/{number}/file", response={200: None, **ERRORS}, openapi_extra=_FILE)
+def get_dispatch_file(request: HttpRequest, store_id: Id, number: Id, form: Literal["csv", "xlsx"] = "csv"):
+    """An earlier file once more, with the rows it had."""
+    return _dispatch_file(caller(request), store_id, form, number)

@@ -770,6 +770,18 @@ def recognise(
     )
 
 
+def claimed(header: Sequence[str], kind: FileKind, mapping: Mapping[str, str] | None = None) -> dict[str, int]:
+    """Field → column as far as headings (and a person's `mapping`) go, complete or not: to be shown and put right."""
+    plain = [plain_heading(text) for text in header]
+    columns = dict(_claimed(tuple(plain), FIELDS[kind]))
+    for name, heading in (mapping or {}).items():
+        at = next((i for i, text in enumerate(header) if text == heading), None) if heading else None
+        columns = {field: column for field, column in columns.items() if field != name and column != at}
+        if at is not None:
+            columns[name] = at
+    return columns
+
+
 def _index(plain: Sequence[str], heading: str) -> int | None:
     wanted = plain_heading(heading)
     return next((at for at, text in enumerate(plain) if text == wanted), None)

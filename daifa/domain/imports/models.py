@@ -57,3 +57,25 @@ class ImportRow(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["file", "state", "row"], name="rows_of_file")]
+
+
+class ImportShape(models.Model):
+    """How a person said files of one shape are read, so that the next file of that shape needs nothing.
+
+    A shape is the headings of a file of one kind, from one store or supplier. `options` are those of `ImportFile`.
+    """
+
+    kind = models.CharField(max_length=10, choices=ImportFile.KINDS)
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, null=True, related_name="+")
+    supplier_code = models.CharField(max_length=40, blank=True, db_default="")
+    headings = models.CharField(max_length=64)  # digest of the headings, as they are found by themselves
+    options = models.JSONField(default=dict)
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "store", "supplier_code", "headings"], nulls_distinct=False, name="one_way_to_read_a_shape"
+            )
+        ]

@@ -342,9 +342,12 @@ def _bare_utf16(head: bytes) -> str:
 
 def _decodes(opened: _Bytes, encoding: str) -> bool:
     try:
-        decoder = codecs.getincrementaldecoder(encoding)()
-    except LookupError:
+        found = codecs.lookup(encoding)
+    except (LookupError, ValueError):
         return False
+    if not found._is_text_encoding or found.incrementaldecoder is None:  # base64, zip: of bytes, not of text
+        return False
+    decoder = found.incrementaldecoder()
     plain = encoding in ("utf-8", "gb18030", "cp1252")
     pending = False
     try:
@@ -355,7 +358,7 @@ def _decodes(opened: _Bytes, encoding: str) -> bool:
                 decoder.decode(chunk)
                 pending = decoder.getstate()[0] != b""
             decoder.decode(b"", True)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
     return True
 

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import FileResponse, Http404
 from django.urls import path, reverse
+from django.utils.html import escape
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -21,7 +22,7 @@ from daifa.domain.imports.commands import settle_rows
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.imports.process import IMPORT
 from daifa.domain.sourcing.models import Supplier
-from daifa.flows import intake
+from daifa.flows import file_shapes, intake
 from daifa.lib import sheets
 from daifa.lib.paging import Cursor
 from daifa.web.kit import (
@@ -264,6 +265,11 @@ def _upload_form(scope, what: _What):
                 choices=[("", _("find out from the column")), ("yes", _("day first: 3 April")), ("no", _("month first: March 4"))],
             )  # fmt: skip
 
+        look = forms.BooleanField(
+            label=_("Let me see the first rows and choose the columns"), required=False,
+            help_text=_("What you choose is remembered for the next file with these headings."),
+        )  # fmt: skip
+
         def clean_store(self) -> Any:
             given = self.cleaned_data["store"]
             return scope.store(int(given)) if given else None
@@ -294,9 +300,19 @@ def _receive(scope, what: _What, data, *, by, at):
         received = intake.receive_file(
             kind=what.kind, name=file.name, content=content, store=store, supplier=supplier, options=options, by=by, at=at
         )
-        if received.size > AT_ONCE:
+        if not options.get("layout"):
+            file_shapes.recall(received.pk)
+    if data.get("look"):
+        return reverse("web:import_columns", args=[received.pk])
+    return _read_now(received, by=by, at=at)
+
+
+def _read_now(received: ImportFile, *, by, at) -> str:
+    """Read a small file while the person waits, leave a large one to the worker; the address of its page."""
+    if received.size > AT_ONCE:
+        with transaction.atomic():
             intake.read_later(received.pk)
-    if received.size <= AT_ONCE:
+    else:
         intake.read_file(received.pk, by=by, at=at)
     return reverse("web:import", args=[received.pk])
 
@@ -323,6 +339,134 @@ UPLOAD = FormPage(
                     "mended and tried again one by one. Files over 1 MB are read in the background."), title=_("Good to know"))
     ],
 )  # fmt: skip
+
+# --- Its columns ------------------------------------------------------------------------------------------------
+
+
+class _Looked:
+    """A file that was not read yet (or refused as a whole), and the beginning of it."""
+
+    def __init__(self, file: ImportFile) -> None:
+        self.file, self.why = file, ""
+        self.look: file_shapes.Look | None = None
+        try:
+            self.look = file_shapes.look_at(file)
+        except sheets.SheetRefused as refused:
+            self.why = refused.sentence()
+        except OSError:
+            self.why = str(_("The file is not kept any more: hand it in again."))
+
+    def heading(self, place: int) -> str:
+        name = self.look.header[place] if self.look else ""
+        return name or str(_("Column %(n)d") % {"n": place + 1})
+
+
+def _looked(scope, pk: int) -> _Looked | None:
+    file = _allowed_file(scope, pk)
+    return _Looked(file) if file.state in ("received", "refused") and file.kind in KINDS else None
+
+
+def _columns_form(scope, thing: _Looked):
+    look = thing.look
+    fields: dict[str, forms.Field] = {"shown": forms.CharField(widget=forms.HiddenInput, required=False)}
+    if look and len(look.worksheets) > 1:
+        fields["worksheet"] = forms.ChoiceField(
+            label=_("Worksheet"), choices=[(name, name) for name in sorted(look.worksheets)],
+            help_text=_("Another one is shown first."),
+        )  # fmt: skip
+    if thing.file.kind != "expenses":
+        if look is None or look.encoding:
+            found = _("find out (%(encoding)s)") % {"encoding": look.encoding} if look and look.encoding else _("find out")
+            fields["encoding"] = forms.ChoiceField(
+                label=_("Characters"), required=False, choices=[("", found), *((name, name) for name in file_shapes.ENCODINGS)],
+                help_text=_("Choose another if letters look wrong; it is shown first."),
+            )  # fmt: skip
+        fields["decimal_mark"] = forms.ChoiceField(
+            label=_("Amounts such as 1,234 or 0,85"), required=False,
+            choices=[("", _("find out from the column")), (".", _("a point before decimals: 1,234.50")), (",", _("a comma before decimals: 1.234,50"))],
+        )  # fmt: skip
+        fields["day_first"] = forms.ChoiceField(
+            label=_("Dates such as 03/04/2026"), required=False,
+            choices=[("", _("find out from the column")), ("yes", _("day first: 3 April")), ("no", _("month first: March 4"))],
+        )  # fmt: skip
+    if look:
+        asked = file_shapes.fields_of(thing.file.kind)
+        known = {one.name for one in asked}
+        choices = [
+            ("", _("– not used –")),
+            *((one.name, f"{one.label} *" if one.needed else one.label) for one in asked),
+            *((name, name) for name in look.columns if name not in known),
+        ]
+        for place in range(len(look.header)):
+            examples = dict.fromkeys(cells[place][:40] for _number, cells in look.rows if place < len(cells) and cells[place].strip())
+            fields[f"column{place}"] = forms.ChoiceField(
+                label=thing.heading(place), required=False, choices=choices, help_text=escape(" · ".join(list(examples)[:3]) or "–"),
+            )  # fmt: skip
+    return type("ColumnsForm", (forms.Form,), fields)
+
+
+def _first_columns(scope, thing: _Looked) -> dict[str, Any]:
+    options = thing.file.options or {}
+    day_first = options.get("day_first")
+    values = {
+        "encoding": options.get("encoding", ""), "decimal_mark": options.get("decimal_mark", ""),
+        "day_first": "" if day_first is None else "yes" if day_first else "no",
+    }  # fmt: skip
+    if thing.look:
+        values["worksheet"] = thing.look.worksheet
+        values |= {f"column{place}": name for name, place in thing.look.columns.items()}
+        values["shown"] = f"{thing.look.worksheet if len(thing.look.worksheets) > 1 else ''}|{values['encoding']}"
+    return values
+
+
+def _choose_columns(scope, thing: _Looked, data, *, by, at) -> str:
+    worksheet, encoding = data.get("worksheet", ""), data.get("encoding", "")
+    if thing.look is None or f"{worksheet}|{encoding}" != data["shown"]:
+        again = file_shapes.show_as(thing.file.pk, worksheet=worksheet, encoding=encoding, by=by, at=at)
+        return reverse("web:import_columns", args=[again.pk])
+    first = thing.look.worksheets[0] if thing.look.worksheets and not (thing.file.options or {}).get("worksheet") else ""
+    chosen = file_shapes.choose(
+        thing.file.pk, columns={place: data[f"column{place}"] for place in range(len(thing.look.header))},
+        worksheet="" if worksheet == first else worksheet, encoding=encoding, decimal_mark=data.get("decimal_mark", ""),
+        day_first=data["day_first"] == "yes" if data.get("day_first") else None, by=by, at=at,
+    )  # fmt: skip
+    return _read_now(chosen, by=by, at=at)
+
+
+def _columns_panels(scope, thing: _Looked) -> list[Any]:
+    if thing.look is None:
+        return [NotePanel(thing.why, tone="danger", title=_("The file could not be used"))]
+    panels: list[Any] = []
+    if thing.look.missing:
+        panels.append(NotePanel(thing.look.missing, tone="warning", title=_("Not yet")))
+    columns = [
+        Column(f"c{place}", thing.heading(place), value=lambda row, place=place: row[1][place] if place < len(row[1]) else "")
+        for place in range(min(len(thing.look.header), 40))
+    ]
+    above = " / ".join(thing.look.preamble)[:200]
+    panels.append(
+        TablePanel(
+            _("The first rows"), [Column("row", _("Row"), "quantity", value=lambda row: row[0]), *columns], thing.look.rows,
+            note=_("Above the headings: %(text)s") % {"text": above} if above else "",
+        )
+    )  # fmt: skip
+    return panels
+
+
+COLUMNS = FormPage(
+    title=_("Columns"),
+    pretitle=lambda thing, scope: _kind_word(thing.file.kind),
+    form=_columns_form,
+    load=_looked,
+    initial=_first_columns,
+    save=_choose_columns,
+    needs="view",
+    submit=_("Import"),
+    intro=_("Say what each column is. Columns marked * are needed; what is not used stays out. Nothing has been read yet."),
+    back=lambda thing: (thing.file.name, reverse("web:import", args=[thing.file.pk])),
+    panels=_columns_panels,
+)  # fmt: skip
+
 
 # --- One import -------------------------------------------------------------------------------------------------
 
@@ -426,6 +570,8 @@ def _actions(file, scope):
         buttons.append(
             ActionButton(_("Go on") if file.state == "stopped" else _("Read now"), reverse("web:import_read", args=[file.pk]), "player-play", "primary", reason=denied)
         )
+    if file.state in ("received", "refused") and file.kind in KINDS:
+        buttons.append(LinkButton(_("Choose columns"), reverse("web:import_columns", args=[file.pk]), "table", reason=denied))
     if file.kind in KINDS:
         buttons.append(LinkButton(_("Import another file"), reverse("web:import_add", args=[file.kind]), "upload", reason=denied))
     return buttons
@@ -483,7 +629,7 @@ def refused_rows(request, scope, pk: int):
     """The refused rows of a file as CSV: what stood in them, and why. Formulas are escaped."""
     file = _allowed_file(scope, pk)
     try:
-        header = list(sheets.read_sheet(intake.path_of(file.sha256), name=file.name).header)
+        header = list(file_shapes.open_sheet(file).header)
     except (sheets.SheetRefused, OSError):
         header = []
     columns = [sheets.Column(str(title)) for title in (_("Row"), _("About"), _("Why, and what to do"), *(header or [_("Cells")]))]
@@ -513,7 +659,7 @@ def _row(scope, pk: int) -> ImportRow | None:
 
 def _header(row: ImportRow) -> list[str]:
     try:
-        return list(sheets.read_sheet(intake.path_of(row.file.sha256), name=row.file.name).header)
+        return list(file_shapes.open_sheet(row.file).header)
     except (sheets.SheetRefused, OSError):
         return []
 
@@ -620,6 +766,7 @@ urlpatterns = [
     path("imports/add/<slug:kind>/", UPLOAD.view, name="import_add"),
     path("imports/add/<slug:kind>/for/<int:about>/", UPLOAD.view, name="import_add_for"),
     path("imports/<int:pk>/", IMPORT_PAGE.view, name="import"),
+    path("imports/<int:pk>/columns/", COLUMNS.view, name="import_columns"),
     path("imports/<int:pk>/progress/", progress, name="import_progress"),
     path("imports/<int:pk>/read/", read, name="import_read"),
     path("imports/<int:pk>/refused.csv", refused_rows, name="import_refused"),

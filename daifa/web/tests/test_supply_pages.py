@@ -371,6 +371,57 @@ def test_a_file_nobody_can_read_says_so(loop, as_):
     assert "The file could not be used" in answer.content.decode()
 
 
+STRANGE = "Bestellung;Tag;Artikel;Stück;Preis\n{0};03/04/2026;MUG;2;12,50\n"
+
+
+def test_columns_are_chosen_after_a_look_and_remembered(loop, as_):
+    client = as_(loop.people["operator"])
+    content = STRANGE.format("ODD-1").replace("MUG", "<b>MUG</b>").encode()
+    answer = upload(client, "orders", "odd.csv", content, store=loop.store.pk, treat_as="history", look="on")
+    file = ImportFile.objects.get(name="odd.csv")
+    url = reverse("web:import_columns", args=[file.pk])
+    assert answer.redirect_chain[-1][0] == url and file.state == "received"
+    body = answer.content.decode()
+    assert "Bestellung" in body and "&lt;b&gt;MUG" in body and "<b>MUG" not in body and "A needed column is missing" in body
+    said = {f"column{place}": name for place, name in enumerate(("number", "placed_at", "sku", "quantity", ""))}
+    said |= {"shown": "|", "day_first": "yes", "decimal_mark": ","}
+    assert "column is missing" in client.post(url, said).content.decode()
+    response = client.post(url, said | {"column4": "unit_price"})
+    assert response["Location"] == reverse("web:import", args=[file.pk])
+    file.refresh_from_db()
+    assert (file.state, file.rows_used) == ("done", 1), file.sentence
+    assert client.get(url).status_code == 404, "it was read"
+    upload(client, "orders", "next.csv", STRANGE.format("ODD-2").encode(), store=loop.store.pk, treat_as="history")
+    following = ImportFile.objects.get(name="next.csv")
+    assert (following.state, following.rows_used) == ("done", 1), following.sentence
+
+
+def test_other_characters_are_shown_first(loop, as_):
+    client = as_(loop.people["operator"])
+    answer = upload(client, "orders", "odd.csv", "订单号,日期,SKU,数量,单价\n1,2026-03-01,MUG,1,5\n".encode("gb18030"),
+                    store=loop.store.pk, treat_as="history", look="on")  # fmt: skip
+    file = ImportFile.objects.get(name="odd.csv")
+    url = reverse("web:import_columns", args=[file.pk])
+    assert "订单号" in answer.content.decode()
+    response = client.post(url, {"shown": "|", "encoding": "cp1252"})
+    assert response["Location"] == url
+    assert "¶©µ¥ºÅ" in client.get(url).content.decode()
+    assert client.post(url, {"shown": "|cp1252", "encoding": ""})["Location"] == url
+    refused = client.post(url, {"shown": "|", "encoding": "utf-16"})
+    assert refused.status_code == 422 and "cannot be read as utf-16" in refused.content.decode()
+
+
+def test_a_refused_file_is_not_lost(loop, as_):
+    client = as_(loop.people["operator"])
+    body = upload(client, "orders", "odd.csv", STRANGE.format("ODD-1").encode(), store=loop.store.pk, treat_as="history").content.decode()
+    file = ImportFile.objects.get(name="odd.csv")
+    url = reverse("web:import_columns", args=[file.pk])
+    assert file.state == "refused" and url in body
+    for role in ("viewer", "bookkeeper"):
+        assert as_(loop.people[role]).get(url).status_code == 403
+    assert as_(loop.people["operator"], "zh-hans").get(url).status_code == 200
+
+
 def test_a_price_list_makes_offers(loop, as_):
     content = "供应商货号,名称,单价,库存\nP-1,杯子,12.50,40\n".encode("gb18030")
     upload(as_(loop.root), "offers", "list.csv", content, supplier=loop.shop.factory.pk)

@@ -106,6 +106,13 @@ def test_what_stands_in_cells_is_no_delimiter(delimiter, lines):
     assert "sku" in sheet.header
 
 
+@pytest.mark.parametrize("encoding", ["base64", "zip", "rot13", "undefined", "nonsense", "idna", "utf-16"])
+def test_an_encoding_that_does_not_fit_is_a_sentence(encoding):
+    with pytest.raises(SheetRefused) as refused:
+        sheet_of(b"sku,title\nA,\xff\xfe\xfd\n", encoding=encoding)
+    assert refused.value.code == "encoding_wrong"
+
+
 def test_excels_announced_delimiter_counts_as_a_row():
     sheet = sheet_of(b"sep=;\r\nnumber;title\r\n1;a,b\r\n")
     assert (sheet.delimiter, sheet.header_row) == (";", 2)
