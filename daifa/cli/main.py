@@ -45,6 +45,7 @@ COMMANDS = {
     "books": Entry("daifa.cli.books:app", "Trial balance, profit and loss, expenses, supplier payments."),
     "policy": Entry("daifa.cli.policy:app", "The rule book: check, explain, override, changes, words."),
     "privacy": Entry("daifa.cli.privacy:app", "Buyers' data: show, export, erase, retention, map."),
+    "exit-index": Entry("daifa.cli.exit_index:exit_index", "How likely stores are to stay open, why, and what to try."),
     "audit": Entry("daifa.cli.audit:audit", "Recompute the invariants and name each breach."),
     "backup": Entry("daifa.cli.backups:backup", "Write everything into one file."),
     "restore": Entry("daifa.cli.backups:restore", "Read a backup into an empty database, quarantined."),

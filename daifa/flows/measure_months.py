@@ -285,10 +285,10 @@ def review_stores(stores: Sequence[Store], *, at: datetime, by: str) -> int:
 def _tell(reviews: dict[int, rules.Review], stores: dict[int, Store], month: date, *, at: datetime, by: str) -> None:
     for verdict, kind in REVIEW_TASKS.items():
         over = [store for store, review in reviews.items() if review.verdict != verdict]
-        close_tasks(kind=kind, thing_kind="store", things=over, by=by, at=at)
+        close_tasks(kind=kind, thing_kind="store_review", things=over, by=by, at=at)
         open_tasks(
             [
-                NewTask(kind=kind, store_id=store, thing_kind="store", thing=store,
+                NewTask(kind=kind, store_id=store, thing_kind="store_review", thing=store,
                         params={"store": stores[store].name, "month": f"{month:%Y-%m}",
                                 **{code: int(value) if value == int(value) else value for code, value in review.reasons}})
                 for store, review in reviews.items() if review.verdict == verdict

@@ -103,7 +103,7 @@ def thing_of(path: str, name: str, things: dict[str, int]) -> int:
         ("plan_step", "/plan/steps/"), ("affiliate_link", "/plan/links/"), ("risk", "/risks/"),
         ("parcel_check", "/parcel-checks/"), ("agreement", "/suppliers/agreements/"),
         ("row", "/rows/"), ("refund", "/refunds/"), ("case", "/cases/"), ("hold", "/holds/"), ("fee", "/fees/"),
-        ("entry", "/entries/"), ("listing", "/listings/"), ("dispatch", "/dispatch/"),
+        ("entry", "/entries/"), ("listing", "/listings/"), ("dispatch", "/dispatch/"), ("store", "/exit-index/"),
     ):  # fmt: skip
         if place in path:
             return things[word]

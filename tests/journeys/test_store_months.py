@@ -101,7 +101,7 @@ def test_a_dormant_store_becomes_a_task_until_it_wakes():
     cast.receive_orders(shop, ["1001"])
     measure_months(at=datetime(2026, 6, 1, 3, tzinfo=UTC))
     task = Task.objects.get(kind="store_dormant", closed_at=None)
-    assert (task.store_id, task.thing_kind, task.thing) == (shop.store.pk, "store", shop.store.pk)
+    assert (task.store_id, task.thing_kind, task.thing) == (shop.store.pk, "store_review", shop.store.pk)
     assert task.params["no_orders"] == 90
     assert StoreReview.objects.get(month=date(2026, 5, 1)).verdict == "dormant"
 

@@ -39,6 +39,7 @@ SECTIONS: tuple[Section, ...] = (
         "compliance", _("Compliance"), "shield-lock",
         inside=(
             Section("store_health", _("Store health"), "chart-line"),
+            Section("exit_index", _("Exit index"), "trending-down"),
             Section("clocks", _("Clocks"), "clock"),
             Section("risks", _("No-source risk"), "alert-triangle"),
             Section("parcel_checks", _("Parcel checks"), "eye"),

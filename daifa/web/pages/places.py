@@ -31,7 +31,7 @@ def of_import(source: str) -> str | None:
 _PAGES = {
     "order": "order", "purchase_order": "purchase", "run": "run", "purchase_run": "run", "parcel": "parcel",
     "message": "message", "supplier": "supplier", "import": "import", "supplier_offer": "offer",
-    "parcel_check": "parcel_check", "agreement": "agreement", "risk": "risk",
+    "store_review": "exit_index_store", "parcel_check": "parcel_check", "agreement": "agreement", "risk": "risk",
     "aftersale_case": "case", "refund": "refund", "scan": "parcel",
 }  # fmt: skip
 
