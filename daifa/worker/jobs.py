@@ -100,6 +100,13 @@ def find_risks() -> None:
     flow.find_risks(at=clock.now())
 
 
+@job("watch_cases", queueing_lock="watch_cases")
+def watch_cases() -> None:
+    from daifa.domain.cases import commands
+
+    commands.watch_cases(by="job:watch_cases", at=clock.now())
+
+
 @job("sample_factories", queueing_lock="sample_factories")
 def sample_factories() -> None:
     from daifa.flows.sample_shop.living import answer_sample_runs
@@ -112,6 +119,27 @@ def keep_retention() -> None:
     from daifa.flows import privacy
 
     privacy.keep_retention(at=clock.now())
+
+
+@job("keep_clocks", queueing_lock="keep_clocks")
+def keep_clocks() -> None:
+    from daifa.flows import keep_clocks as flow
+
+    flow.keep_clocks(at=clock.now())
+
+
+@job("keep_metrics", queueing_lock="keep_metrics")
+def keep_metrics() -> None:
+    from daifa.flows import keep_clocks as flow
+
+    flow.keep_metrics(at=clock.now())
+
+
+@job("keep_closings", queueing_lock="keep_closings")
+def keep_closings() -> None:
+    from daifa.flows import close_store
+
+    close_store.sweep(at=clock.now())
 
 
 @job("tidy", queueing_lock="tidy")

@@ -13,6 +13,8 @@ from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.messages.models import Message
 from daifa.domain.orders.models import Hold, Order
 from daifa.domain.people.models import User
+from daifa.domain.policy.commands import NewOverride, override_rules
+from daifa.domain.policy.models import TextFinding
 from daifa.domain.purchasing.models import PurchaseOrder, PurchaseRun
 from daifa.domain.shipping.models import Parcel
 from daifa.domain.stores.commands import NewTask, add_store, open_tasks
@@ -22,7 +24,7 @@ from tests import cast
 pytestmark = pytest.mark.django_db
 
 # Open to everybody, or about the caller alone.
-OPEN = {"health", "login_once", "set_language", "switch_language", "switch_store"}
+OPEN = {"status_page", "status_json", "status_badge", "health", "login_once", "set_language", "switch_language", "switch_store"}
 FOREIGN = ("anna77001@example.invalid", "Anna Wood", "77001", "77002", "77003", "Kiln of the others")
 
 
@@ -84,26 +86,74 @@ def foreign():
                                        sha256="0" * 64, size=1, width=1, height=1, by=cast.BY, **note)  # fmt: skip
     step = PlanStep.objects.create(situation="orders", kind="negotiate", state="todo", supplier=shop.factory, moved_at=at, **note)
     link = AffiliateLink.objects.create(store=shop.store, name="Kiln of the others", url="https://example.com/77001", at=at, by=cast.BY)
+    word = NewOverride("xhs-comp-badtrack", "Kiln of the others", at.date(), {"cap": "250"}, shop.store.pk)
+    said = override_rules([word], by=cast.BY, at=at)
+    TextFinding.objects.create(kind="listing", thing=1, store=shop.store, name="77001", field="title", term="Kiln of the others",
+                               category="brand", severity="block", start=0, end=1, found_at=at)  # fmt: skip
     things = {
-        "risk": risk.pk, "parcel_check": check.pk, "plan_step": step.pk, "affiliate_link": link.pk,
+        "override": said.ids[0], "risk": risk.pk, "parcel_check": check.pk, "plan_step": step.pk, "affiliate_link": link.pk,
         "agreement": Agreement.objects.filter(store=shop.store).first().pk,
         "order": order.pk, "purchase": PurchaseOrder.objects.first().pk, "run": PurchaseRun.objects.first().pk,
         "parcel": Parcel.objects.first().pk, "message": Message.objects.first().pk, "case": case, "refund": refund,
         "import": file.pk, "row": row.pk, "hold": Hold.objects.first().pk, "store": shop.store.pk,
         "entry": Entry.objects.first().pk, "fee": FeeRule.objects.first().pk, "task": Task.objects.first().pk,
         "listing": (ListingVariant.objects.filter(store=shop.store).first() or ListingVariant(pk=10**9)).pk,
-        "dispatch": shop.store.pk,
+        **closings_of(shop, at),
+        "dispatch": shop.store.pk, **cases_of(shop, order.pk, at),
     }  # fmt: skip
     return stranger, things
+
+
+def closings_of(shop, at) -> dict[str, int]:
+    """A closing with evidence, and a way back from it."""
+    from daifa.domain.closing import commands, queries
+    from daifa.domain.closing.models import Lifecycle, StepEvidence
+    from daifa.flows import close_store
+
+    closing = close_store.start(store_id=shop.store.pk, scenario="choice", reason="Kiln of the others", by=cast.BY, at=at)
+    life = Lifecycle.objects.filter(store=shop.store)
+    life.update(state="archived")
+    back = commands.plan_readmission(closing_id=closing.pk, cause="Kiln of the others", by=cast.BY, at=at)
+    life.update(state="closing")
+    kept = StepEvidence.objects.filter(step__closing=closing).first()
+    return {
+        "closing": closing.pk, "closing_step": closing.steps.first().pk, "closing_evidence": kept.pk, "readmission": back.pk,
+        "comeback_step": queries.plan_of(back.pk)[0].pk,
+    }  # fmt: skip
+
+
+def cases_of(shop, order: int, at) -> dict[str, int]:
+    """One case of each kind, with a photo, a licence and an evidence pack."""
+    from datetime import date
+    from io import BytesIO
+
+    from PIL import Image
+
+    from daifa.domain.cases import commands as cases
+
+    found = cast.open_one_case_each(shop, at=at, order="77001")
+    picture = BytesIO()
+    Image.new("RGB", (20, 20), "red").save(picture, "PNG")
+    [file], _ = cases.attach_files([("77001.png", picture.getvalue())], store_id=shop.store.pk, thing_kind="complaint",
+                                   thing=found["complaint"], by=cast.BY, at=at)  # fmt: skip
+    licence = cases.add_qualification(store=shop.store, kind="ccc", number="77001", valid_from=date(2026, 1, 1), by=cast.BY, at=at)
+    pack = cases.keep_pack(
+        store_id=shop.store.pk, case_kind="complaint", case=found["complaint"], orders=[order], name="77001.zip", content=b"Anna Wood 77001",
+        language="en", contents=[("77001", "0" * 64, 15, "")], left_out=["77001"], revealed=True, reason="77001", by=cast.BY, at=at,
+    )  # fmt: skip
+    del found["move"]
+    return {**found, "qualification": licence.pk, "evidence": pack.pk, "casefile": file}
 
 
 def thing_of(path: str, name: str, things: dict[str, int]) -> int:
     """The id of what a page is about, by its name or its place."""
     for word, place in (
-        ("plan_step", "/plan/steps/"), ("affiliate_link", "/plan/links/"), ("risk", "/risks/"),
+        ("closing_step", "/closings/steps/"), ("closing_evidence", "/closings/evidence/"),
+        ("comeback_step", "/closings/back/steps/"), ("readmission", "/closings/back/"),
+        ("override", "/rules/overrides/"), ("appeal", "/violations/appeals/"), ("plan_step", "/plan/steps/"), ("affiliate_link", "/plan/links/"), ("risk", "/risks/"),
         ("parcel_check", "/parcel-checks/"), ("agreement", "/suppliers/agreements/"),
         ("row", "/rows/"), ("refund", "/refunds/"), ("case", "/cases/"), ("hold", "/holds/"), ("fee", "/fees/"),
-        ("entry", "/entries/"), ("listing", "/listings/"), ("dispatch", "/dispatch/"), ("store", "/exit-index/"),
+        ("entry", "/entries/"), ("listing", "/listings/"), ("dispatch", "/dispatch/"), ("store", "/exit-index/"), ("store", "/store-health/"),
     ):  # fmt: skip
         if place in path:
             return things[word]
@@ -113,7 +163,7 @@ def thing_of(path: str, name: str, things: dict[str, int]) -> int:
 
 def address(path: str, name: str, things: dict[str, int]) -> str:
     path = re.sub(r"<int:\w+>", lambda _: str(thing_of(path, name, things)), path)
-    path = path.replace("<slug:where>", str(things["store"])).replace("<slug:kind>", "dispatched")
+    path = path.replace("<slug:rule_id>", "xhs-comp-badtrack").replace("<slug:where>", str(things["store"])).replace("<slug:kind>", "dispatched")
     return re.sub(r"<slug:\w+>", "en", re.sub(r"<str:\w+>", "x", path))
 
 

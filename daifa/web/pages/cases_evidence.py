@@ -1,0 +1,341 @@
+"""Evidence: packs made and downloaded, photos and papers of cases. Only owners and operators: buyers may be in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+
+from daifa.domain.cases import commands, files, queries
+from daifa.domain.cases.models import Appeal, Complaint, Infringement, ListingRight, Qualification, Violation
+from daifa.domain.orders.queries import order_named
+from daifa.flows import gather_evidence as flow
+from daifa.lib.refusal import Refused
+from daifa.web.kit import (
+    Badge,
+    Column,
+    DetailPage,
+    EmptyPanel,
+    Fact,
+    FormPage,
+    FormPanel,
+    HtmlPanel,
+    LinkButton,
+    ListPage,
+    NotePanel,
+    Panel,
+    Scope,
+    TablePanel,
+    after,
+    page,
+    say,
+)
+from daifa.web.kit import format as fmt
+from daifa.web.pages import places
+
+PAGE_OF = {"violation": "violation", "complaint": "complaint", "infringement": "infringement"}
+CASE_WORDS = {
+    "violation": gettext_lazy("Violation"), "complaint": gettext_lazy("Complaint"), "infringement": gettext_lazy("Infringement"),
+}  # fmt: skip
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+
+
+class Several(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class SeveralFiles(forms.FileField):
+    """More than one file in one field; cleaned to a list."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(widget=Several(attrs={"accept": "image/jpeg,image/png,image/webp,image/gif,application/pdf"}), **words)
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        return [super(SeveralFiles, self).clean(one, initial) for one in (data or ([] if not self.required else [None]))]
+
+
+class FilesForm(forms.Form):
+    files = SeveralFiles(label=gettext_lazy("Photos and papers"), help_text=gettext_lazy("JPEG, PNG, WebP, GIF or PDF, 15 MB each at most."))
+
+
+def contents(uploaded: Sequence[Any]) -> list[tuple[str, bytes]]:
+    """Name and bytes of uploaded files, never more than can be kept."""
+    return [(one.name, one.read(files.MAX_BYTES + 1)) for one in uploaded]
+
+
+def attach(scope: Scope, uploaded: Sequence[Any], *, store_id: int, kind: str, thing: int) -> list[str]:
+    """Keep what was uploaded with a case; the sentences of what was refused."""
+    return commands.attach_files(
+        contents(uploaded), store_id=store_id, thing_kind=kind, thing=thing, by=scope.by, at=scope.at
+    )[1]
+
+
+# --- Files --------------------------------------------------------------------------------------------------------
+
+
+def files_panel(found: list[dict[str, Any]], scope: Scope, *, store_id: int, kind: str, thing: int) -> list[Panel]:
+    """The photos and papers of a case, small where they are pictures, and the form to add more."""
+    if not scope.whole.may("operate", store_id):
+        return [NotePanel(_("%(count)s photos and papers; owners and operators may see them.") % {"count": len(found)})] if found else []
+    rows = [
+        {**one, "url": reverse("web:case_file", args=[one["id"]]), "picture": one["media_type"].startswith("image/")} for one in found
+    ]
+    shown: list[Panel] = [HtmlPanel("web/pages/case_files.html", {"files": rows}, _("Photos and papers"))] if rows else []
+    return [
+        *shown,
+        FormPanel(
+            _("Add photos or papers"), FilesForm(), reverse("web:case_files", args=[kind, thing]), _("Add"), icon="upload",
+            reason=scope.why_not("operate", store_id),
+        ),
+    ]  # fmt: skip
+
+
+_OWNERS: dict[str, tuple[Any, str, str]] = {
+    "violation": (Violation, "store_id", "violation"),
+    "complaint": (Complaint, "store_id", "complaint"),
+    "infringement": (Infringement, "store_id", "infringement"),
+    "qualification": (Qualification, "store_id", "qualification"),
+    "appeal": (Appeal, "violation__store_id", "violation"),
+    "listing_right": (ListingRight, "listing__store_id", "infringements"),
+}
+
+
+@page("operate", methods=("POST",))
+def add_files(request: HttpRequest, scope: Scope, kind: str, pk: int) -> HttpResponse:
+    """Photos and papers for a case of any kind."""
+    if kind not in _OWNERS:
+        raise Http404
+    model, column, name = _OWNERS[kind]
+    store_id = model.objects.filter(pk=pk).values_list(column, flat=True).first()
+    scope.whole.require(store_id, "operate")
+    back = reverse(f"web:{name}", args=[] if name.endswith("s") else [pk if kind != "appeal" else model.objects.get(pk=pk).violation_id])
+    uploaded = request.FILES.getlist("files")
+    refused = attach(scope, uploaded, store_id=store_id, kind=kind, thing=pk)
+    done = len(uploaded) - len(refused)
+    return after(
+        request, back, _("Kept.") if done else None, refused=refused or ([] if uploaded else [str(_("Choose a file first."))])
+    )
+
+
+@page("operate", methods=("GET", "HEAD"))
+def case_file(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """One photo or paper, to be looked at; nothing in it can run."""
+    found = queries.case_file(scope.all_store_ids, pk)
+    if found is None or not (where := files.path_of(found.sha256)).is_file():
+        raise Http404
+    response = FileResponse(
+        where.open("rb"), as_attachment=found.media_type == files.PDF, filename=found.name, content_type=found.media_type
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+# --- Packs --------------------------------------------------------------------------------------------------------
+
+
+def packs_panel(found: list[dict[str, Any]], scope: Scope, *, store_id: int, kind: str, case: int) -> Panel:
+    """Packs made for a case, and the button to make one."""
+    return TablePanel(
+        _("Evidence packs"),
+        _PACK_COLUMNS,
+        found,
+        row_url=lambda row: reverse("web:evidence_pack", args=[row["id"]]),
+        empty=_("None was made yet."),
+        actions=[
+            LinkButton(
+                _("Make an evidence pack"), f"{reverse('web:evidence_make')}?store={store_id}&kind={kind}&case={case}",
+                icon="checklist", style="primary", reason=scope.why_not("operate", store_id),
+            )
+        ],
+    )  # fmt: skip
+
+
+_PACK_COLUMNS = [
+    Column("name", gettext_lazy("Pack"), link=True),
+    Column("at", gettext_lazy("Made"), "datetime"),
+    Column("size", gettext_lazy("Kilobytes"), "quantity", value=lambda row: -(-row["size"] // 1024)),
+    Column("sha256", gettext_lazy("SHA-256"), "code", value=lambda row: row["sha256"][:16] + "…", phone=False),
+    Column(
+        "flags", "", "badges", export=False,
+        value=lambda row: [
+            *([Badge(_("buyers shown"), "warning")] if row["revealed"] else []), *([Badge(_("erased"), "muted")] if row["erased_at"] else []),
+        ],
+    ),
+]  # fmt: skip
+
+PACKS = ListPage(
+    title=gettext_lazy("Evidence"),
+    intro=gettext_lazy("What a case needs, in one PDF and a ZIP with the hash of every file. Buyers stay masked unless a case needs them."),
+    needs="operate",
+    order=queries.NEWEST,
+    rows=lambda scope, filters, cursor, limit: queries.pack_page(scope.store_ids, cursor=cursor, limit=limit),
+    columns=[
+        _PACK_COLUMNS[0], Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
+        Column("case_kind", gettext_lazy("For"), value=lambda row: CASE_WORDS.get(row["case_kind"], gettext_lazy("Orders"))), *_PACK_COLUMNS[1:],
+    ],
+    row_url=lambda row: reverse("web:evidence_pack", args=[row["id"]]),
+    actions=lambda scope: [LinkButton(_("Make an evidence pack"), reverse("web:evidence_make"), "plus", "primary", reason=scope.why_not("operate"))],
+    empty=EmptyPanel(
+        gettext_lazy("No pack yet"), gettext_lazy("Make one for a violation, a complaint, a notice of a right, or for orders."), icon="checklist"
+    ),
+)  # fmt: skip
+
+
+def _pack_panels(found: Any, scope: Scope) -> list[Panel]:
+    panels: list[Panel] = []
+    if found.erased_at:
+        panels.append(NotePanel(_("The pack was erased with the data of its buyers; what it held stays listed."), tone="warning"))
+    if found.left_out:
+        panels.append(NotePanel(" ".join(found.left_out), title=_("What is left out")))
+    panels.append(
+        TablePanel(
+            _("Files of this pack"),
+            [
+                Column("name", gettext_lazy("File"), value=lambda row: row[0], hint=lambda row: row[3], wrap=True),
+                Column("size", gettext_lazy("Bytes"), "quantity", value=lambda row: row[2]),
+                Column("sha256", gettext_lazy("SHA-256"), "code", value=lambda row: row[1], wrap=True, phone=False),
+            ],
+            found.contents,
+        )
+    )
+    return panels
+
+
+def _case_url(found: Any) -> str | None:
+    return places.place(PAGE_OF[found.case_kind], found.case) if found.case_kind in PAGE_OF else None
+
+
+PACK = DetailPage(
+    load=lambda scope, pk: queries.pack(scope.all_store_ids, pk),
+    needs="operate",
+    title=lambda found, scope: found.name,
+    back=(gettext_lazy("Evidence"), lambda: reverse("web:evidence")),
+    actions=lambda found, scope: [
+        LinkButton(
+            _("Download"), reverse("web:evidence_file", args=[found.pk]), "download", "primary", download=True,
+            reason=_("It was erased.") if found.erased_at else None,
+        )
+    ],
+    facts=lambda found, scope: [
+        Fact(_("For"), CASE_WORDS.get(found.case_kind, _("Orders")), url=_case_url(found)),
+        Fact(_("Orders"), len(found.orders) or None, "quantity"),
+        Fact(_("Made"), found.at, "datetime", hint=fmt.actor_names([found.by])[found.by]),
+        Fact(_("Language"), dict(LANGUAGES).get(found.language, found.language)),
+        Fact(_("SHA-256"), found.sha256, "code"),
+        Fact(_("Why buyers' data stand in it"), found.reason if found.revealed else None),
+    ],
+    panels=_pack_panels,
+)  # fmt: skip
+
+
+@page("operate", methods=("GET", "HEAD"))
+def pack_file(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """The ZIP, for those who may work its store."""
+    found = queries.pack(scope.all_store_ids, pk)
+    if found is None or found.erased_at or not (where := files.path_of(found.sha256, "evidence")).is_file():
+        raise Http404
+    response = FileResponse(where.open("rb"), as_attachment=True, filename=found.name, content_type="application/zip")
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _asked(scope: Scope, request: HttpRequest) -> tuple[str, int, int | None]:
+    """(kind, case, store) of the address the form was opened with."""
+    kind, case, store = (request.GET.get(name, "") for name in ("kind", "case", "store"))
+    number = int(case) if case.isascii() and case.isdigit() and len(case) < 19 else 0
+    return (kind if kind in PAGE_OF else "", number, int(store) if store.isascii() and store.isdigit() and len(store) < 19 else None)
+
+
+def _make_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class MakeForm(forms.Form):
+        store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, one.name) for one in scope.stores])
+        kind = forms.ChoiceField(
+            label=gettext_lazy("For"), required=False,
+            choices=[("", gettext_lazy("the orders below alone")), *((kind, word) for kind, word in CASE_WORDS.items())],
+        )  # fmt: skip
+        case = forms.CharField(label=gettext_lazy("Reference of the case"), required=False, max_length=80)
+        orders = forms.CharField(
+            label=gettext_lazy("Order numbers"), required=False, max_length=4000,
+            help_text=gettext_lazy("Further orders; those of the case are in it anyway. Separated by commas or spaces."),
+        )  # fmt: skip
+        language = forms.ChoiceField(label=gettext_lazy("Language of the pack"), choices=LANGUAGES)
+        reveal = forms.BooleanField(
+            label=gettext_lazy("Show buyers unmasked"), required=False, help_text=gettext_lazy("Only where the case cannot be shown otherwise.")
+        )
+        reason = forms.CharField(label=gettext_lazy("Why the case needs it"), required=False, max_length=300)
+        costs = forms.BooleanField(label=gettext_lazy("Show what we paid the supplier"), required=False)
+
+    return MakeForm
+
+
+_CASES: dict[str, Any] = {"violation": Violation, "complaint": Complaint, "infringement": Infringement}
+
+
+def _make(scope: Scope, data: dict[str, Any], *, by: str, at: datetime) -> flow.Gathered:
+    import re
+
+    store = scope.require(data["store"], "operate")
+    case = 0
+    if data["kind"]:
+        found = _CASES[data["kind"]].objects.filter(store=store, reference=data["case"].strip()).first()
+        if found is None:
+            raise Refused(_("There is no such case."), code="no_case", field="case")
+        case = found.pk
+    orders = []
+    for number in filter(None, re.split(r"[,;，；、\s]+", data["orders"])):
+        ids = order_named([store.id], number)
+        if not ids:
+            raise Refused(_("This store has no order %(number)s.") % {"number": number}, code="no_order", field="orders")
+        orders += ids
+    return flow.gather_evidence(
+        store_id=store.id, order_ids=orders, case_kind=data["kind"], case=case, language=data["language"], reveal=data["reveal"],
+        costs=data["costs"], reason=data["reason"] if data["reveal"] else "", by=by, at=at,
+    )  # fmt: skip
+
+
+@page("operate")
+def make(request: HttpRequest, scope: Scope) -> HttpResponse:
+    """The form of a pack; what the pack lacks is said once it is made."""
+    kind, case, store = _asked(scope, request)
+    reference = ""
+    if kind and case:
+        reference = _CASES[kind].objects.filter(pk=case, store_id__in=scope.all_store_ids).values_list("reference", flat=True).first() or ""
+    gaps: list[str] = []
+
+    def save(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
+        done = _make(scope, data, by=by, at=at)
+        gaps.extend(done.gaps)
+        return reverse("web:evidence_pack", args=[done.pack.pk])
+
+    form = FormPage(
+        title=gettext_lazy("Make an evidence pack"), form=_make_form, save=save, submit=gettext_lazy("Make it"), success=gettext_lazy("The pack is made."),
+        initial=lambda scope, thing: {
+            "store": store or (scope.current.id if scope.current else None), "kind": kind, "case": reference,
+            "language": "zh-hans" if (get_language() or "").startswith("zh") else "en", "orders": request.GET.get("orders", "")[:4000],
+        },
+        intro=gettext_lazy("It takes some seconds. Order, agreement, purchase, waybill trail, messages, photos and the rules as they read then."),
+        back=(gettext_lazy("Evidence"), lambda: reverse("web:evidence")),
+    )  # fmt: skip
+    response = form.respond(request, scope)
+    if gaps:
+        say(request, warning=_("What would make the case stronger: %(gaps)s") % {"gaps": " ".join(gaps)})
+    return response
+
+
+urlpatterns = [
+    path("evidence/", PACKS.view, name="evidence"),
+    path("evidence/make/", make, name="evidence_make"),
+    path("evidence/<int:pk>/", PACK.view, name="evidence_pack"),
+    path("evidence/<int:pk>/file/", pack_file, name="evidence_file"),
+    path("casefiles/<int:pk>/", case_file, name="case_file"),
+    path("casefiles/<slug:kind>/<int:pk>/", add_files, name="case_files"),
+]

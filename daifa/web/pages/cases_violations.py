@@ -1,0 +1,707 @@
+"""Violations: what platforms ruled, points and what they cost next, appeals; and the deposit that answers for them."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from daifa.domain.cases import commands, queries
+from daifa.domain.cases.models import Appeal, Violation
+from daifa.domain.cases.process import APPEAL, CONSEQUENCES, DEPOSIT_MOVES, VIOLATION, VIOLATION_KINDS
+from daifa.flows.read_violations import read_violations
+from daifa.lib.money import Money
+from daifa.lib.refusal import Refused
+from daifa.lib.sheets import SheetRefused
+from daifa.web.kit import (
+    ActionButton,
+    Badge,
+    Choice,
+    Column,
+    Cursor,
+    DetailPage,
+    EmptyPanel,
+    Fact,
+    FormPage,
+    FormPanel,
+    Kpi,
+    KpiPanel,
+    LinkButton,
+    ListPage,
+    NotePanel,
+    Panel,
+    PanelPage,
+    Scope,
+    TablePanel,
+    after,
+    page,
+    states,
+)
+from daifa.web.kit import format as fmt
+from daifa.web.pages import cases_evidence as evidence
+from daifa.web.pages import places, private
+from daifa.web.pages.cases_complaints import MOMENT, moment, words_of
+
+STORES_SHOWN = 4
+LARGEST_FILE = 20 << 20
+
+
+def points_text(points: Decimal) -> str:
+    return f"{points.normalize():f}"
+
+
+# --- The list -----------------------------------------------------------------------------------------------------
+
+
+def _store_cards(store: Any, scope: Scope) -> KpiPanel:
+    """Points and what they cost next, and the deposit, of one store."""
+    points = queries.points(store.id, at=scope.at)
+    deposit = queries.deposit(store.id, at=scope.at)
+    name = f"{store.name}: " if len(scope.stores) > 1 and scope.current is None else ""
+    following = _("no rung of a ladder is known")
+    if points.next is not None:
+        following = _("%(left)s more: %(what)s") % {"left": points_text(points.left or Decimal(0)), "what": points.next.consequence}
+        if not points.next.acts:
+            following = _("%(what)s (to be checked)") % {"what": following}
+    elif points.reached is not None:
+        following = points.reached.consequence
+    cards = [
+        Kpi(name + _("Violation points"), points_text(points.total), hint=following, tone="danger" if points.reached else "", icon="flag"),
+        Kpi(
+            _("Deposit held"), fmt.money_text(deposit.held), icon="wallet", url=reverse("web:deposit"), tone="danger" if deposit.short else "",
+            hint=_("%(amount)s short of what is required") % {"amount": fmt.money_text(deposit.short)} if deposit.short
+            else _("of %(amount)s required") % {"amount": fmt.money_text(deposit.required)} if deposit.required else _("nobody said what is required"),
+        ),
+    ]  # fmt: skip
+    if points.falls_at is not None:
+        cards.insert(1, Kpi(
+            _("Points fall next"), fmt.date_text(points.falls_at, scope.zone(store.id)),
+            hint=_("%(points)s of them") % {"points": points_text(points.falls)}, icon="calendar-due",
+        ))  # fmt: skip
+    return KpiPanel(cards)
+
+
+def _over_list(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
+    if filters:
+        return []
+    stores = [scope.current] if scope.current else scope.stores[:STORES_SHOWN]
+    panels: list[Panel] = [_store_cards(store, scope) for store in stores if store is not None]
+    limits = queries.consequences_in_force(scope.store_ids, at=scope.at)
+    if limits:
+        panels.append(
+            TablePanel(
+                _("Limits in force"),
+                [
+                    Column("kind", gettext_lazy("What"), value=lambda row: queries.word(CONSEQUENCES, row["kind"]), hint="note", link=True),
+                    Column("reference", gettext_lazy("Violation"), "code"),
+                    Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
+                    Column("from_at", gettext_lazy("From"), "datetime"),
+                    Column("until_at", gettext_lazy("Until"), "datetime"),
+                ],
+                limits[:20],
+                row_url=lambda row: reverse("web:violation", args=[row["violation_id"]]),
+                note=_("No date: until further notice."),
+            )
+        )
+    return panels
+
+
+def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[dict[str, Any]]:
+    return queries.violation_page(
+        scope.store_ids, state=filters.get("state"), kind=filters.get("kind"), q=filters.get("q"), cursor=cursor, limit=limit
+    )
+
+
+VIOLATIONS = ListPage(
+    title=gettext_lazy("Violations"),
+    intro=gettext_lazy("What platforms ruled against your stores, by when to appeal, and what the points cost next."),
+    search=gettext_lazy("Reference or order number"),
+    order=queries.NEWEST,
+    rows=_rows,
+    panels=_over_list,
+    export="violations",
+    columns=[
+        Column("reference", gettext_lazy("Violation"), "code", link=True, hint=lambda row: row["title"]),
+        Column("kind", gettext_lazy("Kind"), value=lambda row: queries.word(VIOLATION_KINDS, row["kind"]), wrap=True),
+        Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
+        Column("state", gettext_lazy("State"), "state", states=VIOLATION),
+        Column("points", gettext_lazy("Points"), value=lambda row: points_text(row["points"])),
+        Column("points_until", gettext_lazy("Points until"), "date", phone=False),
+        Column("notified_at", gettext_lazy("Notice"), "datetime"),
+        Column("appeal_due_at", gettext_lazy("Appeal by"), "due", value=lambda row: row["appeal_due_at"] if row["state"] == "active" else None),
+    ],
+    filters=[
+        Choice("state", gettext_lazy("State"), lambda scope: [("open", _("not settled")), *states.choices(VIOLATION)], tabs=True),
+        Choice("kind", gettext_lazy("Kind"), lambda scope: words_of(VIOLATION_KINDS)),
+    ],
+    actions=lambda scope: [
+        LinkButton(_("Enter a violation"), reverse("web:violation_add"), "plus", "primary", reason=scope.why_not("operate")),
+        LinkButton(_("Read the platform's list"), reverse("web:violations_read"), "file-import", reason=scope.why_not("operate")),
+        LinkButton(_("Deposit"), reverse("web:deposit"), "wallet"),
+    ],
+    row_url=lambda row: reverse("web:violation", args=[row["id"]]),
+    empty=EmptyPanel(
+        gettext_lazy("No violations"), gettext_lazy("Enter what the platform ruled, or read its list. May it stay empty."), icon="flag"
+    ),
+)  # fmt: skip
+
+
+# --- One ----------------------------------------------------------------------------------------------------------
+
+
+def _load(scope: Scope, pk: int) -> queries.ViolationDetail | None:
+    return queries.violation_detail(scope.all_store_ids, pk)
+
+
+def _load_whole(scope: Scope, pk: int) -> queries.ViolationDetail | None:
+    return queries.violation_detail(scope.whole.all_store_ids, pk)
+
+
+def _actions(found: queries.ViolationDetail, scope: Scope) -> list[Any]:
+    row = found.violation
+    why = scope.why_not("operate", row["store_id"])
+    pk = row["id"]
+    buttons: list[Any] = []
+    if not VIOLATION.is_final(row["state"]):
+        open_ = [one for one in found.appeals if one["state"] in ("draft", "sent")]
+        if not open_:
+            buttons.append(LinkButton(_("Appeal"), reverse("web:violation_appeal", args=[pk]), "flag", "primary", reason=why))
+        for one in open_:
+            if one["state"] == "draft":
+                buttons.append(ActionButton(_("Handed in at the platform"), reverse("web:appeal_send", args=[one["id"]]), "send", "primary",
+                                            reason=why, ask=_("The platform's reference of the appeal")))  # fmt: skip
+            else:
+                buttons.append(LinkButton(_("Enter the answer"), reverse("web:appeal_answer", args=[one["id"]]), "message-2", "primary", reason=why))
+            buttons.append(ActionButton(_("Withdraw the appeal"), reverse("web:appeal_withdraw", args=[one["id"]]), "arrow-back-up", reason=why,
+                                        confirm=_("Withdraw the appeal?")))  # fmt: skip
+    if row["state"] == "active":
+        buttons.append(LinkButton(_("Deadline on the notice"), reverse("web:violation_deadline", args=[pk]), "clock", reason=why))
+        buttons.append(ActionButton(_("Accept it"), reverse("web:violation_accept", args=[pk]), "check", reason=why,
+                                    confirm=_("Not appeal this violation? The task goes; the violation stays in force.")))  # fmt: skip
+    if "lifted" in VIOLATION.next(row["state"]):
+        buttons.append(ActionButton(_("The platform lifted it"), reverse("web:violation_lift", args=[pk]), "circle-check", reason=why,
+                                    ask=_("What the platform wrote")))  # fmt: skip
+    return buttons
+
+
+def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
+    row, currency = found.violation, found.violation["currency"]
+    may = private.may_read(scope, row["store_id"])
+    panels: list[Panel] = []
+    violation = Violation.objects.select_related("store").get(pk=row["id"])
+    code, sentence = commands.why_not_appeal(violation, at=scope.at)
+    if code in ("late", "rounds") and row["state"] in ("active", "upheld", "reduced"):
+        panels.append(NotePanel(sentence, tone="warning"))
+    elif row["appeal_due_at"] is None and row["state"] == "active":
+        panels.append(NotePanel(_("The rule book does not say until when this can be appealed. Look at the notice and enter it."), tone="warning"))
+    panels.append(
+        TablePanel(
+            _("Appeals"),
+            [
+                Column("round", gettext_lazy("Round"), value=lambda one: one["round"] or "–"),
+                Column("state", gettext_lazy("State"), "state", states=APPEAL),
+                Column("text", gettext_lazy("What we say"), value=lambda one: one["text"] if may else private.DOTS, wrap=True),
+                Column("answer", gettext_lazy("Answer"), value=lambda one: one["answer"] if may else private.DOTS, wrap=True),
+                Column("sent_at", gettext_lazy("Sent"), "datetime"),
+                Column("answer_due_at", gettext_lazy("Answer due"), "due", value=lambda one: one["answer_due_at"] if one["state"] == "sent" else None),
+            ],
+            found.appeals,
+            empty=_("Nothing was said against it yet."),
+        )
+    )
+    panels.append(
+        TablePanel(
+            _("Orders behind it"),
+            [
+                Column("number", gettext_lazy("Order"), "code", link=True), Column("placed_at", gettext_lazy("Placed"), "datetime"),
+                Column("status", gettext_lazy("State"), "state", states="order"), Column("total_amount", gettext_lazy("Total"), "money", currency="currency"),
+            ],
+            found.orders,
+            row_url=lambda one: places.order(one["id"]),
+            empty=_("No order is named."),
+            note=_("Not known here: %(numbers)s") % {"numbers": ", ".join(row["unknown_orders"][:20])} if row["unknown_orders"] else "",
+        )
+    )
+    panels.append(
+        TablePanel(
+            _("Consequences"),
+            [
+                Column("kind", gettext_lazy("What"), value=lambda one: queries.word(CONSEQUENCES, one["kind"]), hint="note"),
+                Column("from_at", gettext_lazy("From"), "datetime"), Column("until_at", gettext_lazy("Until"), "datetime"),
+                Column("lifted_at", gettext_lazy("Lifted"), "datetime"),
+                Column("amount", gettext_lazy("Amount"), "money", value=lambda one: Money(one["amount"], currency) if one["amount"] is not None else None),
+            ],
+            found.consequences,
+            empty=_("None is recorded."),
+            actions=[LinkButton(_("Add"), reverse("web:violation_consequence", args=[row["id"]]), "plus", reason=scope.why_not("operate", row["store_id"]))],
+        )
+    )
+    panels.append(
+        TablePanel(
+            _("Money"),
+            [
+                Column("kind", gettext_lazy("What"), value=lambda one: queries.word(DEPOSIT_MOVES, one["kind"]), hint="reference"),
+                Column("at", gettext_lazy("Date"), "datetime"), Column("amount", gettext_lazy("Amount"), "money", currency="currency"),
+            ],
+            found.moves,
+            empty=_("Nothing was taken."),
+            actions=[LinkButton(_("Enter money"), f"{reverse('web:deposit_move')}?violation={row['id']}", "plus", reason=scope.why_not("books", row["store_id"]))],
+        )
+    )
+    panels += evidence.files_panel(found.files, scope, store_id=row["store_id"], kind="violation", thing=row["id"])
+    if may:
+        panels.append(evidence.packs_panel(found.packs, scope, store_id=row["store_id"], kind="violation", case=row["id"]))
+    return panels
+
+
+def _rule_words(rule_id: str, row: dict[str, Any]) -> str:
+    rule = queries.rule(rule_id) if rule_id else None
+    return f"{rule_id}: {rule.consequence}" if rule is not None else rule_id
+
+
+VIOLATION_PAGE = DetailPage(
+    load=_load,
+    store_id="violation__store_id",
+    title=lambda found, scope: _("Violation %(reference)s") % {"reference": found.violation["reference"]},
+    back=(gettext_lazy("Violations"), lambda: reverse("web:violations")),
+    badges=lambda found, scope: [
+        Badge(states.word(VIOLATION, found.violation["state"]), states.tone(VIOLATION, found.violation["state"])),
+        *([Badge(_("%(points)s points") % {"points": points_text(found.violation["points"])}, "danger")] if found.violation["points"] else []),
+    ],
+    actions=_actions,
+    facts=lambda found, scope: [
+        Fact(_("Kind"), queries.word(VIOLATION_KINDS, found.violation["kind"])),
+        Fact(_("In the platform's words"), found.violation["title"] if private.may_read(scope, found.violation["store_id"]) else private.DOTS),
+        Fact(_("Rule"), _rule_words(found.violation["rule"], found.violation)),
+        Fact(_("Happened"), found.violation["occurred_at"], "datetime", store_id=found.violation["store_id"]),
+        Fact(_("Notice"), found.violation["notified_at"], "datetime", store_id=found.violation["store_id"]),
+        Fact(_("Appeal by"), found.violation["appeal_due_at"], "datetime", store_id=found.violation["store_id"], hint=found.violation["appeal_rule"]),
+        Fact(_("Taken as an appeal until"), found.violation["appeal_until"], "datetime", store_id=found.violation["store_id"]),
+        Fact(_("Points until"), found.violation["points_until"] or (_("nobody knows") if found.violation["points"] else None),
+             "datetime" if found.violation["points_until"] else "text", store_id=found.violation["store_id"]),
+        Fact(_("Note"), found.violation["note"] if private.may_read(scope, found.violation["store_id"]) else None),
+    ],
+    panels=_panels,
+)  # fmt: skip
+
+
+# --- What may be done ---------------------------------------------------------------------------------------------
+
+
+def _violation(scope: Scope, pk: int) -> dict[str, Any]:
+    found = _load_whole(scope, pk)
+    if found is None:
+        raise Http404
+    scope.whole.require(found.violation["store_id"], "operate")
+    return found.violation
+
+
+@page("operate", methods=("POST",))
+def accept(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """Not to be appealed."""
+    row = _violation(scope, pk)
+    commands.accept_violations([row["id"]], by=scope.by, at=scope.at)
+    return after(request, reverse("web:violation", args=[pk]), _("It will not be appealed."))
+
+
+@page("operate", methods=("POST",))
+def lift(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """The platform took it back."""
+    row = _violation(scope, pk)
+    lifted = commands.lift_violations([row["id"]], reason=request.POST.get("reason", ""), by=scope.by, at=scope.at)
+    return after(
+        request, reverse("web:violation", args=[pk]), _("It counts no more.") if lifted else None,
+        refused=[] if lifted else [_("This case is not where it was: look at it again.")],
+    )  # fmt: skip
+
+
+def _appeal(scope: Scope, pk: int) -> Appeal:
+    found = Appeal.objects.filter(pk=pk, violation__store_id__in=scope.whole.all_store_ids).select_related("violation").first()
+    if found is None:
+        raise Http404
+    scope.whole.require(found.violation.store_id, "operate")
+    return found
+
+
+def _step(request: HttpRequest, appeal: Appeal, step: Any, done: str) -> HttpResponse:
+    back = reverse("web:violation", args=[appeal.violation_id])
+    try:
+        step()
+    except Refused as refused:
+        return after(request, back, refused=[refused.sentence])
+    return after(request, back, done)
+
+
+@page("operate", methods=("POST",))
+def send_appeal(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """A person handed it in."""
+    appeal = _appeal(scope, pk)
+    return _step(
+        request, appeal,
+        lambda: commands.send_appeal(appeal_id=pk, reference=request.POST.get("reason", ""), by=scope.by, at=scope.at), _("The appeal is handed in."),
+    )  # fmt: skip
+
+
+@page("operate", methods=("POST",))
+def withdraw_appeal(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """Take an appeal back."""
+    appeal = _appeal(scope, pk)
+    return _step(request, appeal, lambda: commands.withdraw_appeal(appeal_id=pk, by=scope.by, at=scope.at), _("Withdrawn."))
+
+
+def _appeal_form(scope: Scope, found: queries.ViolationDetail) -> type[forms.Form]:
+    violation = Violation.objects.select_related("store").get(pk=found.violation["id"])
+    code, _sentence = commands.why_not_appeal(violation, at=scope.at)
+
+    class AppealForm(forms.Form):
+        text = forms.CharField(label=gettext_lazy("Why the violation is wrong"), widget=forms.Textarea(attrs={"rows": 8}))
+
+    class NoteForm(AppealForm):
+        keep_as_note = forms.BooleanField(label=gettext_lazy("Keep it as a note: it is too late for an appeal"), required=False)
+
+    return NoteForm if code in ("late", "rounds", "settled") else AppealForm
+
+
+def _save_appeal(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    pk = found.violation["id"]
+    commands.open_appeal(violation_id=pk, text=data["text"], keep_as_note=data.get("keep_as_note", False), by=by, at=at)
+    return reverse("web:violation", args=[pk])
+
+
+def _back(found: queries.ViolationDetail) -> tuple[str, str]:
+    return found.violation["reference"], reverse("web:violation", args=[found.violation["id"]])
+
+
+APPEAL_FORM = FormPage(
+    title=gettext_lazy("Appeal"), form=_appeal_form, load=_load_whole, store_id="violation__store_id", save=_save_appeal, back=_back,
+    intro=gettext_lazy("Write what happened and what proves it; make an evidence pack, hand both in at the platform, then say so here."),
+    success=gettext_lazy("Kept."),
+)  # fmt: skip
+
+
+class AnswerForm(forms.Form):
+    outcome = forms.ChoiceField(
+        label=gettext_lazy("Outcome"),
+        choices=[("won", gettext_lazy("won")), ("partly_won", gettext_lazy("won in part")), ("lost", gettext_lazy("lost"))],
+    )
+    points = forms.DecimalField(label=gettext_lazy("Points left"), required=False, min_value=0, max_digits=7, decimal_places=2,
+                                help_text=gettext_lazy("Only where it was won in part."))  # fmt: skip
+    answer = forms.CharField(label=gettext_lazy("What the platform wrote"), widget=forms.Textarea(attrs={"rows": 5}), required=False)
+
+
+def _save_answer(scope: Scope, appeal: Appeal, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    commands.answer_appeal(appeal_id=appeal.pk, outcome=data["outcome"], answer=data["answer"], points=data["points"], by=by, at=at)
+    return reverse("web:violation", args=[appeal.violation_id])
+
+
+ANSWER = FormPage(
+    title=gettext_lazy("The platform's answer"), form=AnswerForm, save=_save_answer,
+    load=lambda scope, pk: Appeal.objects.filter(pk=pk).select_related("violation").first(), store_id="violation__store_id",
+    back=lambda appeal: (appeal.violation.reference, reverse("web:violation", args=[appeal.violation_id])), success=gettext_lazy("Kept."),
+)  # fmt: skip
+
+
+class DeadlineForm(forms.Form):
+    due_at = forms.DateTimeField(label=gettext_lazy("Appeal by"), widget=MOMENT, help_text=gettext_lazy("As the notice says; on the clock of the store."))
+
+
+def _save_deadline(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    row = found.violation
+    due = moment(data["due_at"].replace(tzinfo=None), scope, row["store_id"])
+    commands.set_appeal_deadline(violation_id=row["id"], due_at=due, by=by, at=at)  # type: ignore[arg-type]
+    return reverse("web:violation", args=[row["id"]])
+
+
+DEADLINE = FormPage(
+    title=gettext_lazy("Deadline on the notice"), form=DeadlineForm, load=_load_whole, store_id="violation__store_id", save=_save_deadline,
+    back=_back, success=gettext_lazy("Kept."),
+)  # fmt: skip
+
+
+def _consequence_form(scope: Scope, found: Any) -> type[forms.Form]:
+    class ConsequenceForm(forms.Form):
+        kind = forms.ChoiceField(label=gettext_lazy("What"), choices=words_of(CONSEQUENCES))
+        from_at = forms.DateTimeField(label=gettext_lazy("From"), widget=MOMENT)
+        until_at = forms.DateTimeField(label=gettext_lazy("Until"), widget=MOMENT, required=False, help_text=gettext_lazy("Empty: until further notice."))
+        note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
+
+    return ConsequenceForm
+
+
+def _save_consequence(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    row = found.violation
+    begins = moment(data["from_at"].replace(tzinfo=None), scope, row["store_id"])
+    ends = moment(data["until_at"].replace(tzinfo=None), scope, row["store_id"]) if data["until_at"] else None
+    commands.add_consequences(
+        [commands.NewConsequence(data["kind"], begins, ends, note=data["note"])], violation_id=row["id"], by=by, at=at  # type: ignore[arg-type]
+    )  # fmt: skip
+    return reverse("web:violation", args=[row["id"]])
+
+
+CONSEQUENCE = FormPage(
+    title=gettext_lazy("A consequence"), form=_consequence_form, load=_load_whole, store_id="violation__store_id", save=_save_consequence,
+    back=_back, success=gettext_lazy("Kept."),
+)  # fmt: skip
+
+
+def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class ViolationForm(forms.Form):
+        store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, one.name) for one in scope.stores])
+        reference = forms.CharField(label=gettext_lazy("Reference of the platform"), max_length=80)
+        kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=words_of(VIOLATION_KINDS))
+        title = forms.CharField(label=gettext_lazy("In the platform's words"), max_length=300, required=False)
+        rule = forms.CharField(label=gettext_lazy("Rule"), max_length=60, required=False, help_text=gettext_lazy("Its id in the rule book, where you know it."))
+        notified_at = forms.DateTimeField(label=gettext_lazy("Notice"), widget=MOMENT, help_text=gettext_lazy("On the clock of the store."))
+        points = forms.DecimalField(label=gettext_lazy("Points"), min_value=0, max_digits=7, decimal_places=2, initial=0)
+        orders = forms.CharField(label=gettext_lazy("Order numbers"), required=False, max_length=2000, help_text=gettext_lazy("Separated by commas or spaces."))
+        money = forms.DecimalField(label=gettext_lazy("Money taken"), required=False, min_value=0, max_digits=15, decimal_places=4)
+        taken_from = forms.ChoiceField(
+            label=gettext_lazy("Taken from"), choices=[("proceeds", gettext_lazy("what the platform owes us")), ("deposit", gettext_lazy("the deposit"))]
+        )
+
+    return ViolationForm
+
+
+def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    import re
+
+    store = scope.require(data["store"], "operate")
+    if data["money"]:
+        scope.whole.require(store.id, "books")
+    notified = moment(data["notified_at"].replace(tzinfo=None), scope, store.id)
+    taken = commands.add_violations(
+        [
+            commands.NewViolation(
+                data["reference"], min(notified, at), data["kind"], data["title"], data["rule"].strip(), data["points"],
+                orders=tuple(filter(None, re.split(r"[,;，；、\s]+", data["orders"]))), money=data["money"] or None,
+                from_proceeds=data["taken_from"] == "proceeds",
+            )
+        ],
+        store=store, source=by, by=by, at=at,
+    )  # fmt: skip
+    if taken.refused:
+        raise Refused(taken.refused[0].sentence(), code=taken.refused[0].code)
+    if taken.known:
+        raise Refused(_("%(reference)s is known already.") % {"reference": taken.known[0]}, code="known", field="reference")
+    return reverse("web:violation", args=[taken.added[0]])
+
+
+ADD = FormPage(
+    title=gettext_lazy("Enter a violation"), form=_add_form, save=_add, success=gettext_lazy("Kept."),
+    initial=lambda scope, thing: {
+        "store": scope.current.id if scope.current else None,
+        "notified_at": scope.at.astimezone(scope.zone()).replace(tzinfo=None, second=0, microsecond=0),
+    },
+    back=(gettext_lazy("Violations"), lambda: reverse("web:violations")),
+)  # fmt: skip
+
+
+def _read_form(scope: Scope) -> type[forms.Form]:
+    class ReadForm(forms.Form):
+        store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, one.name) for one in scope.stores])
+        file = forms.FileField(label=gettext_lazy("File"), widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.xls,.ods"}))
+
+    return ReadForm
+
+
+@page("operate")
+def read_list(request: HttpRequest, scope: Scope) -> HttpResponse:
+    """The platform's own list of violations, as a file."""
+    here = reverse("web:violations_read")
+    if request.method == "POST":
+        form = _read_form(scope)(request.POST, request.FILES)
+        if not form.is_valid():
+            return after(request, here, refused=[_("Choose a file first.")])
+        store = scope.require(form.cleaned_data["store"], "operate")
+        file = form.cleaned_data["file"]
+        if file.size > LARGEST_FILE:
+            return after(request, here, refused=[_("The file is larger than %(limit)s MB. Split it and import the parts.") % {"limit": LARGEST_FILE >> 20}])
+        with tempfile.NamedTemporaryFile(suffix=Path(file.name).suffix[:10]) as kept:
+            for chunk in file.chunks():
+                kept.write(chunk)
+            kept.flush()
+            try:
+                done = read_violations(Path(kept.name), name=file.name, store=store, by=scope.by, at=scope.at)
+            except SheetRefused as refused:
+                return after(request, here, refused=[refused.sentence()])
+        told = ngettext("%(count)d violation is new", "%(count)d violations are new", len(done.added)) % {"count": len(done.added)}
+        if done.known:
+            told += "; " + ngettext("%(count)d was known", "%(count)d were known", done.known) % {"count": done.known}
+        return after(
+            request, reverse("web:violations") if not done.refused else here, told + ".",
+            refused=[f"{_('Row %(row)s') % {'row': row.row}}: {row.sentence()}" for row in done.refused],
+            warning=" ".join(f"{row.document}: {row.sentence()}" for row in done.notes[:5]) or None,
+        )  # fmt: skip
+    return _READ.respond(request, scope)
+
+
+_READ = PanelPage(
+    title=gettext_lazy("Read the platform's list"),
+    needs="operate",
+    intro=gettext_lazy("CSV or a workbook as it was downloaded. It needs a reference and a date; type, points, orders, amount, measures and the end of the time to appeal are read where they are there."),
+    panels=lambda request, scope: [
+        FormPanel(
+            _("File"), _read_form(scope)(initial={"store": scope.current.id if scope.current else None}), reverse("web:violations_read"), _("Read"),
+            icon="upload", reason=scope.why_not("operate"),
+        )
+    ],
+    actions=lambda scope: [LinkButton(_("Violations"), reverse("web:violations"), icon="arrow-left", style="ghost")],
+)  # fmt: skip
+
+
+# --- The deposit --------------------------------------------------------------------------------------------------
+
+
+def _deposit_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
+    stores = [scope.current] if scope.current else scope.stores[:STORES_SHOWN]
+    panels: list[Panel] = []
+    for store in stores:
+        if store is None:
+            continue
+        found = queries.deposit(store.id, at=scope.at)
+        name = f"{store.name}: " if len(scope.stores) > 1 and scope.current is None else ""
+        panels.append(
+            KpiPanel([
+                Kpi(name + _("held"), fmt.money_text(found.held), icon="wallet"),
+                Kpi(_("required"), fmt.money_text(found.required) if found.required else "–", hint=found.rule or (_("nobody said") if not found.required else "")),
+                Kpi(_("short"), fmt.money_text(found.short) if found.short else "–", tone="danger" if found.short else "",
+                    hint=_("by %(day)s") % {"day": found.due_at.astimezone(scope.zone(store.id)).date()} if found.short and found.due_at else ""),
+                Kpi(_("deducted"), fmt.money_text(found.deducted)),
+                Kpi(_("penalties from proceeds"), fmt.money_text(found.penalties)),
+            ])
+        )  # fmt: skip
+    return panels
+
+
+DEPOSIT = ListPage(
+    title=gettext_lazy("Deposit"),
+    intro=gettext_lazy("What the channel holds of you. Every move is posted to the books: what is held here is account 1200 there."),
+    order=queries.NEWEST,
+    rows=lambda scope, filters, cursor, limit: queries.deposit_page(scope.store_ids, kind=filters.get("kind"), cursor=cursor, limit=limit),
+    panels=_deposit_panels,
+    export="deposit",
+    columns=[
+        Column("kind", gettext_lazy("What"), value=lambda row: queries.word(DEPOSIT_MOVES, row["kind"]), hint="note"),
+        Column("reference", gettext_lazy("Reference"), "code", phone=False),
+        Column("violation_reference", gettext_lazy("Violation"), "code",
+               url=lambda row: reverse("web:violation", args=[row["violation_id"]]) if row["violation_id"] else None),
+        Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
+        Column("at", gettext_lazy("Date"), "datetime"),
+        Column("amount", gettext_lazy("Amount"), "money", currency="currency"),
+    ],
+    filters=[Choice("kind", gettext_lazy("What"), lambda scope: words_of(DEPOSIT_MOVES))],
+    actions=lambda scope: [
+        LinkButton(_("Enter money"), reverse("web:deposit_move"), "plus", "primary", reason=scope.why_not("books")),
+        LinkButton(_("What is required"), reverse("web:deposit_require"), "pencil", reason=scope.why_not("books")),
+        LinkButton(_("Violations"), reverse("web:violations"), "arrow-left", "ghost"),
+    ],
+    empty=EmptyPanel(gettext_lazy("No money has moved"), gettext_lazy("Enter the deposit you paid in, and what the platform requires."), icon="wallet"),
+)  # fmt: skip
+
+
+def _move_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class MoveForm(forms.Form):
+        store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, f"{one.name} · {one.currency}") for one in scope.stores])
+        kind = forms.ChoiceField(label=gettext_lazy("What"), choices=words_of(DEPOSIT_MOVES))
+        amount = forms.DecimalField(label=gettext_lazy("Amount"), min_value=0, max_digits=15, decimal_places=4)
+        date = forms.DateField(label=gettext_lazy("Date"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+        violation = forms.CharField(label=gettext_lazy("Reference of the violation"), required=False, max_length=80)
+        from_proceeds = forms.BooleanField(label=gettext_lazy("Out of the proceeds, not from the bank"), required=False)
+        reference = forms.CharField(label=gettext_lazy("Reference"), required=False, max_length=80, help_text=gettext_lazy("Of the platform or the bank; the same one is taken once."))
+        note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
+
+    return MoveForm
+
+
+def _save_move(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    store = scope.require(data["store"], "books")
+    violation = None
+    if data["violation"].strip():
+        violation = Violation.objects.filter(store=store, reference=data["violation"].strip()).values_list("pk", flat=True).first()
+        if violation is None:
+            raise Refused(_("There is no such violation of this store."), code="no_violation", field="violation")
+    noon = datetime.combine(data["date"], datetime.min.time().replace(hour=12), scope.whole.zone(store.id))
+    today = at.astimezone(scope.whole.zone(store.id)).date()
+    if data["date"] > today:
+        raise Refused(_("%(date)s lies ahead; enter it on the day it happens.") % {"date": data["date"]}, code="date_in_future", field="date")
+    taken = commands.move_deposit(
+        [commands.NewMove(data["kind"], data["amount"], min(noon, at), data["reference"], violation, data["from_proceeds"], data["note"])],
+        store=store, by=by, at=at,
+    )  # fmt: skip
+    if taken.refused:
+        raise Refused(taken.refused[0].sentence(), code=taken.refused[0].code, field="amount")
+    if taken.known:
+        raise Refused(_("%(reference)s is known already.") % {"reference": taken.known[0]}, code="known", field="reference")
+    return reverse("web:violation", args=[violation]) if violation else reverse("web:deposit")
+
+
+@page("books")
+def move(request: HttpRequest, scope: Scope) -> HttpResponse:
+    """Money of the deposit; the violation may be named by the address."""
+    asked = request.GET.get("violation", "")
+    about = None
+    if asked.isascii() and asked.isdigit() and len(asked) < 19:
+        about = Violation.objects.filter(pk=int(asked), store_id__in=scope.all_store_ids).first()
+    return FormPage(
+        title=gettext_lazy("Money of the deposit"), form=_move_form, save=_save_move, needs="books", success=gettext_lazy("Kept; the books post it."),
+        initial=lambda scope, thing: {
+            "store": about.store_id if about else scope.current.id if scope.current else None, "violation": about.reference if about else "",
+            "date": scope.at.astimezone(scope.zone()).date(), "kind": "penalty" if about else "paid_in",
+        },
+        intro=gettext_lazy("In the store's currency. What was kept from the proceeds is a penalty: it leaves the deposit alone."),
+        back=(gettext_lazy("Deposit"), lambda: reverse("web:deposit")),
+    ).respond(request, scope)  # fmt: skip
+
+
+def _require_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class RequireForm(forms.Form):
+        store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, f"{one.name} · {one.currency}") for one in scope.stores])
+        amount = forms.DecimalField(label=gettext_lazy("Required"), min_value=0, max_digits=15, decimal_places=4)
+        valid_from = forms.DateField(label=gettext_lazy("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+        due_at = forms.DateTimeField(label=gettext_lazy("To be paid by"), widget=MOMENT, required=False)
+        rule = forms.CharField(label=gettext_lazy("Rule"), required=False, max_length=60)
+        note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
+
+    return RequireForm
+
+
+def _save_requirement(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    store = scope.require(data["store"], "books")
+    due = moment(data["due_at"].replace(tzinfo=None), scope, store.id) if data["due_at"] else None
+    commands.require_deposit(
+        store=store, amount=data["amount"], valid_from=data["valid_from"], due_at=due, rule=data["rule"].strip(), note=data["note"], by=by, at=at
+    )
+    return reverse("web:deposit")
+
+
+REQUIRE = FormPage(
+    title=gettext_lazy("What is required"), form=_require_form, save=_save_requirement, needs="books", success=gettext_lazy("Kept."),
+    initial=lambda scope, thing: {"store": scope.current.id if scope.current else None, "valid_from": scope.at.astimezone(scope.zone()).date()},
+    back=(gettext_lazy("Deposit"), lambda: reverse("web:deposit")),
+)  # fmt: skip
+
+urlpatterns = [
+    path("violations/", VIOLATIONS.view, name="violations"),
+    path("violations/add/", ADD.view, name="violation_add"),
+    path("violations/read/", read_list, name="violations_read"),
+    path("violations/deposit/", DEPOSIT.view, name="deposit"),
+    path("violations/deposit/move/", move, name="deposit_move"),
+    path("violations/deposit/require/", REQUIRE.view, name="deposit_require"),
+    path("violations/<int:pk>/", VIOLATION_PAGE.view, name="violation"),
+    path("violations/<int:pk>/appeal/", APPEAL_FORM.view, name="violation_appeal"),
+    path("violations/<int:pk>/deadline/", DEADLINE.view, name="violation_deadline"),
+    path("violations/<int:pk>/consequence/", CONSEQUENCE.view, name="violation_consequence"),
+    path("violations/<int:pk>/accept/", accept, name="violation_accept"),
+    path("violations/<int:pk>/lift/", lift, name="violation_lift"),
+    path("violations/appeals/<int:pk>/send/", send_appeal, name="appeal_send"),
+    path("violations/appeals/<int:pk>/answer/", ANSWER.view, name="appeal_answer"),
+    path("violations/appeals/<int:pk>/withdraw/", withdraw_appeal, name="appeal_withdraw"),
+]

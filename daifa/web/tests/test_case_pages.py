@@ -1,0 +1,217 @@
+"""Pages of violations, deposit, complaints, rights, licences and evidence: what people do there, and who may."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from io import BytesIO
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from PIL import Image
+
+from daifa.domain.cases import queries
+from daifa.domain.cases.models import Appeal, CaseFile, Complaint, DepositMove, EvidencePack, Infringement, Qualification, Violation
+from daifa.domain.catalog.models import ListingVariant
+from daifa.domain.history.commands import ensure_months
+from daifa.domain.people.models import User
+from daifa.domain.stores.commands import add_store
+from daifa.domain.stores.models import StoreAccess, Task
+from daifa.lib import clock
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 4, 1, 2, tzinfo=UTC)
+PAGES = ("violations", "violation_add", "violations_read", "deposit", "complaints", "complaint_add", "infringements", "infringement_add",
+         "right_add", "qualifications", "qualification_add", "evidence", "evidence_make")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _then(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "files"
+    ensure_months(date(2026, 3, 1), date(2026, 6, 1))
+    with clock.moved_to(AT):
+        yield
+
+
+@pytest.fixture
+def store():
+    return add_store(
+        code="red", name="Red cups", currency="CNY", kind="marketplace", channel="xiaohongshu", country="CN",
+        timezone="Asia/Shanghai", by=cast.BY, at=AT,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def as_role(client, store):
+    def enter(role: str, language: str = "en"):
+        user = User.objects.create_user(f"{role}-{language}", password="x", language=language)
+        StoreAccess.objects.create(user=user, store=store, role=role)
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.cookies["django_language"] = language
+        return client
+
+    return enter
+
+
+def picture() -> bytes:
+    out = BytesIO()
+    Image.new("RGB", (60, 40), "white").save(out, "PNG")
+    return out.getvalue()
+
+
+def seen(response, status: int = 200) -> str:
+    text = b"".join(response.streaming_content) if response.streaming else response.content
+    assert response.status_code == status, text.decode()[:3000]
+    return text.decode("utf-8", "replace")
+
+
+def test_a_violation_from_entry_to_a_won_appeal(as_role, store):
+    client = as_role("owner")
+    seen(client.post(reverse("web:deposit_require"), {"store": store.pk, "amount": "1000", "valid_from": "2026-04-01"}), 302)
+    seen(client.post(reverse("web:deposit_move"), {"store": store.pk, "kind": "paid_in", "amount": "800", "date": "2026-04-01"}), 302)
+    assert "200.00" in seen(client.get(reverse("web:deposit")))
+    form = {
+        "store": store.pk, "reference": "V-1", "kind": "invalid_tracking", "title": "No scan", "rule": "xhs-rate-badtrack",
+        "notified_at": "2026-04-01T09:00", "points": "4", "orders": "P1, P2", "money": "15", "taken_from": "proceeds",
+    }  # fmt: skip
+    assert "no rule nonsense" in seen(client.post(reverse("web:violation_add"), {**form, "rule": "nonsense"}), 422)
+    seen(client.post(reverse("web:violation_add"), form), 302)
+    assert "known already" in seen(client.post(reverse("web:violation_add"), form), 422)
+    violation = Violation.objects.get()
+    page = seen(client.get(reverse("web:violation", args=[violation.pk])))
+    assert "P1, P2" in page and "Appeal" in page
+    seen(client.post(reverse("web:violation_appeal", args=[violation.pk]), {"text": "It was scanned."}), 302)
+    appeal = Appeal.objects.get()
+    seen(client.post(reverse("web:case_files", args=["appeal", appeal.pk]), {"files": SimpleUploadedFile("a.png", picture())}), 302)
+    seen(client.post(reverse("web:appeal_send", args=[appeal.pk]), {"reason": "AP-1"}), 302)
+    seen(client.post(reverse("web:violation_consequence", args=[violation.pk]), {"kind": "traffic_limit", "from_at": "2026-04-01T00:00"}), 302)
+    assert "less traffic" in seen(client.get(reverse("web:violations")))
+    seen(client.post(reverse("web:appeal_answer", args=[appeal.pk]), {"outcome": "won", "answer": "Right."}), 302)
+    assert Violation.objects.get().state == "lifted" and Task.objects.get(kind="deduction_to_get_back").closed_at is None
+    move = {"store": store.pk, "kind": "penalty_back", "amount": "15", "date": "2026-04-01", "violation": "V-1"}
+    assert "more cannot come back" in seen(client.post(reverse("web:deposit_move"), {**move, "amount": "16"}), 422)
+    seen(client.post(reverse("web:deposit_move"), move), 302)
+    assert not Task.objects.filter(kind="deduction_to_get_back", closed_at=None).exists()
+    assert DepositMove.objects.count() == 3
+
+
+def test_too_late_the_form_offers_a_note(as_role, store):
+    client = as_role("operator")
+    form = {"store": store.pk, "reference": "V-1", "kind": "other", "notified_at": "2026-03-20T09:00", "points": "0", "taken_from": "proceeds"}
+    seen(client.post(reverse("web:violation_add"), form), 302)
+    violation = Violation.objects.get()
+    assert "ended on 2026-03-22 00:00" in seen(client.get(reverse("web:violation", args=[violation.pk])))
+    where = reverse("web:violation_appeal", args=[violation.pk])
+    assert "keep_as_note" in seen(client.get(where))
+    assert "can be kept as a note" in seen(client.post(where, {"text": "But …"}), 422)
+    seen(client.post(where, {"text": "But …", "keep_as_note": "on"}), 302)
+    assert Appeal.objects.get().state == "note"
+    seen(client.post(reverse("web:violation_deadline", args=[violation.pk]), {"due_at": "2026-04-05T18:00"}), 302)
+    assert Violation.objects.get().appeal_until == datetime(2026, 4, 5, 10, tzinfo=UTC)
+
+
+def test_the_platforms_list(as_role, store):
+    client = as_role("operator")
+    where = reverse("web:violations_read")
+    good = "违规编号,处罚时间,违规类型,扣分\nW1,2026-03-31 10:00,虚假发货,4\nW2,nonsense,缺货,1\n".encode()
+    answer = client.post(where, {"store": store.pk, "file": SimpleUploadedFile("list.csv", good)}, follow=True)
+    page = seen(answer)
+    assert "1 violation is new" in page and "Row 3" in page
+    answer = client.post(where, {"store": store.pk, "file": SimpleUploadedFile("list.csv", b"a,b\n1,2\n")}, follow=True)
+    assert "no column for reference" in seen(answer)
+
+
+def test_a_complaint_with_its_photos(as_role, store, client):
+    operator = as_role("operator")
+    form = {"store": store.pk, "kind": "foreign_card", "opened_at": "2026-04-01T09:00", "text": "A card of another shop"}
+    wrong = {**form, "photos": [SimpleUploadedFile("a.png", picture()), SimpleUploadedFile("b.png", b"no picture")]}
+    assert "b.png is not a picture" in seen(operator.post(reverse("web:complaint_add"), wrong), 422)
+    assert not Complaint.objects.exists(), "nothing is written while the form is wrong"
+    seen(operator.post(reverse("web:complaint_add"), {**form, "photos": [SimpleUploadedFile("a.png", picture())]}), 302)
+    complaint = Complaint.objects.get()
+    where = reverse("web:complaint", args=[complaint.pk])
+    assert "A card of another shop" in seen(operator.get(where))
+    file = CaseFile.objects.get()
+    answer = operator.get(reverse("web:case_file", args=[file.pk]))
+    assert answer["X-Content-Type-Options"] == "nosniff" and "sandbox" in answer["Content-Security-Policy"]
+    assert b"".join(answer.streaming_content) == picture()
+    seen(operator.post(reverse("web:complaint_finding", args=[complaint.pk]), {"finding": "breach"}), 302)
+    seen(operator.post(reverse("web:complaint_answer", args=[complaint.pk]), {"answer": "Sorry"}), 302)
+    seen(operator.post(reverse("web:complaint_escalate", args=[complaint.pk]), {"due_at": "2026-04-03T12:00"}), 302)
+    seen(operator.post(reverse("web:complaint_settle", args=[complaint.pk]), {"outcome": "refunded"}), 302)
+    seen(operator.post(reverse("web:complaints_close"), {"ids": [complaint.pk]}), 302)
+    assert Complaint.objects.get().state == "closed" and Complaint.objects.get().finding == "breach"
+    viewer = as_role("viewer")
+    page = seen(viewer.get(where))
+    assert "A card of another shop" not in page and "a.png" not in page
+    seen(viewer.get(reverse("web:case_file", args=[file.pk])), 403)
+    seen(viewer.get(reverse("web:evidence")), 403)
+    seen(viewer.post(reverse("web:complaint_finding", args=[complaint.pk]), {"finding": "clean"}), 403)
+
+
+def test_a_notice_a_right_and_a_counter_notice(as_role, store):
+    client = as_role("operator")
+    ListingVariant.objects.create(store=store, sku="CUP", title="Cup", created_at=AT)
+    form = {"store": store.pk, "reference": "N-1", "sku": "CUP", "right": "copyright", "notified_at": "2026-04-01T08:00"}
+    assert "no such listing" in seen(client.post(reverse("web:infringement_add"), {**form, "sku": "POT"}), 422)
+    seen(client.post(reverse("web:infringement_add"), form), 302)
+    case = Infringement.objects.get()
+    counter = reverse("web:infringement_counter", args=[case.pk])
+    assert "first proof" in seen(client.post(counter, {"text": "Our photos."}), 422)
+    right = {"store": store.pk, "skus": "CUP", "right": "copyright", "basis": "own", "valid_from": "2026-01-01"}
+    seen(client.post(reverse("web:right_add"), {**right, "files": [SimpleUploadedFile("proof.pdf", b"%PDF-1.4\n%%EOF")]}), 302)
+    seen(client.post(counter, {"text": "Our photos."}), 302)
+    seen(client.post(reverse("web:infringement_step", args=[case.pk]), {"to": "forwarded"}), 302)
+    page = seen(client.get(reverse("web:infringement", args=[case.pk])))
+    assert "proof.pdf" in page and "E-Commerce Law 43" in page
+    assert Infringement.objects.get().restore_due_at == datetime(2026, 4, 16, 16, tzinfo=UTC)
+
+
+def test_licences_and_what_a_category_asks_for(as_role, store):
+    client = as_role("owner")
+    assert "food business licence" in seen(client.get(reverse("web:qualifications"), {"q": "零食"}))
+    form = {"store": store.pk, "kind": "food_licence", "number": "JY1", "category": "零食", "valid_from": "2022-01-01", "valid_until": "2026-04-20"}
+    seen(client.post(reverse("web:qualification_add"), form), 302)
+    assert "ends soon" in seen(client.get(reverse("web:qualifications")))
+    need = {"channel": "xiaohongshu", "category": "零食", "kind": "inspection_report", "is_needed": "on", "source": "Category page"}
+    seen(client.post(reverse("web:qualification_need"), need), 302)
+    assert "publishing waits" in seen(client.get(reverse("web:qualifications"), {"q": "零食"}))
+    licence = Qualification.objects.get()
+    seen(client.post(reverse("web:qualification_withdraw", args=[licence.pk])), 302)
+    assert any(one.kinds == ("food_licence",) for one in queries.missing_qualifications(store.pk, "零食", AT.date()))
+
+
+def test_a_pack_is_made_and_downloaded(as_role, store):
+    client = as_role("operator")
+    form = {"store": store.pk, "reference": "V-1", "kind": "other", "notified_at": "2026-04-01T09:00", "points": "0", "taken_from": "proceeds"}
+    seen(client.post(reverse("web:violation_add"), form), 302)
+    violation = Violation.objects.get()
+    opened = seen(client.get(reverse("web:evidence_make"), {"store": store.pk, "kind": "violation", "case": violation.pk}))
+    assert 'value="V-1"' in opened
+    make = {"store": store.pk, "kind": "violation", "case": "V-1", "language": "en"}
+    assert "why this case needs" in seen(client.post(reverse("web:evidence_make"), {**make, "reveal": "on"}), 422)
+    assert "no such case" in seen(client.post(reverse("web:evidence_make"), {**make, "case": "V-2"}), 422)
+    answer = client.post(reverse("web:evidence_make"), make, follow=True)
+    if "libpango" in seen(answer, answer.status_code):
+        pytest.skip("no pango here")
+    assert "No appeal has been written yet" in seen(client.get(reverse("web:evidence"))) or "No appeal" in answer.content.decode()
+    pack = EvidencePack.objects.get()
+    file = client.get(reverse("web:evidence_file", args=[pack.pk]))
+    assert file["Content-Type"] == "application/zip" and b"".join(file.streaming_content).startswith(b"PK")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_every_page_opens_in_both_languages(as_role, store, language):
+    client = as_role("owner", language)
+    for name in PAGES:
+        page = seen(client.get(reverse(f"web:{name}")))
+        assert "%(" not in page, name
+
+
+def test_today_leads_to_the_case(as_role, store):
+    client = as_role("operator")
+    form = {"store": store.pk, "reference": "V-1", "kind": "other", "notified_at": "2026-04-01T09:00", "points": "0", "taken_from": "proceeds"}
+    seen(client.post(reverse("web:violation_add"), form), 302)
+    page = seen(client.get(reverse("web:today")))
+    assert "Violation V-1 can be appealed" in page and reverse("web:violation", args=[Violation.objects.get().pk]) in page
+    assert Decimal(0) == queries.deposit(store.pk).held.amount
