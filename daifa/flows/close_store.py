@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from daifa.domain.books import commands as books
@@ -136,7 +135,7 @@ def do_step(step_id: int, given: Given | None = None, *, by: str, at: datetime) 
             raise Refused(
                 _("First: %(steps)s.") % {"steps": ", ".join(title(code) for code in before)}, code="steps_before"
             )
-        blocked = [one for one in _open_now(closing, at=at) if one.code in step.check] if step.check else []
+        blocked = [one for one in open_now(closing, at=at) if one.code in step.check] if step.check else []
         if blocked:
             raise Refused(
                 _("Still open: %(what)s.") % {"what": "; ".join(blocker_words(one) for one in blocked)}, code="still_open"
@@ -209,7 +208,8 @@ def _locked(step_id: int) -> tuple[Closing, ClosingStep, steps.Step]:
     return closing, ClosingStep.objects.select_for_update().get(pk=step_id), steps.BY_CODE[row.code]
 
 
-def _open_now(closing: Closing, *, at: datetime) -> list[Blocker]:
+def open_now(closing: Closing, *, at: datetime) -> list[Blocker]:
+    """What is still open in the store of a closing, its public notice while it runs among it."""
     found = queries.blockers(closing.store_id, at=at)
     running = queries.notice_running(closing, at=at)
     return [*found, running] if running else found
@@ -254,12 +254,12 @@ def _settle_tasks(closing: Closing, *, by: str, at: datetime) -> None:
 
 def title(code: str) -> str:
     """A step's title in the reader's language."""
-    return steps.BY_CODE[code].title[_reader()]
+    return commands.said(steps.BY_CODE[code].title)
 
 
 def blocker_words(one: Blocker) -> str:
     """"3 orders not shipped (120.00 CNY)", in the reader's language."""
-    words = BLOCKERS[one.code][_reader()]
+    words = commands.said(BLOCKERS[one.code])
     extra = []
     if one.amount is not None:
         extra.append(f"{rounded(one.amount, one.currency)} {one.currency}")
@@ -268,15 +268,11 @@ def blocker_words(one: Blocker) -> str:
     return f"{one.count} {words}" + (f" ({', '.join(extra)})" if extra else "")
 
 
-def _reader() -> int:
-    return int((get_language() or "").startswith("zh"))
-
-
 # --- What daifa does ----------------------------------------------------------------------------------------------
 
 
 def _count_open(doing: Doing) -> None:
-    found = _open_now(doing.closing, at=doing.at)
+    found = open_now(doing.closing, at=doing.at)
     doing.facts["open"] = {
         one.code: {"count": one.count, **({"amount": str(one.amount), "currency": one.currency} if one.amount is not None else {})}
         for one in found

@@ -395,7 +395,7 @@ def _to(
 ) -> None:
     if not move(PLATFORM_CASE, [case.pk], to=to, by=by, at=at, reason=note, set_at="ended_at" if ended else "").moved:
         raise Refused(
-            _("The case is “%(state)s” and cannot go there.") % {"state": PLATFORM_CASE.words[case.state][0]},
+            _("The case is “%(state)s” and cannot go there.") % {"state": commands.said(PLATFORM_CASE.words[case.state])},
             code="wrong_state",
         )
     case.state = to

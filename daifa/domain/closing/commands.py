@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pghistory
 from django.db import IntegrityError, transaction
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from daifa.domain.closing import queries, rules, steps
@@ -69,7 +70,7 @@ def _move_life(life: Lifecycle, to: str, *, by: str, at: datetime, reason: str =
         words = LIFECYCLE.words
         raise Refused(
             _("The store is “%(state)s” and cannot become “%(to)s”.")
-            % {"state": words[life.state][0], "to": words[to][0]},
+            % {"state": said(words[life.state]), "to": said(words[to])},
             code="wrong_state",
         )
     life.state = to
@@ -116,13 +117,13 @@ def start_closing(
     if going is not None:
         raise Refused(
             _("A closing of this store has been going on since %(date)s (%(scenario)s). Go on with that one, or withdraw it.")
-            % {"date": going.started_at.date(), "scenario": _scenario_words(going.scenario)},
+            % {"date": going.started_at.date(), "scenario": said(SCENARIOS[going.scenario])},
             code="already_closing",
         )  # fmt: skip
     if life.state not in ("open", "preparing"):
         raise Refused(
             _("This store has ended already: it is “%(state)s”. What comes next is its readmission.")
-            % {"state": LIFECYCLE.words[life.state][0]},
+            % {"state": said(LIFECYCLE.words[life.state])},
             code="already_closed",
         )
     store = Store.objects.get(pk=store_id)
@@ -151,10 +152,9 @@ def start_closing(
     return closing
 
 
-def _scenario_words(scenario: str) -> str:
-    from django.utils.translation import get_language
-
-    return SCENARIOS[scenario][int((get_language() or "").startswith("zh"))]
+def said(words: Sequence[str]) -> str:
+    """Words declared as (English, 中文), in the reader's language."""
+    return words[int((get_language() or "").startswith("zh"))]
 
 
 def _check_params(store: Store, scenario: str, params: dict[str, Any], *, at: datetime) -> None:
@@ -299,7 +299,7 @@ def settle_step(
     to = {"done": "done", "undone": "waiting", "not_needed": "not_needed"}[what]
     if not move(CLOSING_STEP, [row.pk], to=to, by=by, at=at, reason=proof.note).moved:
         raise Refused(
-            _("This step is “%(state)s” already.") % {"state": CLOSING_STEP.words[row.state][0]}, code="wrong_state"
+            _("This step is “%(state)s” already.") % {"state": said(CLOSING_STEP.words[row.state])}, code="wrong_state"
         )
     ClosingStep.objects.filter(pk=row.pk).update(
         done_at=at if to == "done" else None, done_by=by if to == "done" else "", outcome=outcome, not_before=None
@@ -397,7 +397,7 @@ def apply_for_readmission(*, readmission_id: int, healed: str, by: str, at: date
         ComebackStep.objects.filter(readmission_id=readmission_id, done_at=None).values_list("code", flat=True)
     )
     if open_steps:
-        titles = {step.code: step.title[0] for step in steps.COMEBACK}
+        titles = {step.code: said(step.title) for step in steps.COMEBACK}
         raise Refused(
             _("Not proved yet: %(steps)s.") % {"steps": ", ".join(titles[code] for code in open_steps)}, code="not_proved"
         )

@@ -52,6 +52,7 @@ SECTIONS: tuple[Section, ...] = (
             Section("rules", _("Rule book"), "book-2"),
         ),
     ),
+    Section("closings", _("Closing"), "calendar-due"),
     Section("imports", _("Imports"), "file-import"),
     Section("books", _("Books"), "book-2"),
     Section(

@@ -1,0 +1,286 @@
+"""`daifa closing`: begin a closing, see its days and steps, do them; the public status; coming back."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from daifa.cli import output
+from daifa.lib import clock
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Close a store in good order, and come back.")
+STORE = typer.Argument(help="The store's code.")
+AT = typer.Option("", "--at", help="As if it were then; an ISO moment. For rehearsals.")
+
+
+def _at(text: str) -> Any:
+    return output.moment(text) or clock.now()
+
+
+def _closing(store: Any) -> Any:
+    from daifa.domain.closing.queries import closings_of, running_closing
+
+    found = running_closing(store.pk) or next(iter(closings_of([store.pk])), None)
+    if found is None:
+        output.fail(f"No closing of {store.code} was begun. Begin one: daifa closing start {store.code} …")
+    return found
+
+
+@app.command("check")
+def check(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
+    """What is still open in a store: orders, parcels, after-sales, money, appeals."""
+    from daifa.flows.close_store import blocker_words, pre_check
+
+    found = pre_check(output.store_with(store).pk, at=_at(at))
+    output.show([one._asdict() for one in found] if as_json else found, as_json, ("open",), lambda one: (blocker_words(one),))
+
+
+@app.command("start")
+def start(
+    store: str = STORE,
+    scenario: str = typer.Option("choice", help="choice, forced, rule_change, no_traffic."),
+    reason: str = typer.Option(..., help="Why; the application will carry it."),
+    by_day: str = typer.Option("", "--by", help="Wished for by this day; refused where law and channel need longer."),
+    noticed: str = typer.Option("", help="Day of the platform's notice."),
+    effective: str = typer.Option("", help="Day on which a changed rule takes effect."),
+    appeals: int = typer.Option(1, help="Appeals allowed.", min=1, max=5),
+    at: str = AT,
+    as_json: bool = output.AS_JSON,
+):
+    """Begin a closing; its days are printed."""
+    from datetime import date
+
+    from daifa.flows import close_store
+
+    def day(text: str) -> date | None:
+        return output.day(text, date.min) if text else None
+
+    moment = _at(at)
+    with output.sentences():
+        closing = close_store.start(
+            store_id=output.store_with(store).pk, scenario=scenario, reason=reason, wished_on=day(by_day), noticed_on=day(noticed),
+            effective_on=day(effective), most_rounds=appeals, by=output.actor(), at=moment,
+        )  # fmt: skip
+    _print_days(closing, moment, as_json)
+
+
+@app.command("calendar")
+def calendar(
+    store: str = STORE,
+    scenario: str = typer.Option("choice", help="Where no closing goes on: the days one of this kind would have."),
+    at: str = AT,
+    as_json: bool = output.AS_JSON,
+):
+    """The days of a closing, each with the rule it comes from."""
+    from daifa.domain.closing.models import SCENARIOS
+    from daifa.domain.closing.queries import closings_of, days_if_started, running_closing
+
+    found = output.store_with(store)
+    moment = _at(at)
+    closing = running_closing(found.pk) or next(iter(closings_of([found.pk])), None)
+    if closing is not None:
+        _print_days(closing, moment, as_json)
+        return
+    if scenario not in SCENARIOS:
+        output.fail(f"There is no scenario {scenario!r}. There are: {', '.join(SCENARIOS)}.")
+    _print(days_if_started(found, scenario, at=moment), as_json)
+
+
+def _print_days(closing: Any, at: Any, as_json: bool) -> None:
+    from daifa.domain.closing.queries import days_of
+
+    closing.refresh_from_db()
+    _print(days_of(closing, at=at), as_json)
+
+
+def _print(days: list[Any], as_json: bool) -> None:
+    from django.utils.translation import get_language
+    from django.utils.translation import gettext as _
+
+    from daifa.domain.closing.rules import DAY_NAMES
+
+    reader = int((get_language() or "").startswith("zh"))
+    rows = [
+        {"day": day.on, "what": day.code, "rule": day.rule_id, "acts": day.acts, "happened": day.happened} for day in days
+    ]
+    if as_json:
+        output.put_json(rows)
+        return
+    output.table(
+        ("day", "what", "by which rule", ""),
+        [(day.on, DAY_NAMES[day.code][reader], day.rule_id or "–", _(day.words) % dict(day.params)) for day in days],
+    )
+
+
+@app.command("show")
+def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
+    """Where a store is in its life, and the steps of its closing."""
+    from daifa.domain.closing import queries
+    from daifa.flows.close_store import title
+
+    found = output.store_with(store)
+    closing = _closing(found)
+    views = queries.steps_of(closing.pk)
+    if as_json:
+        output.put_json(
+            {
+                "store": found.code, "lifecycle": queries.lifecycle(found.pk), "standing": queries.standing(found.pk),
+                "scenario": closing.scenario, "state": closing.state, "reason": closing.reason,
+                "steps": [
+                    {
+                        "step": view.row.code, "state": view.row.state, "who": view.step.who, "due": view.row.due_on,
+                        "rule": view.row.rule_id, "outcome": view.row.outcome, "done_at": view.row.done_at,
+                        "evidence": [{"what": one.what, "note": one.note, "facts": one.facts, "sha256": one.sha256} for one in view.evidence],
+                    }
+                    for view in views
+                ],
+            }
+        )  # fmt: skip
+        return
+    typer.echo(
+        f"{found.code} · {queries.lifecycle(found.pk)} · {queries.standing(found.pk)} · {closing.scenario} · {closing.state}"
+    )
+    output.table(
+        ("", "step", "", "who", "due", "rule", "state"),
+        [
+            (view.row.position, view.row.code, title(view.row.code), view.step.who, view.row.due_on, view.row.rule_id, view.row.state)
+            for view in views
+        ],
+    )  # fmt: skip
+
+
+@app.command("step")
+def step(
+    store: str = STORE,
+    code: str = typer.Argument(help="The step, as `daifa closing show` names it."),
+    note: str = typer.Option("", help="Evidence in words."),
+    reference: str = typer.Option("", help="The platform's number or letter."),
+    outcome: str = typer.Option("", help="How it ended, where a step can end in several ways."),
+    amount: str = typer.Option("", help="Money that was paid."),
+    file: Path = typer.Option(None, help="A document as evidence.", exists=True, dir_okay=False),
+    undo: bool = typer.Option(False, "--undo", help="Take the step back; --note says why."),
+    leave_out: bool = typer.Option(False, "--leave-out", help="It is not needed; --note says why."),
+    at: str = AT,
+    as_json: bool = output.AS_JSON,
+):
+    """Do a step of the closing that goes on."""
+    from daifa.flows import close_store
+
+    closing = _closing(output.store_with(store))
+    row = closing.steps.filter(code=code).first()
+    if row is None:
+        output.fail(f"This closing has no step {code!r}. See: daifa closing show {store}.")
+    how = {"by": output.actor(), "at": _at(at)}
+    with output.sentences():
+        if undo:
+            close_store.undo_step(row.pk, note=note, **how)
+        elif leave_out:
+            close_store.leave_out(row.pk, note=note, **how)
+        else:
+            given = close_store.Given(
+                note, reference, outcome, _amount(amount), (file.name, file.read_bytes()) if file else None
+            )
+            close_store.do_step(row.pk, given, **how)
+    row.refresh_from_db()
+    if as_json:
+        output.put_json({"step": row.code, "state": row.state, "not_before": row.not_before})
+    else:
+        typer.echo(f"{row.code}: {row.state}" + (f", planned for {output.when(row.not_before)} UTC" if row.not_before else ""))
+
+
+def _amount(text: str) -> Decimal | None:
+    if not text:
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        output.fail(f"{text!r} is no amount. Write it as 12.50.")
+
+
+@app.command("withdraw")
+def withdraw(store: str = STORE, reason: str = typer.Option(..., help="Why the store stays."), at: str = AT):
+    """Take a closing back, before it was applied for."""
+    from daifa.flows import close_store
+
+    closing = _closing(output.store_with(store))
+    with output.sentences():
+        close_store.withdraw(closing.pk, reason=reason, by=output.actor(), at=_at(at))
+    typer.echo("Withdrawn.")
+
+
+@app.command("status")
+def status(
+    store: str = STORE,
+    on: bool = typer.Option(None, "--on/--off", help="Switch the public page on or off; neither shows it."),
+    slug: str = typer.Option("", help="Its address; empty: one nobody can guess."),
+    contact: str = typer.Option("", help="Where buyers turn to; public."),
+    as_json: bool = output.AS_JSON,
+):
+    """The public status page of a store."""
+    from django.conf import settings
+
+    from daifa.domain.closing import commands, queries
+
+    found = output.store_with(store)
+    moment = clock.now()
+    if on is not None:
+        with output.sentences():
+            commands.set_status_page(
+                store_id=found.pk, is_on=on, slug=slug, contact=contact, by=output.actor(), at=moment
+            )
+    kept = queries.status_page(found.pk)
+    if kept is None or not kept.is_on:
+        output.put_json({"on": False}) if as_json else typer.echo("Switched off.")
+        return
+    shown = queries.public_status(kept.slug, at=moment)
+    url = f"{settings.BASE_URL}/status/{kept.slug}/"
+    if as_json:
+        output.put_json({"on": True, "url": url, **shown._asdict()})
+    else:
+        typer.echo(f"{url} · {shown.word}")
+
+
+@app.command("readmit")
+def readmit(
+    store: str = STORE,
+    cause: str = typer.Option("", help="Make the plan: what is to be healed."),
+    months: int = typer.Option(4, help="Months of the plan.", min=1, max=24),
+    prove: str = typer.Option("", help="A step of the plan, proved by --note."),
+    healed: str = typer.Option("", help="Apply: what was healed."),
+    admitted: bool = typer.Option(None, "--admitted/--refused", help="The platform's answer."),
+    note: str = typer.Option("", help="Proof, or the words of the answer."),
+    at: str = AT,
+    as_json: bool = output.AS_JSON,
+):
+    """Coming back: plan, proof, application, answer; without an option the plan is shown."""
+    from daifa.domain.closing import commands, queries
+    from daifa.flows import close_store
+
+    found = output.store_with(store)
+    how: dict[str, Any] = {"by": output.actor(), "at": _at(at)}
+    with output.sentences():
+        if cause:
+            commands.plan_readmission(closing_id=_closing(found).pk, cause=cause, months=months, **how)
+        plan = next(iter(queries.readmissions_of([found.pk])), None)
+        if plan is None:
+            output.fail(f"No way back was planned. Plan one: daifa closing readmit {store} --cause …")
+        if prove:
+            row = next((one for one in queries.plan_of(plan.pk) if one.code == prove), None)
+            if row is None:
+                output.fail(f"The plan has no step {prove!r}.")
+            commands.prove_comeback_step(step_id=row.pk, proof=note, **how)
+        if healed:
+            commands.apply_for_readmission(readmission_id=plan.pk, healed=healed, **how)
+        if admitted is not None:
+            close_store.readmit(readmission_id=plan.pk, admitted=admitted, answer=note, **how)
+    plan.refresh_from_db()
+    rows = queries.plan_of(plan.pk)
+    if as_json:
+        output.put_json({"state": plan.state, "cause": plan.cause, "healed": plan.healed, "answer": plan.answer,
+                         "steps": [{"step": row.code, "due": row.due_on, "proof": row.proof, "done_at": row.done_at} for row in rows]})  # fmt: skip
+        return
+    typer.echo(f"{found.code} · {plan.state}")
+    output.table(("step", "due", "proof", "done"), [(r.code, r.due_on, r.proof, output.when(r.done_at)) for r in rows])

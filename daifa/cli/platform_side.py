@@ -1,0 +1,180 @@
+"""`daifa platform`: the platform's side of closings as a stand-in, where `DAIFA_PLATFORM_SIDE` is on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from daifa.cli import output
+from daifa.lib import clock
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The platform's side, for training and demonstrations.")
+AT = typer.Option("", "--at", help="As if it were then; an ISO moment.")
+CASE = typer.Argument(help="The case, as `daifa platform cases` names it.")
+
+
+@app.callback()
+def _switched_on() -> None:
+    from daifa.flows.platform_side import is_on
+
+    if not is_on():
+        output.fail("The platform's side is a stand-in for training and demonstrations: set DAIFA_PLATFORM_SIDE=1 to use it.")
+
+
+def _case(reference: str) -> Any:
+    from daifa.domain.closing.models import PlatformCase
+
+    found = PlatformCase.objects.filter(reference=reference).first()
+    if found is None:
+        output.fail(f"There is no case {reference!r}.")
+    return found
+
+
+def _how(at: str) -> dict[str, Any]:
+    return {"at": output.moment(at) or clock.now(), "by": f"platform:{output.actor()}"[:60]}
+
+
+def _told(case: Any, as_json: bool) -> None:
+    case.refresh_from_db()
+    if as_json:
+        output.put_json({"case": case.reference, "kind": case.kind, "state": case.state, "appeals": case.appeals, "due_at": case.due_at})
+    else:
+        typer.echo(f"{case.reference} · {case.kind} · {case.state}" + (f" · due {output.when(case.due_at)} UTC" if case.due_at else ""))
+
+
+@app.command("cases")
+def cases(as_json: bool = output.AS_JSON):
+    """Open cases, what is due first on top."""
+    from daifa.flows.platform_side import open_cases
+
+    rows = [
+        {"case": one.reference, "store": one.store.code, "kind": one.kind, "state": one.state, "due_at": one.due_at}
+        for one in open_cases()
+    ]
+    output.show(rows, as_json, ("case", "store", "kind", "state", "due"),
+                lambda row: (row["case"], row["store"], row["kind"], row["state"], output.when(row["due_at"])))  # fmt: skip
+
+
+@app.command("request")
+def request(store: str = typer.Argument(help="The store's code."), reason: str = typer.Option(..., help="Why."), at: str = AT,
+            as_json: bool = output.AS_JSON):  # fmt: skip
+    """A store asks to be closed; refused at once where something is open."""
+    from daifa.flows import platform_side
+
+    with output.sentences():
+        case = platform_side.take_request(output.store_with(store).pk, reason=reason, **_how(at))
+    _told(case, as_json)
+    if case.state == "refused":
+        output.fail(case.events.last().note)
+
+
+@app.command("review")
+def review(case: str = CASE, accept: bool = typer.Option(..., "--accept/--refuse"), note: str = typer.Option(""), at: str = AT,
+           as_json: bool = output.AS_JSON):  # fmt: skip
+    """Accept a request (the public notice begins) or refuse it."""
+    from daifa.flows import platform_side
+
+    found = _case(case)
+    with output.sentences():
+        platform_side.review_request(found.pk, accept=accept, note=note, **_how(at))
+    _told(found, as_json)
+
+
+@app.command("object")
+def object_(case: str = CASE, note: str = typer.Option(...), at: str = AT, as_json: bool = output.AS_JSON):
+    """Somebody objects while the public notice stands."""
+    from daifa.flows import platform_side
+
+    found = _case(case)
+    with output.sentences():
+        platform_side.object_to_request(found.pk, note=note, **_how(at))
+    _told(found, as_json)
+
+
+@app.command("notice")
+def notice(
+    store: str = typer.Argument(help="The store's code."),
+    kind: str = typer.Option(..., help="violation, category, dormancy."),
+    reason: str = typer.Option(..., help="The rule and what broke it."),
+    appeals: int = typer.Option(1, help="Appeals allowed."),
+    days: int = typer.Option(None, help="Days until a new rule takes effect, 7 to 15."),
+    at: str = AT,
+    as_json: bool = output.AS_JSON,
+):
+    """Give a store notice; its closing of that kind begins with it."""
+    from daifa.flows import platform_side
+
+    with output.sentences():
+        case = platform_side.give_notice(
+            output.store_with(store).pk, kind, reason=reason, most_appeals=appeals, days_until_effect=days, **_how(at)
+        )
+    _told(case, as_json)
+
+
+@app.command("appeal")
+def appeal(case: str = CASE, note: str = typer.Option(...), at: str = AT, as_json: bool = output.AS_JSON):
+    """An appeal of the store arrives."""
+    from daifa.flows import platform_side
+
+    found = _case(case)
+    with output.sentences():
+        platform_side.take_appeal(found.pk, note=note, **_how(at))
+    _told(found, as_json)
+
+
+@app.command("rule")
+def rule(case: str = CASE, outcome: str = typer.Option(..., help="upheld, reversed, again."), note: str = typer.Option(...),
+         at: str = AT, as_json: bool = output.AS_JSON):  # fmt: skip
+    """Rule on a case; an upheld one takes goods down in a quiet hour."""
+    from daifa.flows import platform_side
+
+    found = _case(case)
+    with output.sentences():
+        platform_side.rule(found.pk, outcome=outcome, note=note, **_how(at))
+    _told(found, as_json)
+
+
+@app.command("sweep")
+def sweep(at: str = AT, as_json: bool = output.AS_JSON):
+    """Carry out what is due: takedowns, stores whose notice is over."""
+    from daifa.flows import platform_side
+
+    count = platform_side.sweep(**_how(at))
+    output.put_json({"done": count}) if as_json else typer.echo(f"{count} carried out.")
+
+
+@app.command("dormant")
+def dormant(at: str = AT, as_json: bool = output.AS_JSON):
+    """Stores below the line for three stretches of thirty days."""
+    from daifa.flows.platform_side import dormancy_review
+
+    rows = [{"store": one.store.code, "orders": one.orders} for one in dormancy_review(at=_how(at)["at"])]
+    output.show(rows, as_json, ("store", "orders in 30 days"), lambda row: (row["store"], ", ".join(map(str, row["orders"]))))
+
+
+@app.command("risks")
+def risks(at: str = AT, as_json: bool = output.AS_JSON):
+    """Stores by what is held against them, the worst first."""
+    from daifa.flows.platform_side import risk_list
+
+    rows = [
+        {"store": one.store.code, "standing": one.standing, "lifecycle": one.lifecycle, "points": one.points, "open_cases": one.open_cases,
+         "dormant": one.is_quiet}
+        for one in risk_list(at=_how(at)["at"])
+    ]  # fmt: skip
+    output.show(rows, as_json, ("store", "standing", "life", "points", "open cases", "dormant"), lambda row: tuple(row.values()))
+
+
+@app.command("history")
+def history(store: str = typer.Option("", help="Only this store's."), as_json: bool = output.AS_JSON):
+    """What was decided and why, newest first."""
+    from daifa.flows.platform_side import dispute_history
+
+    scope = [output.store_with(store).pk] if store else None
+    rows = [
+        {"at": one.at, "case": one.case.reference, "store": one.case.store.code, "what": one.what, "note": one.note, "by": one.by}
+        for one in dispute_history(scope)
+    ]
+    output.show(rows, as_json, ("when", "case", "store", "what", "note"),
+                lambda row: (output.when(row["at"]), row["case"], row["store"], row["what"], row["note"]))  # fmt: skip

@@ -1,0 +1,851 @@
+"""Closing stores: where each is in its life, one closing with its days and steps, coming back, the public status page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from django import forms
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from daifa.domain.closing import commands, queries, rules, steps
+from daifa.domain.closing.commands import said
+from daifa.domain.closing.models import SCENARIOS, Closing, ClosingStep, ComebackStep, Readmission, StatusPage
+from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, READMISSION, STANDING
+from daifa.domain.closing.queries import BLOCKERS, Blocker
+from daifa.domain.stores.models import Store
+from daifa.flows import close_store
+from daifa.flows.close_store import Given
+from daifa.lib.money import Money
+from daifa.web.kit import (
+    ActionButton,
+    Badge,
+    Column,
+    DetailPage,
+    Event,
+    Fact,
+    FactsPanel,
+    FormPage,
+    LinkButton,
+    NotePanel,
+    Panel,
+    PanelPage,
+    Refused,
+    Scope,
+    TablePanel,
+    after,
+    page,
+    states,
+)
+from daifa.web.pages import places
+
+WHO = {"merchant": gettext_lazy("you"), "daifa": "daifa", "platform": gettext_lazy("the platform")}
+
+
+def scenario_words(scenario: str) -> str:
+    return said(SCENARIOS[scenario])
+
+
+# --- All stores ---------------------------------------------------------------------------------------------------
+
+
+def _store_rows(scope: Scope) -> list[dict[str, Any]]:
+    ids = scope.store_ids
+    lives, standings = queries.lifecycles(ids), queries.standings(ids)
+    rows = []
+    for store_id in ids:
+        store, closing = scope.store(store_id), queries.running_closing(store_id)
+        done: tuple[int, int] | None = None
+        following: ClosingStep | None = None
+        if closing is not None:
+            views = queries.steps_of(closing.pk)
+            done = (sum(view.row.state != "waiting" for view in views), len(views))
+            following = next((view.row for view in views if view.row.state == "waiting" and not view.blocked_by), None)
+        rows.append(
+            {
+                "store_id": store_id, "name": store.name, "life": lives[store_id], "standing": standings[store_id],
+                "closing": closing, "done": done,
+                "next": close_store.title(following.code) if following else "", "due": following.due_on if following else None,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _row_url(row: dict[str, Any]) -> str:
+    if row["closing"] is not None:
+        return reverse("web:closing", args=[row["closing"].pk])
+    return reverse("web:store_life", args=[row["store_id"]])
+
+
+def _overview(request: HttpRequest, scope: Scope) -> list[Panel]:
+    panels: list[Panel] = [
+        TablePanel(
+            _("Stores"),
+            [
+                Column("name", gettext_lazy("Store"), link=True),
+                Column("life", gettext_lazy("Life"), "state", states=LIFECYCLE),
+                Column("standing", gettext_lazy("Standing"), "state", states=STANDING),
+                Column("scenario", gettext_lazy("Closing"), value=lambda row: scenario_words(row["closing"].scenario) if row["closing"] else ""),
+                Column("done", gettext_lazy("Steps"), "progress", phone=False),
+                Column("next", gettext_lazy("Next step"), wrap=True),
+                Column("due", gettext_lazy("Due"), "date"),
+            ],
+            _store_rows(scope),
+            row_url=_row_url,
+            empty=_("No store yet."),
+        )
+    ]  # fmt: skip
+    ended = [one for one in queries.closings_of(scope.store_ids) if one.ended_at]
+    if ended:
+        panels.append(
+            TablePanel(
+                _("Closings that ended"),
+                [
+                    Column("store", gettext_lazy("Store"), value=lambda one: one.store.name, link=True),
+                    Column("scenario", gettext_lazy("Why"), value=lambda one: scenario_words(one.scenario)),
+                    Column("state", gettext_lazy("State"), "state", states=CLOSING),
+                    Column("started_at", gettext_lazy("Begun"), "datetime", phone=False),
+                    Column("ended_at", gettext_lazy("Ended"), "datetime"),
+                ],
+                ended,
+                row_url=lambda one: reverse("web:closing", args=[one.pk]),
+            )
+        )
+    back = queries.readmissions_of(scope.store_ids)
+    if back:
+        panels.append(
+            TablePanel(
+                _("Coming back"),
+                [
+                    Column("store", gettext_lazy("Store"), value=lambda one: one.store.name, link=True),
+                    Column("state", gettext_lazy("State"), "state", states=READMISSION),
+                    Column("cause", gettext_lazy("Cause"), wrap=True),
+                    Column("started_at", gettext_lazy("Begun"), "datetime", phone=False),
+                ],
+                back,
+                row_url=lambda one: reverse("web:readmission", args=[one.pk]),
+            )
+        )
+    return panels
+
+
+CLOSINGS = PanelPage(
+    title=gettext_lazy("Closing"),
+    intro=gettext_lazy("Where each store is in its life. A store that ends in good order keeps its deposit and its buyers' trust."),
+    panels=_overview,
+)  # fmt: skip
+
+
+# --- The life of one store ----------------------------------------------------------------------------------------
+
+
+def blocker_url(code: str, store_id: int) -> str | None:
+    """Where what blocks is settled."""
+    name, query = {
+        "unshipped": ("orders", {"store": store_id}), "in_transit": ("parcels", {}), "lost_unsettled": ("parcels", {"state": "lost"}),
+        "open_aftersales": ("cases", {}), "unpaid_refunds": ("aftersales", {}), "in_return_time": ("orders", {"store": store_id}),
+        "supplier_balances": ("books", {}), "settlement_due": ("books", {}), "deposit_held": ("deposits", {}),
+        "appeals": ("violations", {}), "live_listings": ("listings", {}), "postings_owed": ("reactions", {}),
+    }.get(code, ("", {}))  # fmt: skip
+    return places.place(name, **query) if name else None
+
+
+def blockers_panel(found: list[Blocker], store_id: int) -> TablePanel:
+    return TablePanel(
+        _("What is still open"),
+        [
+            Column("code", gettext_lazy("What"), value=lambda one: said(BLOCKERS[one.code]), url=lambda one: blocker_url(one.code, store_id)),
+            Column("count", gettext_lazy("How many"), "quantity"),
+            Column("amount", gettext_lazy("Amount"), "money", value=lambda one: Money(one.amount, one.currency) if one.amount is not None else None),
+            Column("until", gettext_lazy("Until"), "date"),
+        ],
+        found,
+        empty=_("Nothing is open: the store could end today."),
+    )  # fmt: skip
+
+
+def calendar_panel(days: list[rules.Day], *, today: date) -> TablePanel:
+    """The days of a closing, each with the rule it comes from."""
+    rule_pages = "rule"
+
+    def source(day: rules.Day) -> str:
+        if day.rule_id:
+            return day.rule_id if day.acts else _("%(rule)s (to be checked)") % {"rule": day.rule_id}
+        return "" if day.happened else _("daifa's own assumption")
+
+    return TablePanel(
+        _("Calendar"),
+        [
+            Column("on", gettext_lazy("Day"), "date"),
+            Column("name", gettext_lazy("What"), value=lambda day: said(rules.DAY_NAMES[day.code]),
+                   hint=lambda day: _(day.words) % dict(day.params)),
+            Column("source", gettext_lazy("By which rule"), value=source,
+                   url=lambda day: places.place(rule_pages, day.rule_id) if day.rule_id else None),
+            Column("state", "", "badges", value=lambda day: [
+                Badge(_("happened"), "success") if day.happened else Badge(_("past"), "warning") if day.on < today
+                else Badge(_("expected"), "neutral")]),
+        ],
+        days,
+        note=_("Expected days move with what is delivered and settled. Nobody can be promised an earlier one."),
+    )  # fmt: skip
+
+
+def _load_store(scope: Scope, pk: int) -> Store | None:
+    return scope.whole.store(pk)
+
+
+def _life_panels(store: Store, scope: Scope) -> list[Panel]:
+    today = scope.at.astimezone(scope.zone(store.pk)).date()
+    panels: list[Panel] = []
+    if queries.lifecycle(store.pk) in ("open", "preparing"):
+        panels.append(blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk))
+        panels.append(calendar_panel(queries.days_if_started(store, "choice", at=scope.at), today=today))
+    status = queries.status_page(store.pk)
+    url = f"{reverse('status_page', args=[status.slug])}" if status else ""
+    panels.append(
+        FactsPanel(
+            _("Public status page"),
+            [
+                Fact(_("Switched on"), bool(status and status.is_on), "yes_no"),
+                Fact(_("Address"), url, "code", url=url or None),
+                Fact(_("Where buyers turn to"), status.contact if status else ""),
+            ],
+            actions=[LinkButton(_("Change"), reverse("web:status_edit", args=[store.pk]), "pencil", reason=scope.why_not("own", store.pk))],
+            note=_("Buyers see without a login whether the store is open, limited or closing, until when, and how after-sales go on. It names no person and no sum."),
+        )
+    )  # fmt: skip
+    lives = queries.lives_of(store.pk)
+    if lives:
+        panels.append(
+            TablePanel(
+                _("Lives"),
+                [
+                    Column("state", gettext_lazy("Life"), "state", states=LIFECYCLE),
+                    Column("began_at", gettext_lazy("Begun"), "datetime"),
+                    Column("closed_at", gettext_lazy("Closed"), "datetime"),
+                    Column("archived_at", gettext_lazy("Archived"), "datetime", phone=False),
+                ],
+                lives,
+            )
+        )
+    return panels
+
+
+def _life_actions(store: Store, scope: Scope) -> list[Any]:
+    denied = scope.why_not("own", store.pk)
+    life = queries.lifecycle(store.pk)
+    running = queries.running_closing(store.pk)
+    actions: list[Any] = [LinkButton(_("Standing"), reverse("web:standing_edit", args=[store.pk]), "flag", reason=denied)]
+    if life == "preparing":
+        actions.append(ActionButton(_("Open"), reverse("web:store_open", args=[store.pk]), "player-play", "primary", reason=denied))
+    if running is not None:
+        actions.append(LinkButton(_("The closing"), reverse("web:closing", args=[running.pk]), "list", "primary"))
+    elif life in ("open", "preparing"):
+        actions.append(LinkButton(_("Begin a closing"), reverse("web:closing_start", args=[store.pk]), "calendar-due", reason=denied))
+    return actions
+
+
+STORE_LIFE = DetailPage(
+    load=_load_store,
+    store_id=None,
+    title=lambda store, scope: store.name,
+    pretitle=lambda store, scope: _("Life of the store"),
+    back=(gettext_lazy("Closing"), lambda: reverse("web:closings")),
+    badges=lambda store, scope: [
+        Badge(states.word(LIFECYCLE, life := queries.lifecycle(store.pk)), states.tone(LIFECYCLE, life)),
+        Badge(states.word(STANDING, standing := queries.standing(store.pk)), states.tone(STANDING, standing)),
+    ],
+    actions=_life_actions,
+    panels=_life_panels,
+)
+
+
+class StandingForm(forms.Form):
+    standing = forms.ChoiceField(label=gettext_lazy("Standing"), choices=lambda: states.choices(STANDING))
+    reason = forms.CharField(label=gettext_lazy("Why"), max_length=300, required=False)
+
+
+def _save_standing(scope: Scope, store: Store, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    commands.set_standing(store_id=store.pk, to=data["standing"], reason=data["reason"], by=by, at=at)
+    return reverse("web:store_life", args=[store.pk])
+
+
+STANDING_EDIT = FormPage(
+    title=lambda store, scope: _("Standing of %(name)s") % {"name": store.name},
+    form=StandingForm,
+    load=_load_store,
+    store_id="id",
+    needs="own",
+    initial=lambda scope, store: {"standing": queries.standing(store.pk)},
+    save=_save_standing,
+    success=gettext_lazy("Saved."),
+    intro=gettext_lazy("What the platform has told you. A frozen store takes no new orders."),
+    back=lambda store: (store.name, reverse("web:store_life", args=[store.pk])),
+)
+
+
+@page("own", methods=("POST",))
+def open_store(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    scope.whole.require(pk, "own")
+    return _acted(
+        request, reverse("web:store_life", args=[pk]), _("The store is open."),
+        lambda: commands.open_store(store_id=pk, by=scope.by, at=scope.at),
+    )  # fmt: skip
+
+
+def _acted(request: HttpRequest, url: str, done: str, act: Any) -> HttpResponse:
+    try:
+        act()
+    except Refused as refused:
+        return after(request, url, refused=[refused.sentence])
+    return after(request, url, done)
+
+
+# --- Beginning ----------------------------------------------------------------------------------------------------
+
+DATE = {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), "required": False}
+
+
+class StartForm(forms.Form):
+    scenario = forms.ChoiceField(
+        label=gettext_lazy("Why the store ends"), choices=lambda: [(code, scenario_words(code)) for code in SCENARIOS]
+    )
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}),
+                             help_text=gettext_lazy("The application will carry it. For violations: what was put right."))  # fmt: skip
+    wished_on = forms.DateField(label=gettext_lazy("Wished for by"), help_text=gettext_lazy("Leave it empty for the earliest day."), **DATE)
+    noticed_on = forms.DateField(label=gettext_lazy("Day of the platform's notice"), help_text=gettext_lazy("For violations and changed rules."), **DATE)
+    effective_on = forms.DateField(label=gettext_lazy("The rule takes effect on"), help_text=gettext_lazy("For changed rules."), **DATE)
+    most_rounds = forms.IntegerField(label=gettext_lazy("Appeals allowed"), initial=1, min_value=1, max_value=5)
+
+
+def _start(scope: Scope, store: Store, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    closing = close_store.start(store_id=store.pk, by=by, at=at, **data)
+    return reverse("web:closing", args=[closing.pk])
+
+
+CLOSING_START = FormPage(
+    title=lambda store, scope: _("Close %(name)s") % {"name": store.name},
+    form=StartForm,
+    load=_load_store,
+    store_id="id",
+    needs="own",
+    save=_start,
+    submit=gettext_lazy("Begin"),
+    success=gettext_lazy("The closing has begun. The steps say who does what, and by when."),
+    intro=gettext_lazy(
+        "From then on the store takes no new orders (for violations, a changed rule or no traffic: once that is decided). "
+        "What buyers have paid for is still delivered."
+    ),
+    back=lambda store: (store.name, reverse("web:store_life", args=[store.pk])),
+    panels=lambda scope, store: [
+        blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk),
+        calendar_panel(
+            queries.days_if_started(store, "choice", at=scope.at), today=scope.at.astimezone(scope.zone(store.pk)).date()
+        ),
+    ],
+)
+
+
+# --- One closing --------------------------------------------------------------------------------------------------
+
+
+def _load_closing(scope: Scope, pk: int) -> Closing | None:
+    return queries.closing_of(scope.whole.all_store_ids, pk)
+
+
+def _steps_panel(closing: Closing) -> TablePanel:
+    return TablePanel(
+        _("Steps"),
+        [
+            Column("position", "", "quantity", value=lambda view: view.row.position, phone=False),
+            Column("title", gettext_lazy("Step"), value=lambda view: said(view.step.title), link=True, hint=_step_hint, wrap=True),
+            Column("who", gettext_lazy("Who"), value=lambda view: WHO[view.step.who], phone=False),
+            Column("due", gettext_lazy("Due"), "date", value=lambda view: view.row.due_on,
+                   hint=lambda view: view.row.rule_id),
+            Column("state", gettext_lazy("State"), "state", states=CLOSING_STEP, value=lambda view: view.row.state),
+        ],
+        queries.steps_of(closing.pk),
+        row_url=lambda view: reverse("web:closing_step", args=[view.row.pk]),
+        row_class=lambda view: "text-secondary" if view.row.state == "not_needed" else "",
+    )  # fmt: skip
+
+
+def _step_hint(view: queries.StepView) -> str:
+    if view.row.state == "waiting" and view.row.not_before:
+        return _("planned for a quiet hour")
+    if view.row.state == "waiting" and view.blocked_by:
+        return _("after: %(steps)s") % {"steps": ", ".join(close_store.title(code) for code in view.blocked_by)}
+    return ""
+
+
+def _closing_panels(closing: Closing, scope: Scope) -> list[Panel]:
+    today = scope.at.astimezone(scope.zone(closing.store_id)).date()
+    panels: list[Panel] = []
+    if closing.state == "threatened":
+        panels.append(NotePanel(_("The store still sells: this closing may be averted."), tone="info"))
+    panels.append(_steps_panel(closing))
+    panels.append(calendar_panel(queries.days_of(closing, at=scope.at), today=today))
+    if closing.state in ("threatened", "running"):
+        panels.append(blockers_panel(close_store.open_now(closing, at=scope.at), closing.store_id))
+    return panels
+
+
+def _closing_actions(closing: Closing, scope: Scope) -> list[Any]:
+    denied = scope.why_not("own", closing.store_id)
+    actions: list[Any] = []
+    if closing.state in ("threatened", "running"):
+        reason = denied
+        if reason is None and closing.applied_at is not None:
+            reason = _("It was applied for: a signed application cannot be taken back.")
+        if reason is None and closing.scenario == "forced":
+            reason = _("The platform closes this store: only its ruling can end that.")
+        actions.append(
+            ActionButton(_("Withdraw"), reverse("web:closing_withdraw", args=[closing.pk]), "arrow-back-up", reason=reason,
+                         ask=_("Why does the store stay?"))
+        )  # fmt: skip
+    if closing.lifecycle.state in ("closed", "archived") and closing.lifecycle.replaced_at is None:
+        actions.append(LinkButton(_("Come back"), reverse("web:readmission_plan", args=[closing.pk]), "refresh", reason=denied))
+    return actions
+
+
+CLOSING_PAGE = DetailPage(
+    load=_load_closing,
+    store_id="store_id",
+    title=lambda closing, scope: closing.store.name,
+    pretitle=lambda closing, scope: scenario_words(closing.scenario),
+    back=(gettext_lazy("Closing"), lambda: reverse("web:closings")),
+    badges=lambda closing, scope: [
+        Badge(states.word(CLOSING, closing.state), states.tone(CLOSING, closing.state)),
+        Badge(states.word(STANDING, standing := queries.standing(closing.store_id)), states.tone(STANDING, standing)),
+    ],
+    actions=_closing_actions,
+    facts=lambda closing, scope: [
+        Fact(_("Reason"), closing.reason),
+        Fact(_("Begun"), closing.started_at, "datetime", store_id=closing.store_id),
+        Fact(_("Applied for"), closing.applied_at, "datetime", store_id=closing.store_id),
+        Fact(_("Ended"), closing.ended_at, "datetime", store_id=closing.store_id),
+        Fact(_("Store"), _("life of the store"), url=reverse("web:store_life", args=[closing.store_id])),
+    ],
+    panels=_closing_panels,
+)
+
+
+@page("own", methods=("POST",))
+def withdraw(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    closing = _load_closing(scope, pk)
+    if closing is None:
+        raise Http404
+    scope.whole.require(closing.store_id, "own")
+    return _acted(
+        request, reverse("web:closing", args=[pk]), _("Withdrawn: the store stays, its listings are back."),
+        lambda: close_store.withdraw(pk, reason=request.POST.get("reason", ""), by=scope.by, at=scope.at),
+    )  # fmt: skip
+
+
+# --- One step -----------------------------------------------------------------------------------------------------
+
+
+def _load_step(scope: Scope, pk: int) -> ClosingStep | None:
+    found = queries.step_of(scope.whole.all_store_ids, pk)
+    return found if found is not None and found.code in steps.BY_CODE else None
+
+
+def _step_form(scope: Scope, row: ClosingStep) -> type[forms.Form]:
+    """The fields a step asks for."""
+    step = steps.BY_CODE[row.code]
+    fields: dict[str, Any] = {}
+    if step.outcomes:
+        fields["outcome"] = forms.ChoiceField(
+            label=_("How it ended"), choices=[(code, said(words[1:])) for code, words in step.outcomes.items()]
+        )
+    if "amount" in step.evidence:
+        fields["amount"] = forms.DecimalField(
+            label=_("Amount that was paid, in %(currency)s") % {"currency": row.closing.store.currency},
+            max_digits=15, decimal_places=2, initial=_expected_amount(row),
+        )  # fmt: skip
+    if "reference" in step.evidence:
+        fields["reference"] = forms.CharField(label=_("The platform's number or letter"), max_length=120)
+    if step.who != "daifa" or "note" in step.evidence:
+        fields["note"] = forms.CharField(
+            label=_("In words"), max_length=1000, required="note" in step.evidence, widget=forms.Textarea(attrs={"rows": 3})
+        )
+        fields["file"] = forms.FileField(label=_("Document"), required=False, help_text=_("PDF, picture, DOCX or XLSX."))
+    return type("StepForm", (forms.Form,), fields)
+
+
+def _expected_amount(row: ClosingStep) -> Decimal | None:
+    from daifa.domain.cases.queries import deposit
+
+    if row.code == "settlement":
+        due = [money.amount for money in queries.proceeds_due(row.closing.store_id)]
+        return due[0] if len(due) == 1 else Decimal(0)
+    return deposit(row.closing.store_id).held.amount
+
+
+def _do_step(scope: Scope, row: ClosingStep, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    file = data.get("file")
+    given = Given(
+        note=data.get("note", ""), reference=data.get("reference", ""), outcome=data.get("outcome", ""),
+        amount=data.get("amount"), file=(file.name, file.read()) if file else None,
+    )  # fmt: skip
+    close_store.do_step(row.pk, given, by=by, at=at)
+    return reverse("web:closing", args=[row.closing_id])
+
+
+def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
+    step = steps.BY_CODE[row.code]
+    panels: list[Panel] = []
+    if row.state == "waiting":
+        states_now = {view.row.code: view.row.state for view in queries.steps_of(row.closing_id)}
+        if before := rules.missing_before(row.code, step.after, states_now):
+            panels.append(NotePanel(_("First: %(steps)s.") % {"steps": ", ".join(close_store.title(code) for code in before)}, tone="warning"))
+        blocked = [one for one in close_store.open_now(row.closing, at=scope.at) if one.code in step.check]
+        if blocked:
+            panels.append(blockers_panel(blocked, row.closing.store_id))
+        if step.final:
+            panels.append(NotePanel(_("This step cannot be taken back."), tone="warning"))
+        if row.not_before:
+            panels.append(NotePanel(_("It is done by itself in the next quiet hour, because buyers have open requests."), tone="info"))
+    panels.append(
+        TablePanel(
+            _("Evidence"),
+            [
+                Column("at", gettext_lazy("When"), "datetime"),
+                Column("what", gettext_lazy("What"), value=lambda one: {"done": _("done"), "undone": _("taken back"),
+                       "not_needed": _("left out"), "note": _("note")}.get(one.what, one.what)),
+                Column("note", gettext_lazy("In words"), wrap=True, hint=lambda one: one.reference),
+                Column("facts", gettext_lazy("Figures"), value=lambda one: figures(one.facts), wrap=True, phone=False),
+                Column("file_name", gettext_lazy("File"), url=lambda one: reverse("web:closing_evidence", args=[one.pk]) if one.sha256 else None),
+            ],
+            list(row.evidence.order_by("-id")),
+            empty=_("Nothing yet."),
+        )
+    )  # fmt: skip
+    return panels
+
+
+def figures(facts: Mapping[str, Any]) -> str:
+    """Counts of a step in one line; ids and long lists stay out."""
+    shown = []
+    for name, value in facts.items():
+        if name == "ids" or name == "balances":
+            continue
+        if isinstance(value, dict):
+            inner = ", ".join(
+                f"{_name_of(key)}: {item.get('count') if isinstance(item, dict) else item}" for key, item in value.items()
+            )
+            shown.append(f"{_name_of(name)} ({inner})" if inner else f"{_name_of(name)}: 0")
+        elif isinstance(value, list):
+            shown.append(f"{_name_of(name)}: {', '.join(str(one) for one in value[:12] if not isinstance(one, dict)) or len(value)}")
+        else:
+            shown.append(f"{_name_of(name)}: {value}")
+    return " · ".join(shown)
+
+
+def _name_of(key: str) -> str:
+    if key in BLOCKERS:
+        return said(BLOCKERS[key])
+    words = {
+        "open": _("open"), "listings": _("listings"), "links": _("links"), "messages": _("messages not sent"), "orders": _("orders"),
+        "told": _("told"), "not_told": _("not told"), "owed": _("owed"), "paid": _("paid"), "kept": _("kept"), "held": _("held"),
+        "returned": _("returned"), "rows": _("rows"), "erased": _("erased"), "customers": _("customers"), "stays": _("stays"),
+        "reason": _("reason"), "address": _("address"), "currency": _("currency"), "quiet": _("quiet"), "line": _("line"),
+        "busy_hours": _("busy hours"), "orders_by_30_days": _("orders in 30 days"), "sales_by_30_days": _("sales in 30 days"),
+        "expected": _("expected"), "rounds": _("rounds"), "was_on": _("was on"), "live": _("live"),
+    }  # fmt: skip
+    return words.get(key, key.replace("_", " "))
+
+
+def _step_actions(scope: Scope, row: ClosingStep) -> list[Any]:
+    step = steps.BY_CODE[row.code]
+    denied = scope.why_not("own", row.closing.store_id)
+    actions: list[Any] = []
+    if row.state == "waiting" and step.optional:
+        actions.append(ActionButton(_("Leave out"), reverse("web:closing_step_leave", args=[row.pk]), "x", reason=denied, ask=_("Why is it not needed?")))
+    if row.state != "waiting" and not step.final and row.closing.state in ("threatened", "running"):
+        actions.append(ActionButton(_("Take back"), reverse("web:closing_step_undo", args=[row.pk]), "arrow-back-up", reason=denied, ask=_("Why is it taken back?")))
+    return actions  # fmt: skip
+
+
+CLOSING_STEP_PAGE = FormPage(
+    title=lambda row, scope: said(steps.BY_CODE[row.code].title),
+    form=_step_form,
+    load=_load_step,
+    store_id="closing__store_id",
+    needs="own",
+    save=_do_step,
+    submit=gettext_lazy("Do this step"),
+    success=lambda row: _("Done, and kept as evidence.") if ClosingStep.objects.get(pk=row.pk).state == "done"
+    else _("It is planned, or a further round is open."),
+    intro=lambda row, scope: said(steps.BY_CODE[row.code].what),
+    back=lambda row: (row.closing.store.name, reverse("web:closing", args=[row.closing_id])),
+    panels=_step_panels,
+    actions=_step_actions,
+    pretitle=lambda row, scope: states.word(CLOSING_STEP, row.state),
+)  # fmt: skip
+
+
+@page("own", methods=("POST",))
+def undo(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    row = _own_step(scope, pk)
+    return _acted(
+        request, reverse("web:closing_step", args=[pk]), _("Taken back."),
+        lambda: close_store.undo_step(row.pk, note=request.POST.get("reason", ""), by=scope.by, at=scope.at),
+    )  # fmt: skip
+
+
+@page("own", methods=("POST",))
+def leave(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    row = _own_step(scope, pk)
+    return _acted(
+        request, reverse("web:closing_step", args=[pk]), _("Left out."),
+        lambda: close_store.leave_out(row.pk, note=request.POST.get("reason", ""), by=scope.by, at=scope.at),
+    )  # fmt: skip
+
+
+def _own_step(scope: Scope, pk: int) -> ClosingStep:
+    row = _load_step(scope, pk)
+    if row is None:
+        raise Http404
+    scope.whole.require(row.closing.store_id, "own")
+    return row
+
+
+@page("view", methods=("GET", "HEAD"))
+def evidence(request: HttpRequest, scope: Scope, pk: int) -> FileResponse:
+    """A file that proves a step; exports of books are for those who may see them."""
+    found = queries.evidence_of(scope.whole.all_store_ids, pk)
+    if found is None or not found.sha256:
+        raise Http404
+    store_id = found.step.closing.store_id
+    scope.whole.require(store_id, "books" if found.step.code == "export" else "view")
+    file = close_store.file_of(found.sha256)
+    if not file.is_file():
+        raise Http404
+    response = FileResponse(file.open("rb"), content_type="application/octet-stream")
+    response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.file_name)}"
+    return response
+
+
+# --- Coming back --------------------------------------------------------------------------------------------------
+
+
+class PlanForm(forms.Form):
+    cause = forms.CharField(label=gettext_lazy("What is to be healed"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+    months = forms.IntegerField(label=gettext_lazy("Months of the plan"), initial=rules.COMEBACK_MONTHS, min_value=1, max_value=24)
+
+
+def _plan(scope: Scope, closing: Closing, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    made = commands.plan_readmission(closing_id=closing.pk, by=by, at=at, **data)
+    return reverse("web:readmission", args=[made.pk])
+
+
+READMISSION_PLAN = FormPage(
+    title=lambda closing, scope: _("Come back with %(name)s") % {"name": closing.store.name},
+    form=PlanForm,
+    load=_load_closing,
+    store_id="store_id",
+    needs="own",
+    save=_plan,
+    submit=gettext_lazy("Make the plan"),
+    success=gettext_lazy("The plan stands; each step asks for its proof."),
+    intro=gettext_lazy("A store that healed its cause and proves it can come back: a new life begins, linked to the old one."),
+    initial=lambda scope, closing: {"cause": closing.reason, "months": rules.COMEBACK_MONTHS},
+    back=lambda closing: (closing.store.name, reverse("web:closing", args=[closing.pk])),
+)  # fmt: skip
+
+_COMEBACK = {step.code: step for step in steps.COMEBACK}
+
+
+def _load_readmission(scope: Scope, pk: int) -> Readmission | None:
+    return queries.readmission_of(scope.whole.all_store_ids, pk)
+
+
+def _plan_panel(found: Readmission) -> TablePanel:
+    return TablePanel(
+        _("Plan"),
+        [
+            Column("code", gettext_lazy("Step"), value=lambda row: said(_COMEBACK[row.code].title), link=True,
+                   hint=lambda row: said(_COMEBACK[row.code].what), wrap=True),
+            Column("due_on", gettext_lazy("Due"), "date"),
+            Column("proof", gettext_lazy("Proof"), wrap=True),
+            Column("done_at", gettext_lazy("Done"), "datetime", phone=False),
+        ],
+        queries.plan_of(found.pk),
+        row_url=lambda row: reverse("web:comeback_step", args=[row.pk]),
+    )  # fmt: skip
+
+
+def _readmission_actions(found: Readmission, scope: Scope) -> list[Any]:
+    denied = scope.why_not("own", found.store_id)
+    address = lambda name: reverse(f"web:{name}", args=[found.pk])  # noqa: E731
+    if found.state in ("planned", "refused"):
+        return [
+            ActionButton(_("Apply"), address("readmission_apply"), "send", "primary", reason=denied, ask=_("What was healed?")),
+            ActionButton(_("Give up"), address("readmission_give_up"), "x", reason=denied, ask=_("Why?")),
+        ]
+    if found.state == "applied":
+        return [
+            ActionButton(_("Admitted"), address("readmission_answer"), "check", "primary", reason=denied,
+                         ask=_("What did the platform say?"), fields={"admitted": "yes"}),
+            ActionButton(_("Refused"), address("readmission_answer"), "x", reason=denied, ask=_("What did the platform say?")),
+        ]  # fmt: skip
+    return []
+
+
+READMISSION_PAGE = DetailPage(
+    load=_load_readmission,
+    store_id="store_id",
+    title=lambda found, scope: found.store.name,
+    pretitle=lambda found, scope: _("Coming back"),
+    back=(gettext_lazy("Closing"), lambda: reverse("web:closings")),
+    badges=lambda found, scope: [Badge(states.word(READMISSION, found.state), states.tone(READMISSION, found.state))],
+    actions=_readmission_actions,
+    facts=lambda found, scope: [
+        Fact(_("Cause"), found.cause),
+        Fact(_("Healed"), found.healed),
+        Fact(_("The platform's answer"), found.answer),
+        Fact(_("Months of the plan"), found.months, "quantity"),
+        Fact(_("Former closing"), scenario_words(found.closing.scenario), url=reverse("web:closing", args=[found.closing_id])),
+    ],
+    panels=lambda found, scope: [_plan_panel(found)],
+    timeline=lambda found, scope: [
+        Event(row.done_at, said(_COMEBACK[row.code].title), by=row.done_by, detail=row.proof, icon="circle-check", tone="success")
+        for row in reversed(queries.plan_of(found.pk))
+        if row.done_at
+    ],
+)  # fmt: skip
+
+
+class ProofForm(forms.Form):
+    proof = forms.CharField(label=gettext_lazy("What proves it"), max_length=1000, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+def _load_comeback(scope: Scope, pk: int) -> ComebackStep | None:
+    return (
+        ComebackStep.objects.filter(pk=pk, readmission__store_id__in=scope.whole.all_store_ids)
+        .select_related("readmission__store")
+        .first()
+    )
+
+
+def _prove(scope: Scope, row: ComebackStep, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    commands.prove_comeback_step(step_id=row.pk, proof=data["proof"], by=by, at=at)
+    return reverse("web:readmission", args=[row.readmission_id])
+
+
+COMEBACK_STEP = FormPage(
+    title=lambda row, scope: said(_COMEBACK[row.code].title),
+    form=ProofForm,
+    load=_load_comeback,
+    store_id="readmission__store_id",
+    needs="own",
+    initial=lambda scope, row: {"proof": row.proof},
+    save=_prove,
+    success=gettext_lazy("Proved."),
+    intro=lambda row, scope: said(_COMEBACK[row.code].what),
+    back=lambda row: (row.readmission.store.name, reverse("web:readmission", args=[row.readmission_id])),
+)
+
+
+def _readmission(scope: Scope, pk: int) -> Readmission:
+    found = _load_readmission(scope, pk)
+    if found is None:
+        raise Http404
+    scope.whole.require(found.store_id, "own")
+    return found
+
+
+@page("own", methods=("POST",))
+def apply_back(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    _readmission(scope, pk)
+    return _acted(
+        request, reverse("web:readmission", args=[pk]), _("Applied for."),
+        lambda: commands.apply_for_readmission(readmission_id=pk, healed=request.POST.get("reason", ""), by=scope.by, at=scope.at),
+    )  # fmt: skip
+
+
+@page("own", methods=("POST",))
+def answer_back(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    _readmission(scope, pk)
+    return _acted(
+        request, reverse("web:readmission", args=[pk]), _("Written down."),
+        lambda: close_store.readmit(
+            readmission_id=pk, admitted=request.POST.get("admitted") == "yes", answer=request.POST.get("reason", ""),
+            by=scope.by, at=scope.at,
+        ),
+    )  # fmt: skip
+
+
+@page("own", methods=("POST",))
+def give_up_back(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    _readmission(scope, pk)
+    return _acted(
+        request, reverse("web:readmission", args=[pk]), _("Given up."),
+        lambda: commands.give_up_readmission(readmission_id=pk, reason=request.POST.get("reason", ""), by=scope.by, at=scope.at),
+    )  # fmt: skip
+
+
+# --- The public page, switched on by the owner --------------------------------------------------------------------
+
+
+class StatusForm(forms.Form):
+    is_on = forms.BooleanField(label=gettext_lazy("Anybody may see it"), required=False)
+    slug = forms.SlugField(
+        label=gettext_lazy("Address"), max_length=60, required=False,
+        help_text=gettext_lazy("Small letters, digits, hyphens. Left empty it gets an address nobody can guess."),
+    )  # fmt: skip
+    contact = forms.CharField(
+        label=gettext_lazy("Where buyers turn to"), max_length=160, required=False,
+        help_text=gettext_lazy("A shop address or a service page. It is public: no person's name or number."),
+    )  # fmt: skip
+
+
+def _status_initial(scope: Scope, store: Store) -> dict[str, Any]:
+    found = queries.status_page(store.pk) or StatusPage(slug="", is_on=False, contact=store.reply_to)
+    return {"is_on": found.is_on, "slug": found.slug, "contact": found.contact}
+
+
+def _save_status(scope: Scope, store: Store, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    commands.set_status_page(store_id=store.pk, by=by, at=at, **data)
+    return reverse("web:store_life", args=[store.pk])
+
+
+STATUS_EDIT = FormPage(
+    title=lambda store, scope: _("Public status page of %(name)s") % {"name": store.name},
+    form=StatusForm,
+    load=_load_store,
+    store_id="id",
+    needs="own",
+    initial=_status_initial,
+    save=_save_status,
+    success=gettext_lazy("Saved."),
+    back=lambda store: (store.name, reverse("web:store_life", args=[store.pk])),
+)
+
+urlpatterns = [
+    path("closings/", CLOSINGS.view, name="closings"),
+    path("closings/<int:pk>/", CLOSING_PAGE.view, name="closing"),
+    path("closings/<int:pk>/withdraw/", withdraw, name="closing_withdraw"),
+    path("closings/<int:pk>/come-back/", READMISSION_PLAN.view, name="readmission_plan"),
+    path("closings/steps/<int:pk>/", CLOSING_STEP_PAGE.view, name="closing_step"),
+    path("closings/steps/<int:pk>/undo/", undo, name="closing_step_undo"),
+    path("closings/steps/<int:pk>/leave-out/", leave, name="closing_step_leave"),
+    path("closings/evidence/<int:pk>/", evidence, name="closing_evidence"),
+    path("closings/back/<int:pk>/", READMISSION_PAGE.view, name="readmission"),
+    path("closings/back/<int:pk>/apply/", apply_back, name="readmission_apply"),
+    path("closings/back/<int:pk>/answer/", answer_back, name="readmission_answer"),
+    path("closings/back/<int:pk>/give-up/", give_up_back, name="readmission_give_up"),
+    path("closings/back/steps/<int:pk>/", COMEBACK_STEP.view, name="comeback_step"),
+    path("stores/<int:pk>/life/", STORE_LIFE.view, name="store_life"),
+    path("stores/<int:pk>/life/open/", open_store, name="store_open"),
+    path("stores/<int:pk>/life/standing/", STANDING_EDIT.view, name="standing_edit"),
+    path("stores/<int:pk>/life/close/", CLOSING_START.view, name="closing_start"),
+    path("stores/<int:pk>/life/status/", STATUS_EDIT.view, name="status_edit"),
+]

@@ -1,0 +1,190 @@
+"""The pages of closing, the public status, and the platform's page: what they show, do and refuse."""
+
+import json
+import re
+from datetime import date
+
+import pytest
+from django.urls import reverse
+
+from daifa.domain.catalog.models import ListingVariant
+from daifa.domain.closing import commands, queries
+from daifa.domain.closing.models import Closing, ClosingStep, PlatformCase, Readmission
+from daifa.domain.people.models import User
+from daifa.domain.stores.models import StoreAccess
+from daifa.flows import close_store
+from tests.closing_shop import BY, open_story
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "files"
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+
+
+@pytest.fixture
+def story():
+    return open_story(["1001"])
+
+
+@pytest.fixture
+def root():
+    return User.objects.create_superuser("root")
+
+
+def text(response) -> str:
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+def test_life_start_steps_and_withdrawal(story, root, as_):
+    client = as_(root)
+    store = story.store
+    page = text(client.get("/closings/"))
+    assert store.name in page and "open" in page and "normal" in page
+    life = text(client.get(f"/stores/{store.pk}/life/"))
+    assert "proceeds not settled with the channel" in life and "xhs-close-notice" in life and "daifa&#x27;s own assumption" in life
+
+    address = f"/stores/{store.pk}/life/close/"
+    soon = client.post(address, {"scenario": "choice", "reason": "Change", "wished_on": "2026-11-25", "most_rounds": 1})
+    assert soon.status_code == 422 and "30 days of public notice" in text(soon)
+    client.post(address, {"scenario": "choice", "reason": "Change of plan", "most_rounds": 1})
+    closing = Closing.objects.get()
+    page = text(client.get(f"/closings/{closing.pk}/"))
+    for words in ("What is still open", "Calendar", "Listings down", "xhs-close-deposit", "winding up", "Change of plan"):
+        assert words in page, words
+    again = client.post(address, {"scenario": "choice", "reason": "again", "most_rounds": 1})
+    assert again.status_code == 422 and "has been going on since" in text(again)
+
+    def step(code):
+        return ClosingStep.objects.get(closing=closing, code=code)
+
+    late = step("application")
+    blocked = text(client.get(f"/closings/steps/{late.pk}/"))
+    assert "First: " in blocked and "This step cannot be taken back." in blocked
+    refused = client.post(f"/closings/steps/{late.pk}/", {"note": "x", "reference": "y"})
+    assert refused.status_code == 422 and "First: " in text(refused)
+    down = step("listings_down")
+    ListingVariant.objects.create(store=store, sku="A", title="A", state="live", created_at=story.at)
+    assert client.post(f"/closings/steps/{down.pk}/").status_code == 302
+    assert step("listings_down").state == "done"
+    shown = text(client.get(f"/closings/steps/{down.pk}/"))
+    assert "listings: 1" in shown and "Take back" in shown
+    client.post(f"/closings/steps/{down.pk}/undo/", {"reason": "one more day"})
+    assert step("listings_down").state == "waiting"
+    client.post(f"/closings/{closing.pk}/withdraw/", {"reason": "we stay"})
+    closing.refresh_from_db()
+    assert closing.state == "withdrawn" and queries.lifecycle(store.pk) == "open"
+
+
+def test_only_an_owner_closes_and_operators_look(story, as_):
+    operator = User.objects.create_user("operator")
+    StoreAccess.objects.create(user=operator, store=story.store, role="operator")
+    closing = close_store.start(store_id=story.store.pk, scenario="choice", reason="r", by=BY, at=story.at)
+    client = as_(operator)
+    assert client.get(f"/closings/{closing.pk}/").status_code == 200
+    row = closing.steps.get(code="listings_down")
+    assert client.post(f"/closings/steps/{row.pk}/").status_code == 403
+    assert client.post(f"/closings/{closing.pk}/withdraw/", {"reason": "x"}).status_code == 403
+    assert client.post(f"/stores/{story.store.pk}/life/status/", {"is_on": "on"}).status_code == 403
+
+
+def test_a_document_is_kept_checked_and_given_back(story, root, as_):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    closing = close_store.start(store_id=story.store.pk, scenario="forced", reason="letter", by=BY, at=story.at)
+    client = as_(root)
+    address = f"/closings/steps/{closing.steps.get(code='appeal').pk}/"
+    wrong = client.post(address, {"note": "proof", "reference": "A-1", "file": SimpleUploadedFile("proof.pdf", b"no paper")})
+    assert wrong.status_code == 422 and "none of the kinds kept here" in text(wrong)
+    right = SimpleUploadedFile("proof.pdf", b"%PDF-1.4 paper")
+    assert client.post(address, {"note": "proof", "reference": "A-1", "file": right}).status_code == 302
+    kept = closing.steps.get(code="appeal").evidence.get()
+    given = client.get(f"/closings/evidence/{kept.pk}/")
+    assert b"".join(given.streaming_content) == b"%PDF-1.4 paper"
+    ruling = closing.steps.get(code="ruling")
+    assert "reversed: the store stays" in text(client.get(f"/closings/steps/{ruling.pk}/"))
+    assert "撤销，继续营业" in text(as_(root, "zh-hans").get(f"/closings/steps/{ruling.pk}/"))
+
+
+def test_the_public_status_page_badge_and_json(story, root, as_, client):
+    store = story.store
+    assert client.get("/status/example-gifts/").status_code == 404
+    owner = as_(root)
+    bad = owner.post(f"/stores/{store.pk}/life/status/", {"is_on": "on", "slug": "a_b", "contact": ""})
+    assert bad.status_code == 422 and "small letters" in text(bad)
+    owner.post(f"/stores/{store.pk}/life/status/", {"is_on": "on", "slug": "example-gifts", "contact": "service@shop.invalid"})
+    client.logout()
+    page = client.get("/status/example-gifts/")
+    assert page.status_code == 200 and "The store is open." in text(page)
+    assert page["Cache-Control"] == "public, max-age=300" and not page.cookies and "Cookie" not in page.get("Vary", "")
+    assert client.get("/status/example-gifts/", headers={"if-none-match": page["ETag"]}).status_code == 304
+    assert "店铺正常营业" in text(client.get("/status/example-gifts/?lang=zh"))
+
+    close_store.start(store_id=store.pk, scenario="choice", reason="Anna Wood's plan", by=BY, at=story.at)
+    told = json.loads(client.get("/status/example-gifts.json").content)
+    assert (told["status"], told["takes_orders"], told["words"]["zh"]) == ("closing", False, "即将关闭")
+    assert date.fromisoformat(told["closes_on"]) > date.fromisoformat(told["notice_ends"]) > date(2026, 3, 8)
+    assert told["sentences"]["zh"] and told["sentences"]["en"][0].startswith("The store is closing")
+    badge = client.get("/status/example-gifts/badge.svg?lang=zh")
+    assert badge["Content-Type"].startswith("image/svg+xml") and "即将关闭" in badge.content.decode()
+    shown = text(client.get("/status/example-gifts/"))
+    assert "It closes on" in shown and "service@shop.invalid" in shown
+    for secret in ("Anna Wood", "1001", "84.00", "anna1001"):
+        assert secret not in shown + json.dumps(told)
+
+    commands.set_standing(store_id=store.pk, to="frozen", reason="ruling", by=BY, at=story.at)
+    assert json.loads(client.get("/status/example-gifts.json").content)["status"] == "closing"
+    commands.set_status_page(store_id=store.pk, is_on=False, by=BY, at=story.at)
+    assert client.get("/status/example-gifts.json").status_code == 404
+
+
+def test_an_address_nobody_can_guess_and_a_limited_store(story, client):
+    page = commands.set_status_page(store_id=story.store.pk, is_on=True, by=BY, at=story.at)
+    assert re.fullmatch(r"[0-9a-f]{20}", page.slug)
+    commands.set_standing(store_id=story.store.pk, to="restricted", reason="points", by=BY, at=story.at)
+    assert "limited" in text(client.get(reverse("status_page", args=[page.slug])))
+
+
+def test_coming_back_on_its_pages(story, root, as_):
+    from daifa.domain.closing.models import Lifecycle
+
+    closing = close_store.start(store_id=story.store.pk, scenario="choice", reason="r", by=BY, at=story.at)
+    client = as_(root)
+    too_early = client.post(f"/closings/{closing.pk}/come-back/", {"cause": "c", "months": 4})
+    assert too_early.status_code == 422 and "has not ended" in text(too_early)
+    Lifecycle.objects.filter(store=story.store).update(state="archived")  # the way there is the journeys' business
+    client.post(f"/closings/{closing.pk}/come-back/", {"cause": "words in notes", "months": 4})
+    plan = Readmission.objects.get()
+    assert "Cause named" in text(client.get(f"/closings/back/{plan.pk}/"))
+    client.post(f"/closings/back/{plan.pk}/apply/", {"reason": "all"}, follow=True)
+    plan.refresh_from_db()
+    assert plan.state == "planned"
+    for step in queries.plan_of(plan.pk):
+        client.post(f"/closings/back/steps/{step.pk}/", {"proof": "document"})
+    client.post(f"/closings/back/{plan.pk}/apply/", {"reason": "all notes are gone"})
+    client.post(f"/closings/back/{plan.pk}/answer/", {"reason": "welcome", "admitted": "yes"})
+    assert queries.lifecycle(story.store.pk) == "preparing"
+    client.post(f"/stores/{story.store.pk}/life/open/")
+    assert queries.lifecycle(story.store.pk) == "open"
+
+
+def test_the_platforms_page_is_there_only_where_it_is_switched_on(story, root, as_, settings):
+    client = as_(root)
+    assert client.get("/platform/").status_code == 404
+    settings.DAIFA_PLATFORM_SIDE = True
+    owner = User.objects.create_user("owner")
+    StoreAccess.objects.create(user=owner, store=story.store, role="owner")
+    assert as_(owner).get("/platform/").status_code == 404
+    client = as_(root)
+    assert "stand-in for training" in text(client.get("/platform/"))
+    client.post("/platform/new/", {"store": story.store.pk, "kind": "violation", "reason": "31 notes", "most_appeals": 1})
+    case = PlatformCase.objects.get()
+    assert queries.running_closing(story.store.pk).scenario == "forced"
+    client.post(f"/platform/{case.pk}/do/", {"what": "appeal", "reason": "corrected"})
+    client.post(f"/platform/{case.pk}/do/", {"what": "reversed", "reason": "proved"})
+    case.refresh_from_db()
+    assert case.state == "dropped" and queries.running_closing(story.store.pk) is None
+    page = text(client.get("/platform/"))
+    assert "reversed" in page and "proved" in page
