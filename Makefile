@@ -8,11 +8,12 @@ unexport PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run venv venv-test test check bench lock messages fmt clean
+.PHONY: help run ocr venv venv-test test check bench lock messages fmt clean
 
 help:
 	@echo "make run    start the shop (database, web, worker) and print its address"
 	@echo "make test   install the test extras and run every check and test"
+	@echo "make ocr    let photos of parcels be read (some 300 MB)"
 	@echo "make bench  run the benchmarks"
 	@echo "make fmt    format and sort imports;  make lock  pin the dependencies anew"
 
@@ -45,6 +46,9 @@ bench: venv-test
 	$(BIN)/python -m bench $(ARGS)
 
 # .po → .mo with Babel, so that no gettext binary is needed; only catalogues older than their source are written.
+ocr: venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-ocr.lock
+
 messages: $(VENV)/.core
 	@$(BIN)/python -m daifa.lib.catalogues daifa/locale
 
@@ -57,6 +61,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet pyproject.to
 lock:
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra test -c requirements.lock -o requirements-test.lock
+	$(LOCK) --extra ocr -c requirements-test.lock -o requirements-ocr.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -91,7 +91,7 @@ def why_not() -> str:
 
     if find_spec("rapidocr") and find_spec("onnxruntime"):
         return ""
-    return _("Photos cannot be read here: the extra “ocr” is not installed. Install daifa with it: pip install 'daifa[ocr]'.")
+    return _("Photos cannot be read here: the extra “ocr” is not installed. Run “make ocr”, or install daifa[ocr].")
 
 
 @cache

@@ -23,6 +23,7 @@ from daifa.domain.compliance.signals import (
     WITHOUT_ORDERS,
     affiliate_answers,
 )
+from daifa.domain.shipping.rules import terms
 from daifa.domain.sourcing.queries import supplier_with_id
 from daifa.flows import find_risks
 from daifa.flows.check_parcels import read_issued_numbers
@@ -77,10 +78,12 @@ def _seen(row: dict[str, Any]) -> str:
     """What was seen; traces in the reader's words: "a card: 拼多多"."""
     if row["thing_kind"] not in ("parcel_check", "aftersale_case", "complaint"):
         return row["seen"]
-    found = []
+    found, platforms = [], {one.platform for one in terms()}
     for trace in row["seen"].split(", "):
         kind, _space, rest = trace.partition(" ")
-        found.append(f"{TRACES[kind]}: {rest.rpartition(' ')[2]}" if kind in TRACES and rest else trace)
+        platform, _space, term = rest.partition(" ")
+        word = term if platform in platforms else rest
+        found.append(f"{TRACES[kind]}: {word}" if kind in TRACES and word else trace)
     return ", ".join(found)
 
 
