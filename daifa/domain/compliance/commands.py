@@ -7,6 +7,7 @@ with what is open. `rules.due_at` says the same for one; a test compares both on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE
 from daifa.domain.compliance import rules
+from daifa.domain.compliance.health_rules import in_market
 from daifa.domain.compliance.models import DispatchMode
 from daifa.domain.policy import queries as policy
 from daifa.lib import bulk
@@ -45,17 +47,24 @@ class Reckoned:
 
 
 @transaction.atomic
-def reckon_clocks(*, at: datetime, stores: Sequence[int] | None = None) -> Reckoned:
-    """Reckon the clocks of everything open in these stores (all), as of `at`. One hand at a time."""
+def reckon_clocks(
+    *, at: datetime, stores: Sequence[int] | None = None, orders: Sequence[int] | None = None
+) -> Reckoned:
+    """Reckon the clocks of everything open in these stores (all), as of `at`; or those of some orders only.
+
+    One hand at a time.
+    """
     bulk.execute("SELECT pg_advisory_xact_lock(hashtext('reckon_clocks'))")
+    if orders is not None:
+        of_orders = bulk.fetch("SELECT DISTINCT store_id FROM orders_order WHERE id = ANY(%s::bigint[])", (list(orders),))
+        stores = [row[0] for row in of_orders]
     for setting in ("work_mem = '64MB'", "jit = off"):
         bulk.execute(f"SET LOCAL {setting}")
     asked = _stores(stores)
     if not asked:
         return Reckoned()
-    lay_out(asked, at=at)
-    scope = [store.id for store in asked]
-    new, changed, gone = _keep(scope)
+    lay_out(asked, at=at, orders=orders)
+    new, changed, gone = _keep([store.id for store in asked], orders)
     clocks = bulk.fetch("SELECT count(*) FROM clock_now")[0][0]
     for table in _TABLES:
         bulk.execute(f"DROP TABLE {table}")
@@ -98,7 +107,7 @@ def store_lines(store: Any, *, at: datetime) -> list[rules.ClockLine]:
     ]
     if not DispatchMode.objects.filter(store_id=store.id, variant=None).exists():
         modes.append(("unknown", None))
-    book = policy.rules(channel, on=day, store_id=store.id)
+    book = in_market(policy.rules(channel, on=day, store_id=store.id), store.country)
     found = rules.lines_of(book, modes, country=store.country, currency=store.currency)
     if store.kind in LAW_ONLY:
         for law, countries in rules.LAW_COUNTRIES.items():
@@ -128,10 +137,10 @@ def lay_out(asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | No
     _working_days(at)
     bulk.execute(_NOW_TABLE)
     bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
-    zones = {"at": at, "no_scan": list(NO_SCAN), "before": rules.SAME_DAY_BEFORE}
-    bulk.execute(_FIRST_ROUND, zones)
-    bulk.execute(_cases_sql(), zones)
-    bulk.execute(_SECOND_ROUND, zones)
+    before = rules.SAME_DAY_BEFORE
+    bulk.execute(_FIRST_ROUND, {"before": before})
+    bulk.execute(_cases_sql(), {"before": before, "orders": None if orders is None else list(orders)})
+    bulk.execute(_SECOND_ROUND, {"at": at, "before": before})
 
 
 _TABLES = ("clock_now", "clock_line", "clock_store", "clock_extension", "clock_order", "clock_parcel", "clock_day", "clock_at")
@@ -203,6 +212,20 @@ def _penalty(penalty: rules.Penalty | None) -> tuple[Any, ...]:
 
 def _open_orders(scope: Sequence[int], orders: Sequence[int] | None) -> None:
     """`clock_order`: every order that has not ended, with the way it ships and what a percentage is taken of."""
+    given = None if orders is None else list(orders)
+    _orders(
+        scope,
+        "o.status NOT IN ('delivered', 'closed', 'cancelled') AND (%s::bigint[] IS NULL OR o.id = ANY(%s::bigint[]))",
+        (given, given),
+    )
+
+
+def _orders_since(store_id: int, since: datetime) -> None:
+    """`clock_order` with every order placed since, ended or not: for the metrics."""
+    _orders([store_id], "o.placed_at > %s AND NOT o.is_history AND o.units > 0", (since,))
+
+
+def _orders(scope: Sequence[int], which: str, params: Sequence[Any]) -> None:
     by_variant = bulk.fetch(
         "SELECT EXISTS (SELECT FROM compliance_dispatchmode WHERE variant_id IS NOT NULL AND store_id = ANY(%s::bigint[]))",
         (list(scope),),
@@ -236,9 +259,8 @@ def _open_orders(scope: Sequence[int], orders: Sequence[int] | None) -> None:
                    concat_ws(',', CASE WHEN o.paid_at IS NULL THEN 'no_payment_time' END,
                                   CASE WHEN {several} THEN 'several_modes' END) AS why
             FROM orders_order o JOIN clock_store s ON s.store_id = o.store_id{join}
-            WHERE o.store_id = ANY(%s::bigint[]) AND o.status NOT IN ('delivered', 'closed', 'cancelled')
-              AND (%s::bigint[] IS NULL OR o.id = ANY(%s::bigint[]))""",
-        (list(scope), None if orders is None else list(orders), None if orders is None else list(orders)),
+            WHERE o.store_id = ANY(%s::bigint[]) AND {which}""",
+        (list(scope), *params),
     )
     bulk.execute("ANALYZE clock_order (id, store_id, mode)")
 
@@ -394,6 +416,17 @@ _SECOND_ROUND = (
 )
 
 
+# The time for dispatch of every order laid out, whatever became of it since.
+_DUE_OF_ALL = (
+    """WITH running AS (
+    SELECT o.store_id, o.id AS order_id, 'order' AS thing_kind, o.id AS thing, o.mode,
+           ARRAY['dispatch', 'ship_by', 'carrier_scan'] AS kinds, '' AS zone, '' AS zone_why, o.started_at,
+           o.started_at AS since, o.amount, o.currency, o.country, o.why, o.zone AS clock, o.ship_by_at AS fixed_at
+    FROM clock_order o)"""
+    + _CLOCKS.format(extended="EXISTS (SELECT FROM clock_extension)")
+)
+
+
 def _cases_sql() -> str:
     """Aftersale cases that wait for us; a return's clock starts where the case reached its state."""
     return (
@@ -416,12 +449,13 @@ def _cases_sql() -> str:
     LEFT JOIN LATERAL (SELECT sum(round(g.amount * l.quantity / nullif(g.quantity, 0), 4)) AS amount
                        FROM aftersales_aftersaleline l JOIN orders_orderline g ON g.id = l.order_line_id
                        WHERE l.case_id = c.id) AS m ON true
-    WHERE c.state IN ('requested', 'in_transit', 'received') AND c.store_id IN (SELECT store_id FROM clock_store))"""
+    WHERE c.state IN ('requested', 'in_transit', 'received') AND c.store_id IN (SELECT store_id FROM clock_store)
+      AND (%(orders)s::bigint[] IS NULL OR c.order_id = ANY(%(orders)s::bigint[])))"""
         + _CLOCKS.format(extended="false")
     )
 
 
-def _keep(scope: Sequence[int]) -> tuple[int, int, int]:
+def _keep(scope: Sequence[int], orders: Sequence[int] | None) -> tuple[int, int, int]:
     """Make the stored clocks of these stores equal to `clock_now`; (new, changed, gone)."""
     bulk.execute("CREATE UNIQUE INDEX ON clock_now (order_id, thing_kind, thing, rule)")
     bulk.execute("ANALYZE clock_now (order_id, thing, rule)")
@@ -429,9 +463,10 @@ def _keep(scope: Sequence[int]) -> tuple[int, int, int]:
     bulk.execute("SET LOCAL enable_nestloop = off")
     gone = bulk.execute(
         """DELETE FROM compliance_clock c WHERE c.store_id = ANY(%s::bigint[])
+           AND (%s::bigint[] IS NULL OR c.order_id = ANY(%s::bigint[]))
            AND NOT EXISTS (SELECT FROM clock_now n WHERE n.order_id = c.order_id AND n.thing_kind = c.thing_kind
                                                      AND n.thing = c.thing AND n.rule = c.rule)""",
-        (list(scope),),
+        (list(scope), *[None if orders is None else list(orders)] * 2),
     )
     changed = bulk.execute(
         """UPDATE compliance_clock c
@@ -453,6 +488,118 @@ def _keep(scope: Sequence[int]) -> tuple[int, int, int]:
     )
     bulk.execute("SET LOCAL enable_nestloop = on")
     return new, changed, gone
+
+
+# --- Findings -----------------------------------------------------------------------------------------------------------
+
+FOUND_DAYS = 60
+"""Parcels announced within so many days are looked at."""
+
+
+@transaction.atomic
+def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> dict[str, int]:
+    """Note what is wrong with parcels (kinds: rules.FINDINGS), end what is so no longer. Returns new ones by kind.
+
+    A number is reused where its parcels go to different addresses; several orders of one buyer in a box are none.
+    Another destination is only said where both places name a province that is known.
+    """
+    bulk.execute("SELECT pg_advisory_xact_lock(hashtext('find_parcel_faults'))")
+    asked = _stores(stores)
+    scope = [store.id for store in asked]
+    since = at - timedelta(days=FOUND_DAYS)
+    given = {"stores": scope, "at": at, "since": since, "no_scan": list(NO_SCAN), "hours": NO_SCAN_HOURS}
+    found: list[tuple[str, int, str]] = []  # kind, parcel, further params as json
+    for kind, query in _FAULTS.items():
+        found += [(kind, row[0], "{}") for row in bulk.fetch(query, {k: v for k, v in given.items() if f"%({k})" in query})]
+    found += _elsewhere(scope, since)
+    penalties = {}
+    for store in asked:
+        book = {rule.id: rule for rule in policy.rules(channel_of(store.channel), on=at.date(), store_id=store.id)}
+        penalty = rules.penalty_for("bad_tracking", 48, book)
+        if penalty is not None:
+            penalties[store.id] = _penalty(rules.in_currency(penalty, store.currency)[0])
+    bulk.execute(
+        """UPDATE compliance_finding f SET gone_at = %s
+           WHERE f.gone_at IS NULL AND f.store_id = ANY(%s::bigint[])
+             AND NOT EXISTS (SELECT FROM unnest(%s::text[], %s::bigint[]) AS n (kind, parcel)
+                             WHERE n.kind = f.kind AND n.parcel = f.parcel_id)""",
+        (at, scope, [row[0] for row in found], [row[1] for row in found]),
+    )
+    rows = bulk.fetch(
+        """INSERT INTO compliance_finding (store_id, order_id, parcel_id, kind, params, stake, currency, found_at)
+           SELECT p.store_id, p.order_id, p.id, n.kind,
+                  jsonb_build_object('number', p.number, 'order', o.number) || n.params::jsonb,
+                  CASE WHEN t.percent IS NULL THEN NULL WHEN o.total_amount - o.refunded_amount <= t.least THEN 0
+                       ELSE round(least(greatest((o.total_amount - o.refunded_amount) * t.percent / 100, t.floor), t.cap)
+                                  / t.step) * t.step END,
+                  o.currency, %s
+           FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS n (kind, parcel, params)
+           JOIN shipping_parcel p ON p.id = n.parcel JOIN orders_order o ON o.id = p.order_id
+           LEFT JOIN unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
+                     AS t (store_id, percent, floor, cap, step, least) ON t.store_id = p.store_id
+           ON CONFLICT (kind, parcel_id) WHERE gone_at IS NULL DO NOTHING RETURNING kind""",
+        (
+            at, [row[0] for row in found], [row[1] for row in found], [row[2] for row in found], list(penalties),
+            *([one[i] for one in penalties.values()] for i in range(5)),
+        ),
+    )  # fmt: skip
+    counts: dict[str, int] = {}
+    for (kind,) in rows:
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+_FAULTS = {
+    # Only where a platform counts it: an own site may well sell without tracking.
+    "parcel_without_scan": """
+        SELECT p.id FROM shipping_parcel p JOIN stores_store s ON s.id = p.store_id AND s.kind = 'marketplace'
+        WHERE p.store_id = ANY(%(stores)s::bigint[]) AND p.announced_at >= %(since)s AND p.delivered_at IS NULL
+          AND p.state NOT IN ('cancelled', 'lost', 'returned_to_sender')
+          AND p.announced_at <= %(at)s - make_interval(hours => coalesce(
+              (SELECT (extract(epoch FROM min(c.due_at - c.started_at)) / 3600)::int FROM compliance_clock c
+               WHERE c.order_id = p.order_id AND c.thing_kind = 'parcel' AND c.thing = p.id AND c.kind = 'pickup'),
+              %(hours)s))
+          AND NOT EXISTS (SELECT FROM shipping_trackingevent e WHERE e.parcel_id = p.id AND e.status <> ALL(%(no_scan)s::text[]))""",
+    "number_reused": """
+        SELECT p.id FROM shipping_parcel p
+        WHERE p.store_id = ANY(%(stores)s::bigint[]) AND p.announced_at >= %(since)s AND p.is_shared_number
+          AND p.state <> 'cancelled'
+          AND EXISTS (
+              SELECT FROM shipping_parcel q
+              JOIN orders_order oq ON oq.id = q.order_id JOIN orders_order op ON op.id = p.order_id
+              LEFT JOIN orders_addressversion aq ON aq.order_id = oq.id AND aq.version = oq.address_version
+              LEFT JOIN orders_addressversion ap ON ap.order_id = op.id AND ap.version = op.address_version
+              WHERE q.number = p.number AND q.id <> p.id AND q.state <> 'cancelled' AND q.order_id <> p.order_id
+                AND aq.digest IS DISTINCT FROM ap.digest)""",
+    "pickup_before_payment": """
+        SELECT p.id FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+        WHERE p.store_id = ANY(%(stores)s::bigint[]) AND p.announced_at >= %(since)s AND p.state <> 'cancelled'
+          AND o.paid_at IS NOT NULL
+          AND (p.handed_over_at < o.paid_at
+               OR EXISTS (SELECT FROM shipping_trackingevent e
+                          WHERE e.parcel_id = p.id AND e.at < o.paid_at AND e.status <> ALL(%(no_scan)s::text[])))""",
+}  # fmt: skip
+
+
+def _elsewhere(scope: Sequence[int], since: datetime) -> list[tuple[str, int, str]]:
+    """Parcels delivered in another province than the order goes to."""
+    found = []
+    judged: dict[tuple[str, str], tuple[str, str]] = {}
+    for parcel, place, there in bulk.fetch(
+        """SELECT p.id, e.place, a.region
+           FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+           JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version AND a.region <> ''
+           JOIN shipping_trackingevent e ON e.parcel_id = p.id AND e.status = 'delivered' AND e.place <> ''
+           WHERE p.store_id = ANY(%s::bigint[]) AND p.announced_at >= %s AND p.delivered_at IS NOT NULL
+           ORDER BY p.id, e.at""",
+        (list(scope), since),
+    ):
+        if (place, there) not in judged:
+            judged[place, there] = rules.region(place), rules.region(there)
+        here, wanted = judged[place, there]
+        if here and wanted and here != wanted:
+            found.append(("other_destination", parcel, json.dumps({"place": here, "region": wanted}, ensure_ascii=False)))
+    return list({row[1]: row for row in found}.values())
 
 
 # --- How a store ships --------------------------------------------------------------------------------------------------

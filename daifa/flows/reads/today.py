@@ -59,6 +59,10 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Mail cannot be sent: the server does not take it (%(code)s)"),
         N_("Check the mail settings. What waits is sent by itself once the server takes it."),
     ),
+    "messages_held_back": (
+        N_("Messages to buyers were held back: the copy this one was restored from may have sent them"),
+        N_("Look at the sent mail; let those go that never went out, and leave the others."),
+    ),
     "purchases_unknown_here": (
         N_("A supplier has %(count)s purchases of ours that this copy does not know"),
         N_("They were placed after the backup was taken. Compare them with the orders before anything is placed again."),
@@ -211,6 +215,8 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
 
     `shared` adds what belongs to no single store: ask it only for people who may see all of them.
     """
+    from daifa.flows.reads.clocks import clock_todos  # which makes Todos, too
+
     todos = []
     for task in open_tasks_of(scope, also_shared=shared, limit=limit):
         sentence, advice = task_words(task.kind, task.params)
@@ -234,6 +240,7 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
     todos += _refused_rows(scope, shared)
     todos += _overdue_purchases(scope, at)
     todos += _late_parcels(scope, at)
+    todos += clock_todos(scope, at)
     todos += _cases(scope, at)
     if shared:
         todos += _parked()

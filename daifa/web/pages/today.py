@@ -40,7 +40,8 @@ SHOWN = 3  # of one kind in one store, before the rest is folded away
 NOT_DISMISSED = ("run_unknown", "purchase_unknown", "message_unknown", "quarantined", "purchases_unknown_here")
 ICONS = {
     "held": "player-pause", "run_to_send": "download", "rows_refused": "file-import", "purchases_overdue": "hourglass",
-    "parcels_late": "clock", "parcel_lost": "alert-triangle", "parked": "refresh", "run_unknown": "question-mark",
+    "parcels_late": "clock", "clocks_due": "clock",
+    "parcel_faults": "alert-triangle", "metric_near": "shield-lock", "parcel_lost": "alert-triangle", "parked": "refresh", "run_unknown": "question-mark",
     "purchase_unknown": "question-mark", "message_unknown": "question-mark", "order_changed": "pencil",
     "cases_answer": "receipt-refund", "cases_goods": "hourglass", "cases_money": "cash",
     "mapping_broken": "link", "mail_not_working": "mail", "quarantined": "shield-lock",
@@ -78,10 +79,18 @@ def _buttons(todo: reads.Todo, scope: Scope) -> list[Any]:
             return _link(_("Open"), places.place("purchases", overdue=1, supplier=todo.thing))
         case "parcels_late":
             return _link(_("Open"), places.place("parcels", late=1))
+        case "messages_held_back":
+            buttons = _link(_("Open"), places.place("messages", held=1))
         case "cases_answer" | "cases_goods" | "cases_money":
             state = {"cases_answer": "requested", "cases_money": "received"}.get(todo.kind, "")
             one = places.of_thing(todo.thing_kind, todo.thing)
             return _link(_("Open"), one or places.place("cases", **({"state": state} if state else {})))
+        case "clocks_due":
+            return _link(_("Open"), places.place("clocks", kind=todo.name, store=todo.store_id))
+        case "parcel_faults":
+            return _link(_("Open"), places.place("parcel_findings", kind=todo.name, store=todo.store_id))
+        case "metric_near":
+            return _link(_("Open"), places.place("store_health_of", todo.store_id))
         case "order_changed" | "order_cancelled":
             buttons = _link(_("Open the order"), places.of_thing("order", todo.thing))
         case "run_to_send":

@@ -1,0 +1,522 @@
+"""A store's health: every metric its channel counts, from its own rows, against the lines of the rule book.
+
+Reads, and one write a day for the chart (`keep_metrics`). A store's orders and parcels of the longest window are laid
+out once in two temporary tables; each metric is then a count over them. What decides is in `health_rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
+
+from daifa.domain.compliance import commands, health_rules, rules
+from daifa.domain.compliance.health_rules import Break, Bucket, Window
+from daifa.domain.policy import queries as policy
+from daifa.domain.policy.book import metrics as metric_words
+from daifa.lib import bulk
+
+SHOWN = 50  # orders named behind a metric
+FORECAST_DAYS = 14
+LINES = ("metric_limit", "eligibility")
+"""Kinds of rules that are lines for a store's figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure of a store, with the line it is held against where the book has one.
+
+    Percent in points of 100. `events` are the bad ones out of `base`; `orders` some of the orders behind them.
+    `acts` False: the line only informs (`why_not`). `missing`: why it cannot be measured here.
+    """
+
+    store_id: int
+    metric: str
+    words: str
+    rule: str = ""
+    value: Decimal | None = None
+    unit: str = "percent"
+    low: Decimal | None = None
+    high: Decimal | None = None
+    events: int = 0
+    base: int = 0
+    comparison: str = ""
+    line: Decimal | None = None
+    share_of_line: Decimal | None = None
+    level: int = 0
+    is_sure: bool = False
+    left: int | None = None
+    gate: str = ""
+    window: Window | None = None
+    acts: bool = True
+    why_not: str = ""
+    consequence: str = ""
+    note: str = ""
+    missing: str = ""
+    about: str = ""
+    breaks: Break | None = None
+    orders: list[int] = field(default_factory=list)
+
+
+class Share(NamedTuple):
+    """How much a supplier or a listing adds: orders due, late ones, parcels, invalid ones."""
+
+    key: str
+    name: str
+    due: int
+    late: int
+    share: Decimal | None  # of all late orders, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """All of it at one moment: lines first by how near they are, then figures without a line, then who adds what."""
+
+    store_id: int
+    at: datetime
+    channel: str
+    metrics: list[Metric]
+    suppliers: list[Share]
+    listings: list[Share]
+
+    @property
+    def next_break(self) -> Metric | None:
+        """The line that is crossed first if nothing more is shipped; only of rules that act, else of any."""
+        coming = [one for one in self.metrics if one.breaks is not None]
+        acting = [one for one in coming if one.acts]
+        return min(acting or coming, key=lambda one: one.breaks.at, default=None)  # type: ignore[union-attr]
+
+
+def health(store_id: int, *, at: datetime) -> list[Metric]:
+    """The metrics of a store as of `at`: nearest to their line first."""
+    return whole_health(store_id, at=at).metrics
+
+
+@transaction.atomic
+def whole_health(store_id: int, *, at: datetime) -> Health:
+    """`health`, with what each supplier and each listing adds. Reads only; temporary tables go with the transaction."""
+    (store,) = commands._stores([store_id])
+    channel, zone = commands.channel_of(store.channel), commands.zone_of(store.channel, store.zone)
+    book = health_rules.in_market(policy.rules(channel, on=at.date(), store_id=store_id), store.country)
+    lines = [rule for rule in book if rule.kind in LINES and _is_line(rule)]
+    if not lines and store.kind in commands.LAW_ONLY:
+        lines = [_own_line(at)]
+    _lay_out(store, at, max([400 if rule.channel == "ebay" else rule.window_days or 30 for rule in lines], default=60))
+    reader = _Reader(store, zone, at)
+    found = [reader.metric(rule, book) for rule in lines]
+    found.sort(key=lambda one: (bool(one.missing), not one.acts, -(one.share_of_line or 0), one.rule))
+    found += reader.figures()
+    result = Health(store_id, at, channel, found, reader.suppliers(), reader.listings())
+    for table in (*commands._TABLES, "health_order", "health_parcel"):
+        bulk.execute(f"DROP TABLE {table}")
+    return result
+
+
+def _is_line(rule: Any) -> bool:
+    return rule.status != "superseded" and (
+        rule.metric in health_rules.MEASURE_OF or (rule.kind == "metric_limit" and rule.metric in health_rules.NOT_MEASURED)
+    )
+
+
+def _own_line(at: datetime) -> Any:
+    """Stores that no platform watches are held against daifa's own default, which only informs."""
+    return policy.rule("woo-health-own", on=at.date())
+
+
+# --- Laying out ---------------------------------------------------------------------------------------------------------
+
+DEFECTS = ("not_arrived", "damaged", "wrong_item", "not_as_described")
+
+
+def _lay_out(store: Any, at: datetime, days: int) -> None:
+    """`health_order` and `health_parcel`: what each order and parcel of the window did, with its own time for dispatch."""
+    for setting in ("work_mem = '64MB'", "jit = off"):
+        bulk.execute(f"SET LOCAL {setting}")
+    lines = {store.id: commands.store_lines(store, at=at)}
+    commands._write_lines([store], lines)
+    since = at - timedelta(days=days + 45)
+    commands._orders_since(store.id, since)
+    commands._working_days(at)
+    bulk.execute(commands._NOW_TABLE)
+    bulk.execute("CREATE TEMP TABLE clock_parcel (id bigint) ON COMMIT DROP")
+    bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
+    bulk.execute(commands._DUE_OF_ALL, {"before": rules.SAME_DAY_BEFORE})
+    scanned = any(line.kind == "carrier_scan" for line in lines[store.id])
+    bulk.execute(
+        """CREATE TEMP TABLE health_parcel ON COMMIT DROP AS
+           SELECT p.id, p.order_id, p.supplier_id, p.announced_at, coalesce(n.at, p.announced_at) AS told_at, s.first,
+                  p.late_at, p.delivered_at, p.state,
+                  EXISTS (SELECT FROM compliance_finding f WHERE f.parcel_id = p.id AND f.gone_at IS NULL) AS faulty,
+                  EXISTS (SELECT FROM compliance_clock c WHERE c.order_id = p.order_id AND c.thing_kind = 'parcel'
+                          AND c.thing = p.id AND c.kind IN ('pickup_fraud', 'stall_fraud') AND c.due_at <= %(at)s) AS fraud
+           FROM shipping_parcel p JOIN clock_order o ON o.id = p.order_id
+           LEFT JOIN (SELECT e.parcel_id, min(e.at) AS first FROM shipping_trackingevent e
+                      JOIN shipping_parcel q ON q.id = e.parcel_id JOIN clock_order x ON x.id = q.order_id
+                      WHERE e.at >= x.started_at AND e.at <= %(at)s AND e.status NOT IN ('announced', 'unknown') GROUP BY 1) s
+             ON s.parcel_id = p.id
+           LEFT JOIN (SELECT parcel_id, min(sent_at) AS at FROM shipping_dispatchnotice WHERE store_id = %(store)s
+                      GROUP BY 1) n ON n.parcel_id = p.id
+           WHERE p.state <> 'cancelled' AND p.announced_at <= %(at)s""",
+        {"at": at, "store": store.id},
+    )
+    bulk.execute(
+        f"""CREATE TEMP TABLE health_order ON COMMIT DROP AS
+            SELECT o.id, o.placed_at, regexp_replace(o.mode, '[:<].*', '') AS mode, d.due_at, b.shipped_at, (x.units > 0 AND x.cancelled >= x.units) AS gone,
+                   CASE WHEN x.cancelled > 0 AND NOT coalesce(c.changed_mind, false) THEN true ELSE false END AS cancelled,
+                   x.cancelled < x.units
+                     AND (coalesce(b.units, 0) < x.units - x.cancelled OR b.shipped_at IS NULL) AS unshipped,
+                   coalesce(c.defect, false) AS defect, coalesce(c.unresolved, false) AS unresolved,
+                   coalesce(c.missing, false) OR coalesce(b.lost, false) AS missing,
+                   x.returned > 0 OR coalesce(c.returned, false) AS returned, x.refunded_amount > 0 AS refunded,
+                   x.customer_id, r.at AS refunded_at
+            FROM clock_order o JOIN orders_order x ON x.id = o.id
+            LEFT JOIN (SELECT DISTINCT ON (order_id) order_id, due_at FROM clock_now
+                       ORDER BY order_id, array_position(ARRAY['dispatch', 'carrier_scan', 'ship_by'], kind)) d
+              ON d.order_id = o.id
+            LEFT JOIN (SELECT q.order_id, bool_or(q.state = 'lost') AS lost,
+                              {"CASE WHEN bool_and(q.first IS NOT NULL) THEN max(q.first) END" if scanned else "max(q.told_at)"}
+                                AS shipped_at,
+                              sum(l.units) AS units
+                       FROM health_parcel q
+                       LEFT JOIN LATERAL (SELECT sum(order_quantity) AS units FROM shipping_parcelline WHERE parcel_id = q.id) l
+                         ON true GROUP BY 1) b ON b.order_id = o.id
+            LEFT JOIN (SELECT order_id, bool_or(reason = 'changed_mind') AS changed_mind, bool_or(reason = ANY(%(defects)s::text[])) AS defect,
+                              bool_or(state = 'expired') AS unresolved, bool_or(reason = 'not_arrived') AS missing,
+                              bool_or(kind = 'return') AS returned
+                       FROM aftersales_aftersalecase WHERE store_id = %(store)s AND opened_at <= %(at)s GROUP BY 1) c
+              ON c.order_id = o.id
+            LEFT JOIN (SELECT order_id, min(at) AS at FROM aftersales_refund WHERE store_id = %(store)s GROUP BY 1) r
+              ON r.order_id = o.id""",
+        {"at": at, "store": store.id, "defects": list(DEFECTS)},
+    )
+
+
+# Late: not dispatched when its time ran out. Orders that were cancelled before then do not count; those given up after do.
+_DUE = "NOT (h.gone AND (h.refunded_at IS NULL OR h.refunded_at <= h.due_at))"
+_LATE = "(h.due_at <= %(at)s AND (h.gone OR h.unshipped OR h.shipped_at > h.due_at))"
+_OUT = "(h.due_at + interval '72 hours' <= %(at)s AND (h.gone OR h.unshipped OR h.shipped_at > h.due_at + interval '72 hours'))"
+
+# Measure → (table h, moment by which the window goes, what is counted, what is bad, order).
+_MEASURES: dict[str, tuple[str, str, str, str]] = {
+    "late": ("health_order", "h.due_at", _DUE, _LATE),
+    "out_of_stock": ("health_order", "h.due_at", _DUE, _OUT),
+    "cancelled": ("health_order", "h.placed_at", "true", "h.cancelled"),
+    "unfulfilled": ("health_order", "h.placed_at", "true", "(h.cancelled OR h.returned)"),
+    "defects": ("health_order", "h.placed_at", "true", "h.defect"),
+    "defects_or_cancelled": ("health_order", "h.placed_at", "true", "(h.defect OR h.cancelled)"),
+    "unresolved": ("health_order", "h.placed_at", "true", "h.unresolved"),
+    "refunded": ("health_order", "h.placed_at", "true", "h.refunded"),
+    "returned": ("health_order", "h.placed_at", "true", "h.returned"),
+    "not_received": ("health_order", "h.placed_at", "true", "h.missing"),
+    "invalid": ("health_parcel", "h.announced_at", "(h.first IS NOT NULL OR h.announced_at <= %(at)s - interval '48 hours')",
+                "(h.first IS NULL OR h.faulty)"),
+    "false_tracking": ("health_parcel", "h.announced_at", "true", "h.faulty"),
+    "fraud": ("health_parcel", "h.announced_at", "true", "h.fraud"),
+    "late_delivery": ("health_parcel", "h.late_at", "true", "(h.delivered_at IS NULL OR h.delivered_at > h.late_at)"),
+}  # fmt: skip
+_ITEMS = {"item_late": "late", "item_out_of_stock": "out_of_stock", "item_cancelled": "cancelled"}
+
+
+class _Reader:
+    """Counts over the two tables of one store."""
+
+    def __init__(self, store: Any, zone: str, at: datetime) -> None:
+        self.store, self.zone, self.at = store, zone, at
+        quarter = {"at": at, "since": at - timedelta(days=90)}
+        count = bulk.fetch("SELECT count(*) FROM health_order WHERE placed_at > %(since)s AND placed_at <= %(at)s", quarter)
+        self.busy = count[0][0] >= health_rules.QUARTER_ORDERS
+        self._late: list[Bucket] | None = None
+
+    def metric(self, rule: Any, book: Sequence[Any]) -> Metric:
+        """One line of the book: counted, judged, projected."""
+        window = health_rules.window_of(rule, self.at, zone=self.zone, busy=self.busy)
+        about = Metric(
+            self.store.id, rule.metric, words_of(rule.metric), rule.id, unit=rule.unit or "", comparison=rule.comparison,
+            line=Decimal(str(rule.threshold)), window=window, acts=rule.acts, why_not=rule.why_not,
+            consequence=str(rule.consequence), gate=_gate_words(rule),
+        )  # fmt: skip
+        if rule.metric in health_rules.NOT_MEASURED:
+            return _with(about, missing=_(health_rules.NOT_MEASURED[rule.metric]))
+        measure = health_rules.MEASURE_OF[rule.metric]
+        counted, sku, orders = None, "", []
+        if measure == "late_days":
+            events, base = self._failing_days(window, book), 7
+        elif measure in _ITEMS:
+            sku, events, base = self._worst_item(_ITEMS[measure], window, rule)
+            orders = self._behind(_ITEMS[measure], window, sku) if sku else []
+        else:
+            events, base = self._count(measure, window)
+            orders = self._behind(measure, window)
+            if rule.gate is not None and rule.gate.metric == "unique_buyers_with_defects":
+                counted = self._buyers(measure, window)
+        stood = health_rules.standing(rule, events, base, counted=counted)
+        notes = [_(health_rules.PARTLY[measure])] if measure in health_rules.PARTLY else []
+        if window.assumed:
+            notes.append(_("The rule names no window; 30 days are taken."))
+        breaks = None
+        if measure in ("late", "out_of_stock") and rule.unit == "percent" and stood.level < 100:
+            breaks = self._break(rule, window, timedelta(hours=72 if measure == "out_of_stock" else 0))
+        return _with(
+            about, value=stood.value, low=stood.low, high=stood.high, events=events, base=base,
+            share_of_line=stood.share, level=stood.level, is_sure=stood.sure, left=stood.left, about=sku, orders=orders,
+            note=" ".join(notes), breaks=breaks,
+        )  # fmt: skip
+
+    def _count(self, measure: str, window: Window) -> tuple[int, int]:
+        table, moment, counts, bad = _MEASURES[measure]
+        query = f"""SELECT count(*) FILTER (WHERE {bad}), count(*) FROM {table} h
+                    WHERE {moment} > %(begin)s AND {moment} <= %(end)s AND {counts}"""
+        row = bulk.fetch(query, self._given(query, window))[0]
+        return row[0], row[1]
+
+    def _given(self, query: str, window: Window, **more: Any) -> dict[str, Any]:
+        # Each placeholder of the statement and no other: the driver refuses what it cannot type.
+        given = {"at": self.at, "begin": window.begin, "end": window.end, **more}
+        return {name: value for name, value in given.items() if f"%({name})" in query}
+
+    def _behind(self, measure: str, window: Window, sku: str = "") -> list[int]:
+        table, moment, counts, bad = _MEASURES[measure]
+        order = "h.id" if table == "health_order" else "h.order_id"
+        of_item = (
+            f"AND EXISTS (SELECT FROM orders_orderline l WHERE l.order_id = {order} AND l.sku = %(sku)s)" if sku else ""
+        )
+        query = f"""SELECT DISTINCT {order} FROM {table} h WHERE {moment} > %(begin)s AND {moment} <= %(end)s
+                    AND {counts} AND {bad} {of_item} ORDER BY 1 DESC LIMIT {SHOWN}"""
+        return [row[0] for row in bulk.fetch(query, self._given(query, window, sku=sku))]
+
+    def _buyers(self, measure: str, window: Window) -> int:
+        table, moment, counts, bad = _MEASURES[measure]
+        query = f"""SELECT count(DISTINCT coalesce(h.customer_id, -h.id)) FROM {table} h
+                    WHERE {moment} > %(begin)s AND {moment} <= %(end)s AND {counts} AND {bad}"""
+        return bulk.fetch(query, self._given(query, window))[0][0]
+
+    def _worst_item(self, measure: str, window: Window, rule: Any) -> tuple[str, int, int]:
+        """The listing that stands worst against the rule: (SKU, bad orders, orders)."""
+        table, moment, counts, bad = _MEASURES[measure]
+        of_mode = "AND h.mode = ANY(%(modes)s::text[])" if rule.id in health_rules.ITEMS_OF else ""
+        query = f"""SELECT l.sku, count(DISTINCT h.id) FILTER (WHERE {bad}), count(DISTINCT h.id)
+                    FROM {table} h JOIN orders_orderline l ON l.order_id = h.id AND l.kind IN ('goods', 'sample')
+                    WHERE {moment} > %(begin)s AND {moment} <= %(end)s AND {counts} {of_mode} GROUP BY 1
+                    HAVING count(DISTINCT h.id) FILTER (WHERE {bad}) > 0"""
+        rows = bulk.fetch(query, self._given(query, window, modes=list(health_rules.ITEMS_OF.get(rule.id, ()))))
+        stand = lambda row: health_rules.standing(rule, row[1], row[2]).share or Decimal(0)  # noqa: E731
+        worst = max(rows, key=lambda row: (stand(row), row[1]), default=None)
+        return worst or ("", 0, 0)
+
+    def _failing_days(self, window: Window, book: Sequence[Any]) -> int:
+        """Days of the window on which the day's own line was crossed."""
+        daily = next((rule for rule in book if rule.metric == "late_dispatch_rate" and rule.window_days == 1), None)
+        if daily is None:
+            return 0
+        query = f"""SELECT (h.due_at AT TIME ZONE %(zone)s)::date, count(*) FILTER (WHERE {_LATE}), count(*)
+                    FROM health_order h WHERE h.due_at > %(begin)s AND h.due_at <= %(end)s AND {_DUE} GROUP BY 1"""
+        rows = bulk.fetch(query, self._given(query, window, zone=self.zone))
+        return sum(health_rules.is_crossed(daily, late, base) for _day, late, base in rows)
+
+    def _buckets(self) -> list[Bucket]:
+        if self._late is None:
+            query = f"""SELECT date_trunc('hour', h.due_at) + interval '1 hour', count(*), count(*) FILTER (WHERE {_LATE}),
+                               count(*) FILTER (WHERE h.due_at > %(at)s AND h.unshipped AND NOT h.gone)
+                        FROM health_order h WHERE h.due_at > %(begin)s AND h.due_at <= %(end)s AND {_DUE} GROUP BY 1"""
+            span = Window(self.at - timedelta(days=90), self.at + timedelta(days=FORECAST_DAYS))
+            self._late = [Bucket(*row) for row in bulk.fetch(query, self._given(query, span))]
+        return self._late
+
+    def _break(self, rule: Any, window: Window, later: timedelta) -> Break | None:
+        buckets = [Bucket(one.end + later, one.base, one.bad, one.open) for one in self._buckets()]
+        length = window.end - window.begin
+
+        def begin_of(moment: datetime) -> datetime:
+            if window.natural:
+                return health_rules.natural_begin(moment - timedelta(seconds=1), window.natural, self.zone)
+            return moment - length
+
+        return health_rules.first_break(rule, buckets, self.at, begin_of)
+
+    # --- Figures without a line, and who adds what ----------------------------------------------------------------------
+
+    def figures(self) -> list[Metric]:
+        """What counts into platforms' scores without a line in the book."""
+        month = Window(self.at - timedelta(days=30), self.at)
+        found = []
+        query = """SELECT round(avg(extract(epoch FROM delivered_at - told_at) / 3600), 1), count(*) FROM health_parcel h
+                   WHERE h.delivered_at > %(begin)s AND h.delivered_at <= %(end)s AND h.delivered_at > h.told_at"""
+        hours, parcels = bulk.fetch(query, self._given(query, month))[0]
+        found.append(self._figure("hours_dispatch_to_signature", hours, "hour", 0, parcels, month))
+        query = """SELECT count(*) FILTER (WHERE first IS NULL OR first > told_at + interval '24 hours'), count(*)
+                   FROM health_parcel h WHERE h.told_at > %(begin)s AND h.told_at <= %(at)s - interval '24 hours'"""
+        late, parcels = bulk.fetch(query, self._given(query, month))[0]
+        found.append(self._figure("pickup_on_time_rate", _good(late, parcels), "percent", late, parcels, month))
+        query = """SELECT c.kind, round(avg(extract(epoch FROM r.confirmed_at - c.opened_at) / 3600), 1), count(*)
+                   FROM aftersales_refund r JOIN aftersales_aftersalecase c ON c.id = r.case_id
+                   WHERE r.store_id = %(store)s AND r.confirmed_at > %(begin)s AND r.confirmed_at <= %(end)s GROUP BY 1"""
+        times = {kind: (value, n) for kind, value, n in bulk.fetch(query, self._given(query, month, store=self.store.id))}
+        for name, kind in (("refund_only_hours", "refund"), ("return_refund_hours", "return")):
+            value, n = times.get(kind, (None, 0))
+            found.append(self._figure(name, value, "hour", 0, n, month))
+        two = Window(self.at - timedelta(days=60), self.at)
+        query = """SELECT count(*) FROM aftersales_aftersalecase
+                   WHERE store_id = %(store)s AND opened_at > %(begin)s AND opened_at <= %(end)s"""
+        cases = bulk.fetch(query, self._given(query, two, store=self.store.id))[0][0]
+        parcels = self._count("false_tracking", two)[1]
+        found.append(self._figure("dispute_rate", _share(cases, parcels), "percent", cases, parcels, two))
+        query = """SELECT coalesce(nullif(split_part(p.category, '>', 1), ''), '–'), count(DISTINCT h.id)
+                   FROM health_order h JOIN orders_orderline l ON l.order_id = h.id AND l.kind = 'goods'
+                   LEFT JOIN catalog_variant v ON v.id = l.variant_id LEFT JOIN catalog_product p ON p.id = v.product_id
+                   WHERE h.placed_at > %(begin)s AND h.placed_at <= %(end)s GROUP BY 1 ORDER BY 2 DESC"""
+        rows = bulk.fetch(query, self._given(query, month))
+        total = sum(n for _name, n in rows)
+        name = rows[0][0].strip() if rows else ""
+        one = self._figure("category_focus", _share(rows[0][1], total) if rows else None, "percent", 0, total, month)
+        found.append(_with(one, about=name))
+        return found
+
+    def _figure(self, name: str, value: Decimal | None, unit: str, events: int, base: int, window: Window) -> Metric:
+        value = None if not base else value
+        return Metric(self.store.id, name, words_of(name), value=value, unit=unit, events=events, base=base, window=window)
+
+    def suppliers(self) -> list[Share]:
+        """Which suppliers the late orders of 30 days come from; an order of two counts for both."""
+        query = f"""SELECT s.code, s.name, count(DISTINCT h.id), count(DISTINCT h.id) FILTER (WHERE {_LATE})
+                    FROM health_order h JOIN purchasing_purchaseorder p ON p.order_id = h.id
+                         AND p.state NOT IN ('refused', 'failed', 'cancelled')
+                    JOIN sourcing_supplier s ON s.id = p.supplier_id
+                    WHERE h.due_at > %(begin)s AND h.due_at <= %(end)s AND {_DUE}
+                      AND (p.units > p.shipped OR NOT {_LATE} OR EXISTS (
+                          SELECT FROM health_parcel q WHERE q.order_id = h.id AND q.supplier_id = s.id AND q.told_at > h.due_at))
+                    GROUP BY 1, 2 ORDER BY 4 DESC, 3 DESC LIMIT 10"""
+        return self._shares(query)
+
+    def listings(self) -> list[Share]:
+        """Which listings the late orders of 30 days are about."""
+        query = f"""SELECT l.sku, max(l.title), count(DISTINCT h.id), count(DISTINCT h.id) FILTER (WHERE {_LATE})
+                    FROM health_order h JOIN orders_orderline l ON l.order_id = h.id AND l.kind IN ('goods', 'sample')
+                    WHERE h.due_at > %(begin)s AND h.due_at <= %(end)s AND {_DUE}
+                    GROUP BY 1 ORDER BY 4 DESC, 3 DESC LIMIT 10"""
+        return self._shares(query)
+
+    def _shares(self, query: str) -> list[Share]:
+        month = Window(self.at - timedelta(days=30), self.at)
+        late = self._count("late", month)[0]
+        return [
+            Share(key, name, due, bad, (Decimal(bad) / late).quantize(Decimal("0.001")) if late else None)
+            for key, name, due, bad in bulk.fetch(query, self._given(query, month))
+            if bad
+        ]
+
+
+def _with(metric: Metric, **changes: Any) -> Metric:
+    from dataclasses import replace
+
+    return replace(metric, **changes)
+
+
+def _share(part: int, whole: int) -> Decimal | None:
+    return (Decimal(part) * 100 / whole).quantize(Decimal("0.01")) if whole else None
+
+
+def _good(bad: int, whole: int) -> Decimal | None:
+    return None if not whole else 100 - (_share(bad, whole) or Decimal(0))
+
+
+def words_of(metric: str) -> str:
+    """The metric's name in the reader's language."""
+    if metric in _OWN_WORDS:
+        return _(_OWN_WORDS[metric])
+    found = metric_words().get(metric)
+    return str(found.words) if found else metric.replace("_", " ")
+
+
+_OWN_WORDS = {"category_focus": N_("share of the main category")}
+
+
+def _gate_words(rule: Any) -> str:
+    if rule.gate is None:
+        return ""
+    return f"{words_of(rule.gate.metric)} {rule.gate.comparison} {rule.gate.threshold:f}"
+
+
+# --- The chart, and what is near ----------------------------------------------------------------------------------------
+
+
+def keep_metrics(*, store_id: int, at: datetime) -> int:
+    """Reckon a store and keep its figures as those of the day; returns how many."""
+    found = [one for one in health(store_id, at=at) if not one.missing]
+    (store,) = commands._stores([store_id])
+    day = at.astimezone(ZoneInfo(commands.zone_of(store.channel, store.zone))).date()
+    rows = [
+        (
+            store_id, one.metric, one.rule, day, one.value, one.events, one.base, one.line, one.level, one.is_sure,
+            one.breaks.at if one.breaks else None,
+        )
+        for one in found
+    ]  # fmt: skip
+    with transaction.atomic():
+        bulk.execute("DELETE FROM compliance_metricday WHERE store_id = %s AND day = %s", (store_id, day))
+        return bulk.copy_rows(
+            "compliance_metricday",
+            ("store_id", "metric", "rule", "day", "value", "events", "base", "line", "level", "is_sure", "breaks_at"),
+            rows,
+        )
+
+
+def trend(store_id: int, rule: str, *, since: date, metric: str = "") -> list[tuple[date, Decimal | None]]:
+    """(day, value) of a line (or of a metric without one) since a day, oldest first."""
+    return bulk.fetch(
+        """SELECT day, value FROM compliance_metricday
+           WHERE store_id = %s AND rule = %s AND (%s::text = '' OR metric = %s) AND day >= %s ORDER BY day""",
+        (store_id, rule, metric, metric, since),
+    )
+
+
+class Near(NamedTuple):
+    """A line that acts and is near or crossed, as of the last reckoning."""
+
+    store_id: int
+    rule: str
+    words: str
+    value_text: str
+    line_text: str
+    level: int
+    consequence: str
+    since: datetime
+    breaks_at: datetime | None
+
+
+def near_lines(scope: Sequence[int], *, at: datetime) -> list[Near]:
+    """Lines at 70 % or more, or soon to break, of rules that act; small numbers alone make none."""
+    rows = bulk.fetch(
+        """SELECT m.store_id, m.rule, m.metric, m.value, m.line, m.level, m.day, m.breaks_at
+           FROM compliance_metricday m
+           JOIN (SELECT store_id, max(day) AS day FROM compliance_metricday WHERE store_id = ANY(%s::bigint[]) AND day >= %s
+                 GROUP BY 1) n ON n.store_id = m.store_id AND n.day = m.day
+           WHERE m.rule <> '' AND ((m.level >= 70 AND m.is_sure) OR m.breaks_at BETWEEN %s AND %s)
+           ORDER BY m.level DESC, m.store_id, m.rule""",
+        (list(scope), at.date() - timedelta(days=2), at, at + timedelta(days=3)),
+    )
+    found = []
+    for store, rule_id, metric, value, line, level, day, breaks_at in rows:
+        rule = policy.in_force(on=at.date(), store_id=store).get(rule_id)
+        if rule is None or not rule.acts:
+            continue
+        since = datetime.combine(day, datetime.min.time(), at.tzinfo)
+        found.append(
+            Near(store, rule_id, words_of(metric), value_text(value, rule.unit), value_text(line, rule.unit), level,
+                 str(rule.consequence), since, breaks_at)
+        )  # fmt: skip
+    return found
+
+
+def value_text(value: Decimal | None, unit: str | None) -> str:
+    """A figure as it is read: 3.2 %, 48 h, 4."""
+    if value is None:
+        return "–"
+    number = f"{value.normalize():f}"
+    return {"percent": f"{number} %", "hour": f"{number} h"}.get(unit or "", number)

@@ -1,0 +1,263 @@
+"""Reads of clocks, findings and metrics. `scope` (ids of the stores the caller may see) comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext as _
+
+from daifa.domain.compliance import rules
+from daifa.domain.compliance.health import Health, Metric, health, near_lines, trend, whole_health
+from daifa.domain.compliance.models import DispatchMode, Finding
+from daifa.domain.policy import queries as policy
+from daifa.lib import bulk
+from daifa.lib.paging import Cursor
+
+__all__ = ["Health", "Metric", "health", "near_lines", "trend", "whole_health"]  # reads too; the rest is below
+
+SOONEST = ("due_at", "id")
+DEAREST = ("-at_stake", "-id")
+
+
+class ClockRow(NamedTuple):
+    """A running clock with the order it is about. `why` are codes; `sentences()` says them."""
+
+    id: int
+    store_id: int
+    order_id: int
+    order_number: str
+    thing_kind: str
+    thing: int
+    thing_number: str
+    rule: str
+    kind: str
+    started_at: datetime
+    due_at: datetime
+    stake: Decimal | None
+    currency: str
+    state: str
+    acts: bool
+    why: str
+
+    @property
+    def at_stake(self) -> Decimal:
+        """`stake` to sort by: nothing counts as 0."""
+        return self.stake or Decimal(0)
+
+    def sentences(self) -> list[str]:
+        return [_(rules.WHYS[one]) for one in self.why.split(",") if one in rules.WHYS]
+
+
+def open_clocks(
+    scope: Sequence[int], *, state: str | None = None, kind: str | None = None, thing_kind: str | None = None,
+    acts: bool | None = None, order_id: int | None = None, q: str | None = None, until: datetime | None = None,
+    cursor: Cursor | None = None, limit: int = 50,
+) -> list[ClockRow]:  # fmt: skip
+    """Clocks that run, soonest first. `q`: an order's number or its beginning; `until`: due by then."""
+    cursor = cursor or Cursor(SOONEST)
+    page, params, order = cursor.sql({"due_at": "c.due_at", "id": "c.id", "at_stake": "coalesce(c.stake, 0)"})
+    where = ["c.store_id = ANY(%s::bigint[])"]
+    values: list[Any] = [list(scope)]
+    for condition, value in (
+        ("c.state = %s", state), ("c.kind = %s", kind), ("c.thing_kind = %s", thing_kind), ("c.acts = %s", acts),
+        ("c.order_id = %s", order_id), ("o.number LIKE %s", f"{q}%" if q else None), ("c.due_at <= %s", until),
+    ):  # fmt: skip
+        if value is not None:
+            where.append(condition)
+            values.append(value)
+    rows = bulk.fetch(
+        f"""SELECT c.id, c.store_id, c.order_id, o.number, c.thing_kind, c.thing,
+                   CASE c.thing_kind WHEN 'parcel' THEN coalesce(p.number, '') WHEN 'case' THEN c.thing::text ELSE o.number END,
+                   c.rule, c.kind, c.started_at, c.due_at, c.stake, c.currency, c.state, c.acts, c.why
+            FROM compliance_clock c JOIN orders_order o ON o.id = c.order_id
+            LEFT JOIN shipping_parcel p ON c.thing_kind = 'parcel' AND p.id = c.thing
+            WHERE {" AND ".join(where)} AND {page} ORDER BY {order} LIMIT %s""",
+        [*values, *params, limit],
+    )
+    return cursor.forwards([ClockRow(*row) for row in rows])
+
+
+class Totals(NamedTuple):
+    """Clocks that have run out, and those that will within a day: how many, and the money by currency."""
+
+    overdue: int
+    soon: int
+    stakes: dict[str, Decimal]
+    informing: int
+
+
+def totals(scope: Sequence[int], *, at: datetime) -> Totals:
+    """The figures over the list of clocks; money of what has run out or will within a day, of rules that act."""
+    rows = bulk.fetch(
+        """SELECT currency, count(*) FILTER (WHERE acts AND due_at <= %(at)s), count(*) FILTER (WHERE acts AND due_at > %(at)s),
+                  coalesce(sum(stake) FILTER (WHERE acts), 0), count(*) FILTER (WHERE NOT acts)
+           FROM compliance_clock WHERE store_id = ANY(%(scope)s::bigint[]) AND due_at <= %(soon)s GROUP BY 1""",
+        {"at": at, "scope": list(scope), "soon": at + timedelta(days=1)},
+    )
+    return Totals(
+        sum(row[1] for row in rows), sum(row[2] for row in rows), {row[0]: row[3] for row in rows if row[3]},
+        sum(row[4] for row in rows),
+    )  # fmt: skip
+
+
+class Due(NamedTuple):
+    """Clocks of one kind in one store that run out or have: how many, what they cost, which is first."""
+
+    store_id: int
+    kind: str
+    currency: str
+    overdue: bool
+    count: int
+    stake: Decimal | None
+    due_at: datetime
+
+
+def running_out(scope: Sequence[int], *, at: datetime, within: timedelta = timedelta(days=1)) -> list[Due]:
+    """What has run out and what will within a day, by store and kind. Only clocks whose rule acts."""
+    rows = bulk.fetch(
+        """SELECT store_id, kind, currency, due_at <= %s, count(*), sum(stake), min(due_at) FROM compliance_clock
+           WHERE store_id = ANY(%s::bigint[]) AND acts AND due_at <= %s GROUP BY 1, 2, 3, 4 ORDER BY 4 DESC, 7""",
+        (at, list(scope), at + within),
+    )
+    return [Due(*row) for row in rows]
+
+
+# --- For routing and chasing --------------------------------------------------------------------------------------------
+
+
+class ShipBy(NamedTuple):
+    """The tightest time for dispatch of an order: when, by which rule, how many days are left (negative: gone), the cost."""
+
+    due_at: datetime
+    rule: str
+    days_left: Decimal
+    stake: Decimal | None
+    currency: str
+
+
+def ship_by(orders: Sequence[int], *, at: datetime) -> dict[int, ShipBy]:
+    """The tightest ship-by of each order, for comparing with suppliers' lead days. Only clocks whose rule acts.
+
+    Orders received since the last reckoning have none yet: `commands.reckon_clocks(at=at, orders=…)` first.
+    """
+    rows = bulk.fetch(
+        """SELECT DISTINCT ON (order_id) order_id, due_at, rule, stake, currency FROM compliance_clock
+           WHERE order_id = ANY(%s::bigint[]) AND thing_kind = 'order' AND acts
+             AND kind IN ('dispatch', 'ship_by', 'carrier_scan', 'ship_by_law')
+           ORDER BY order_id, due_at, stake DESC NULLS LAST""",
+        (list(orders),),
+    )
+    day = Decimal(86_400)
+    return {
+        order: ShipBy(due, rule, round(Decimal((due - at).total_seconds()) / day, 2), stake, currency)
+        for order, due, rule, stake, currency in rows
+    }
+
+
+class ToChase(NamedTuple):
+    """A placed purchase that the supplier has not shipped in full, and the clock of its order."""
+
+    supplier_id: int
+    purchase_id: int
+    order_id: int
+    store_id: int
+    due_at: datetime
+    rule: str
+    stake: Decimal | None
+    currency: str
+
+
+def to_chase(scope: Sequence[int], *, at: datetime, within: timedelta = timedelta(days=1)) -> list[ToChase]:
+    """Purchases to remind suppliers of: their orders' dispatch runs out within that time, or has. Soonest first."""
+    rows = bulk.fetch(
+        """SELECT DISTINCT ON (c.due_at, p.id) p.supplier_id, p.id, c.order_id, c.store_id, c.due_at, c.rule, c.stake, c.currency
+           FROM compliance_clock c
+           JOIN purchasing_purchaseorder p ON p.order_id = c.order_id AND p.state = 'placed'
+                AND p.units > p.shipped + p.rejected + p.cancelled
+           WHERE c.store_id = ANY(%s::bigint[]) AND c.acts AND c.due_at <= %s AND c.thing_kind = 'order'
+             AND c.kind IN ('dispatch', 'ship_by', 'carrier_scan', 'ship_by_law')
+           ORDER BY c.due_at, p.id, c.stake DESC NULLS LAST""",
+        (list(scope), at + within),
+    )
+    return [ToChase(*row) for row in rows]
+
+
+# --- Findings -----------------------------------------------------------------------------------------------------------
+
+
+def open_findings(
+    scope: Sequence[int], *, kind: str | None = None, store_id: int | None = None, limit: int = 200
+) -> list[Finding]:
+    """What is wrong with parcels now, the newest first, with orders and parcels loaded."""
+    found = Finding.objects.filter(store_id__in=list(scope), gone_at=None).select_related("order", "parcel")
+    if kind:
+        found = found.filter(kind=kind)
+    if store_id:
+        found = found.filter(store_id=store_id)
+    return list(found.order_by("-id")[:limit])
+
+
+def finding_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
+    """(sentence, advice) of a finding in the reader's language."""
+    sentence, advice = rules.FINDINGS.get(kind, (kind, ""))
+    return _(sentence) % {"number": "–", "order": "–", "place": "–", "region": "–", **params}, _(advice)
+
+
+def finding_page(
+    scope: Sequence[int], *, kind: str | None = None, cursor: Cursor | None = None, limit: int = 50
+) -> list[Finding]:
+    """Open findings, page by page, the newest first (order ("-id",))."""
+    found = Finding.objects.filter(store_id__in=list(scope), gone_at=None).select_related("order", "parcel")
+    return (cursor or Cursor(("-id",))).slice(found.filter(kind=kind) if kind else found, limit)
+
+
+def findings_by_kind(scope: Sequence[int]) -> list[tuple[int, str, str, int, Decimal | None, datetime]]:
+    """(store, kind, currency, count, stake, since) of open findings."""
+    return bulk.fetch(
+        """SELECT store_id, kind, currency, count(*), sum(stake), min(found_at) FROM compliance_finding
+           WHERE gone_at IS NULL AND store_id = ANY(%s::bigint[]) GROUP BY 1, 2, 3 ORDER BY 1, 2""",
+        (list(scope),),
+    )
+
+
+# --- How a store ships --------------------------------------------------------------------------------------------------
+
+
+def dispatch_mode(store_id: int) -> DispatchMode | None:
+    """How the store ships what no exception is made for; None while nobody has said it."""
+    return DispatchMode.objects.filter(store_id=store_id, variant=None).first()
+
+
+def dispatch_exceptions(store_id: int) -> list[DispatchMode]:
+    """Variants that are shipped in another way than the rest of the store."""
+    return list(
+        DispatchMode.objects.filter(store_id=store_id)
+        .exclude(variant=None)
+        .select_related("variant")
+        .order_by("variant__sku")
+    )
+
+
+def latest_figures(scope: Sequence[int]) -> list[tuple[int, date, int, int, datetime | None]]:
+    """(store, day, lines crossed, lines near, first to break) of each store's last kept figures."""
+    return bulk.fetch(
+        """SELECT m.store_id, m.day, count(*) FILTER (WHERE m.level = 100 AND m.is_sure),
+                  count(*) FILTER (WHERE m.level IN (70, 85) AND m.is_sure), min(m.breaks_at)
+           FROM compliance_metricday m
+           JOIN (SELECT store_id, max(day) AS day FROM compliance_metricday WHERE store_id = ANY(%s::bigint[]) GROUP BY 1) n
+             ON n.store_id = m.store_id AND n.day = m.day
+           WHERE m.rule <> '' GROUP BY 1, 2 ORDER BY 1""",
+        (list(scope),),
+    )
+
+
+def deadlines_not_kept(channel: str, *, on: date) -> list[tuple[Any, str]]:
+    """(rule, why) of a channel's deadlines for which no row here says when they start."""
+    return [
+        (rule, _(rules.NOT_OURS[rule.metric]))
+        for rule in policy.rules(policy.ALIASES.get(channel.lower(), channel.lower()), on=on)
+        if rule.kind == "deadline" and rule.metric in rules.NOT_OURS
+    ]

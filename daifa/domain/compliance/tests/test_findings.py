@@ -1,0 +1,104 @@
+"""What is wrong with parcels: found once, gone when it is put right."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from daifa.domain.compliance.commands import find_parcel_faults, reckon_clocks
+from daifa.domain.compliance.models import Finding
+from daifa.domain.compliance.queries import finding_words, open_findings, ship_by, to_chase
+from daifa.domain.orders.models import AddressVersion
+from daifa.domain.shipping.models import Parcel
+from daifa.lib import bulk
+from tests import bought_orders
+
+from .test_reckoning import HOUR, PAID, order, parcel_of, xhs
+
+pytestmark = pytest.mark.django_db
+
+
+def kinds(parcel=None):
+    found = Finding.objects.filter(gone_at=None)
+    return sorted(found.filter(parcel=parcel).values_list("kind", flat=True) if parcel else found.values_list("kind", flat=True))
+
+
+def test_a_parcel_nobody_scanned_counts_and_costs_until_it_is_scanned():
+    shop = xhs()
+    box = parcel_of(order(shop, "128.30"), said=PAID + HOUR)
+    reckon_clocks(at=PAID + 20 * HOUR)
+    assert find_parcel_faults(at=PAID + 20 * HOUR) == {}
+    at = PAID + 30 * HOUR
+    reckon_clocks(at=at)
+    assert find_parcel_faults(at=at) == {"parcel_without_scan": 1}
+    assert find_parcel_faults(at=at) == {}
+    (found,) = open_findings([shop.pk])
+    assert (found.stake, found.currency, found.parcel_id) == (Decimal(38), "CNY", box.pk)
+    assert box.number in finding_words(found.kind, found.params)[0]
+    bulk.execute(
+        """INSERT INTO shipping_trackingevent (parcel_id, at, status, raw_status, place, seen_at, source)
+           VALUES (%s, %s, 'handed_over', '', '', %s, 'test')""", (box.pk, at, at)
+    )  # fmt: skip
+    find_parcel_faults(at=at + HOUR)
+    assert kinds() == []
+    assert Finding.objects.get().gone_at == at + HOUR
+
+
+def test_one_number_for_two_buyers_is_not_one_box_for_one_buyer():
+    shop = xhs()
+    boxes = [parcel_of(order(shop), said=PAID + HOUR, scans=[(1, "handed_over")]) for _ in range(4)]
+    Parcel.objects.filter(pk__in=[boxes[0].pk, boxes[1].pk]).update(number="SAME1", is_shared_number=True)
+    Parcel.objects.filter(pk__in=[boxes[2].pk, boxes[3].pk]).update(number="SAME2", is_shared_number=True)
+    AddressVersion.objects.filter(order=boxes[1].order).update(digest=b"y" * 32)
+    find_parcel_faults(at=PAID + 9 * HOUR)
+    assert [kinds(box) for box in boxes] == [["number_reused"], ["number_reused"], [], []]
+
+
+def test_scanned_before_it_was_paid():
+    shop = xhs()
+    older = parcel_of(order(shop), said=PAID + HOUR, scans=[(-30, "handed_over")])
+    parcel_of(order(shop), said=PAID + HOUR, scans=[(3, "handed_over")])
+    find_parcel_faults(at=PAID + 9 * HOUR)
+    assert kinds(older) == kinds() == ["pickup_before_payment"]
+
+
+def test_delivered_in_another_province():
+    shop = xhs()
+    right = parcel_of(order(shop), said=PAID, region="浙江省")
+    wrong = parcel_of(order(shop), said=PAID, region="广东省")
+    unknown = parcel_of(order(shop), said=PAID, region="Leeds")
+    for box in (right, wrong, unknown):
+        bulk.execute(
+            """INSERT INTO shipping_trackingevent (parcel_id, at, status, raw_status, place, seen_at, source)
+               VALUES (%s, %s, 'delivered', '', '浙江省杭州市', %s, 'test')""", (box.pk, PAID + HOUR, PAID + HOUR)
+        )  # fmt: skip
+    Parcel.objects.update(delivered_at=PAID + HOUR, state="delivered")
+    find_parcel_faults(at=PAID + 9 * HOUR)
+    (found,) = open_findings([shop.pk])
+    assert (found.kind, found.parcel_id, found.params["place"], found.params["region"]) == ("other_destination", wrong.pk, "浙江", "广东")
+
+
+def test_an_own_site_may_sell_without_tracking():
+    shop = bought_orders.store("own", kind="own_site")
+    parcel_of(order(shop), said=PAID)
+    find_parcel_faults(at=PAID + timedelta(days=5))
+    assert kinds() == []
+
+
+def test_routing_asks_for_the_tightest_ship_by_and_chasing_for_purchases():
+    shop = xhs()
+    soon, later = order(shop), order(shop, paid=PAID + 30 * HOUR)
+    bought = bought_orders.purchase(soon, [(1, 2, "3.00", "0")])
+    bought_orders.purchase(later, [(1, 2, "3.00", "0")])
+    at = PAID + 36 * HOUR
+    reckon_clocks(at=at, orders=[soon.pk])
+    assert set(ship_by([soon.pk, later.pk], at=at)) == {soon.pk}, "only what was asked for was reckoned"
+    reckon_clocks(at=at, orders=[later.pk])
+    found = ship_by([soon.pk, later.pk], at=at)
+    assert (found[soon.pk].days_left, found[soon.pk].stake) == (Decimal("0.50"), Decimal(3))
+    assert found[later.pk].rule == "xhs-ship-spot-domestic"
+    chased = to_chase([shop.pk], at=at, within=timedelta(hours=20))
+    assert [(one.purchase_id, one.due_at) for one in chased] == [(bought.pk, PAID + 48 * HOUR)]
+    assert to_chase([], at=at) == []
+
+

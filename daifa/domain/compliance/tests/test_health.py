@@ -1,0 +1,177 @@
+"""Runs docs/rules/store-health.md: the pure tables, and one history told to stores on five channels."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from daifa.domain.aftersales.models import AftersaleCase
+from daifa.domain.compliance import health, health_rules
+from daifa.domain.compliance.commands import reckon_clocks, set_dispatch_mode
+from daifa.domain.compliance.models import MetricDay
+from daifa.domain.history.commands import ensure_months
+from daifa.domain.policy.book import shipped_book
+from daifa.domain.policy.rules import judge
+from daifa.lib import bulk
+from tests import bought_orders
+from tests.worked_tables import stories
+
+STORIES = {story.title: story for story in stories("store-health.md")}
+NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
+CHANNELS = {"amazon": "US", "ebay": "GB", "shopee": "SG", "tiktok_shop": "US", "xiaohongshu": "CN"}
+
+
+def rule(name):
+    return judge(shipped_book().rules[name], date(2026, 6, 30))
+
+
+@pytest.mark.parametrize("row", STORIES["Wilson"].tables["bad"], ids=lambda row: f"{row['bad']} of {row['of']}")
+def test_wilson(row):
+    assert health_rules.wilson(int(row["bad"]), int(row["of"])) == (Decimal(row["low"]), Decimal(row["high"]))
+
+
+@pytest.mark.parametrize("row", STORIES["Against a line"].tables["line"], ids=lambda row: " ".join(row.values()))
+def test_against_a_line(row):
+    stood = health_rules.standing(rule(row["line"]), int(row["bad"]), int(row["of"]))
+    told = (stood.value, stood.share, stood.level, "yes" if stood.sure else "no", "none" if stood.left is None else str(stood.left))
+    assert told == (Decimal(row["value"]), Decimal(row["way"]), int(row["level"]), row["sure"], row["left"])
+    assert stood.low <= stood.value <= stood.high
+
+
+def tell(channel, country):
+    """The history of the page as rows of a store on this channel."""
+    shop = bought_orders.store(
+        f"s-{channel}", channel=channel, kind="marketplace", country=country, currency="USD",
+        timezone="America/New_York" if country == "US" else "UTC",
+    )  # fmt: skip
+    if channel == "xiaohongshu":
+        set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=NOON)
+    supplier = bought_orders.supplier()
+    for told, row in enumerate(STORIES["One history, five channels"].tables["orders"]):
+        placed = NOON - timedelta(days=float(row["placed days ago"]))
+        count, fate = int(row["orders"]), row["what became of them"]
+        ids = bulk.next_ids("orders_order", count)
+        sent = row["dispatched after hours"] != "–"
+        gone = fate.startswith("cancelled")
+        bulk.copy_rows(
+            "orders_order",
+            ("id", "store_id", "number", "placed_at", "paid_at", "currency", "country", "total_amount", "content_hash", "source",
+             "units", "cancelled", "allocated", "purchased", "accepted", "shipped", "delivered", "ship_by_at"),
+            [(i, shop.pk, f"{told}-{i}", placed, placed, "USD", country, Decimal(20), b"x" * 16, "test", 1, int(gone), int(sent),
+              int(sent), int(sent), int(sent), int(fate in ("delivered", "damaged")), placed + timedelta(hours=48)) for i in ids],
+        )  # fmt: skip
+        bulk.copy_rows(
+            "orders_orderline", ("order_id", "line_no", "sku", "quantity", "unit_price", "amount"),
+            [(i, 1, f"SKU{told}", 1, Decimal(20), Decimal(20)) for i in ids],
+        )  # fmt: skip
+        if fate == "damaged":
+            for i in ids:
+                AftersaleCase.objects.create(store=shop, order_id=i, kind="refund", state="closed", reason="damaged", opened_at=NOON)
+        if not sent:
+            continue
+        out = placed + timedelta(hours=int(row["dispatched after hours"]))
+        boxes = bulk.next_ids("shipping_parcel", count)
+        arrived = out + timedelta(days=6) if fate in ("delivered", "damaged") else None
+        bulk.copy_rows(
+            "shipping_parcel",
+            ("id", "store_id", "order_id", "supplier_id", "number", "state", "units", "announced_at", "delivered_at", "late_at"),
+            [(b, shop.pk, i, supplier.pk, f"N{b}", "in_transit" if not arrived else "delivered", 1, out, arrived,
+              out + timedelta(days=14)) for b, i in zip(boxes, ids, strict=True)],
+        )  # fmt: skip
+        if fate != "never scanned":
+            at = out + timedelta(hours=6)
+            bulk.copy_rows(
+                "shipping_trackingevent", ("parcel_id", "at", "status", "raw_status", "place", "seen_at", "source"),
+                [(b, at, "in_transit", "", "", at, "test") for b in boxes],
+            )  # fmt: skip
+    # The lines above carry no units in parcels: every parcel holds its whole order.
+    bulk.execute(
+        """WITH p AS (SELECT b.id, b.order_id FROM shipping_parcel b WHERE b.store_id = %s)
+           INSERT INTO shipping_parcelline (parcel_id, purchase_line_id, order_line_id, quantity, order_quantity)
+           SELECT p.id, x.id, l.id, 1, 1 FROM p JOIN orders_orderline l ON l.order_id = p.order_id,
+                  (SELECT min(id) AS id FROM purchasing_purchaseline) x""",
+        (shop.pk,),
+    )
+    return shop
+
+
+@pytest.fixture
+def shops(db):
+    ensure_months(date(2026, 5, 1), date(2026, 7, 1))
+    any_order = bought_orders.order(bought_orders.store("other"), [("goods", 1, "1.00")])
+    bought_orders.purchase(any_order, [(1, 1, "1.00", "0")])
+    return {channel: tell(channel, country) for channel, country in CHANNELS.items()}
+
+
+def test_one_history_on_five_channels(shops):
+    story = STORIES["One history, five channels"]
+    found = {
+        channel: {one.rule or one.metric: one for one in health.health(shop.pk, at=NOON)} for channel, shop in shops.items()
+    }
+    for row in story.tables["line"]:
+        one = found[row["channel"]][row["line"]]
+        value = None if row["value"] == "–" else Decimal(row["value"])
+        assert (one.rule, one.events, one.base, one.value, one.level) == (
+            row["line"], int(row["bad"]), int(row["of"]), value, int(row["level"])
+        )  # fmt: skip
+        assert len(one.orders) == min(one.events, 50) or row["line"] == "xhs-rate-late-week"
+    for row in story.tables["breaks"]:
+        one = found[row["channel"]][row["breaks"]].breaks
+        assert (one.at - NOON, one.events, one.base, one.needed) == (
+            timedelta(hours=int(row["after hours"]) + 1), int(row["bad"]), int(row["of"]), int(row["to ship in time"])
+        )  # fmt: skip
+    missing = {one.rule for one in found["xiaohongshu"].values() if one.missing}
+    assert missing >= {"xhs-service-unanswered", "xhs-reply-week"}
+
+
+def test_who_adds_what(shops):
+    told = health.whole_health(shops["amazon"].pk, at=NOON)
+    assert [(one.key, one.late, one.share) for one in told.listings] == [
+        ("SKU2", 4, Decimal("0.571")), ("SKU6", 3, Decimal("0.429"))
+    ]  # fmt: skip
+    assert told.next_break is None, "its lines are crossed already"
+    assert health.whole_health(shops["xiaohongshu"].pk, at=NOON).next_break.rule == "xhs-rate-late-day"
+
+
+def test_the_days_figures_are_kept_once_and_near_lines_are_those_that_act(shops):
+    for shop in shops.values():
+        first = health.keep_metrics(store_id=shop.pk, at=NOON)
+        assert health.keep_metrics(store_id=shop.pk, at=NOON + timedelta(minutes=5)) == first
+        assert MetricDay.objects.filter(store=shop).count() == first
+    assert [value for _day, value in health.trend(shops["amazon"].pk, "amz-late-10", since=date(2026, 6, 1))] == [Decimal("8.8235").quantize(Decimal("0.01"))]
+    near = {one.rule: one.level for one in health.near_lines([shop.pk for shop in shops.values()], at=NOON)}
+    assert near["xhs-rate-late-day"] == 0, "it breaks tomorrow"
+    assert not any(name.startswith("amz-") for name in near), "undated rules inform until the owner confirms them"
+    assert health.near_lines([], at=NOON) == []
+
+
+@pytest.mark.django_db
+def test_a_store_without_orders_and_one_without_a_platform():
+    empty = bought_orders.store("empty", channel="amazon", kind="marketplace", country="US")
+    assert all(one.level == 0 and one.value is None for one in health.health(empty.pk, at=NOON) if one.rule and not one.missing)
+    own = bought_orders.store("own", kind="own_site")
+    assert [(one.rule, one.acts) for one in health.health(own.pk, at=NOON) if one.rule] == [("woo-health-own", False)]
+
+
+@pytest.mark.django_db
+def test_markets_have_their_own_lines():
+    canada = bought_orders.store("ca", channel="walmart", kind="marketplace", country="CA")
+    states = bought_orders.store("us", channel="walmart", kind="marketplace", country="US")
+    lines = {shop.code: {one.rule for one in health.health(shop.pk, at=NOON) if one.rule} for shop in (canada, states)}
+    assert "wm-ca-cancel" in lines["ca"] and "wm-cancel" not in lines["ca"] and "wm-inr" in lines["ca"]
+    assert "wm-cancel" in lines["us"] and not any(name.startswith("wm-ca-") for name in lines["us"])
+
+
+def test_clocks_and_health_read_the_same_hours(shops):
+    reckon_clocks(at=NOON)
+    shop = shops["xiaohongshu"]
+    late = bulk.fetch("SELECT count(*) FROM compliance_clock WHERE store_id = %s AND kind = 'dispatch'", (shop.pk,))[0][0]
+    assert late == 12
+
+
+def test_every_line_of_the_book_is_counted_or_says_why_not():
+    limits = [one for one in shipped_book().rules.values() if one.kind == "metric_limit" and one.channel not in ("payments",)]
+    assert len(limits) > 40
+    left = {one.metric for one in limits} - set(health_rules.MEASURE_OF) - set(health_rules.NOT_MEASURED)
+    assert left == set()
+    assert set(health_rules.PARTLY) <= set(health_rules.MEASURE_OF.values())

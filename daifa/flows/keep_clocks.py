@@ -1,0 +1,31 @@
+"""Keep clocks: every few minutes what is open is reckoned anew, parcels are looked at, and once an hour the metrics.
+
+Nothing is told to anybody from here: Today reads what runs out, routing and chasing ask `compliance.queries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from daifa.domain.compliance import commands, health
+from daifa.domain.history.commands import retried
+from daifa.domain.stores.queries import whole_scope
+
+
+def keep_clocks(*, at: datetime, by: str = "job:keep_clocks", stores: Sequence[int] | None = None) -> dict[str, int]:
+    """Reckon clocks and findings as of `at`. Returns counts."""
+    reckoned = retried(lambda: commands.reckon_clocks(at=at, stores=stores))
+    found = retried(lambda: commands.find_parcel_faults(at=at, stores=stores))
+    changed = reckoned.new + reckoned.changed + reckoned.gone
+    return {"clocks": reckoned.clocks, "changed": changed, "findings": sum(found.values())}
+
+
+def keep_metrics(*, at: datetime, stores: Sequence[int] | None = None) -> int:
+    """Reckon the metrics of every store (or these) and keep them as the day's. Returns how many figures."""
+    return sum(health.keep_metrics(store_id=store, at=at) for store in (whole_scope() if stores is None else stores))
+
+
+def keep_orders(orders: Sequence[int], *, at: datetime) -> None:
+    """The clocks of some orders at once, for example before they are routed: then `compliance.queries.ship_by` knows them."""
+    retried(lambda: commands.reckon_clocks(at=at, orders=orders))
