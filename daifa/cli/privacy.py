@@ -31,6 +31,7 @@ def _find(email: str, phone: str, name: str, order: str):
 @app.command("show")
 def show(email: str = EMAIL, phone: str = PHONE, name: str = NAME, order: str = ORDER, as_json: bool = output.AS_JSON):
     """What is held on a person: orders, places with counts, what stays and why, who was told, which backups hold it."""
+    from daifa.domain.privacy.places import place_word
     from daifa.flows.privacy import what_we_hold
 
     found = what_we_hold(_find(email, phone, name, order), at=clock.now())
@@ -53,7 +54,7 @@ def show(email: str = EMAIL, phone: str = PHONE, name: str = NAME, order: str = 
         [(o["number"], o["store"], o["status"], output.when(o["placed_at"]), output.money(o["total_amount"], o["currency"])) for o in found.orders],
         right=(4,),
     )
-    output.table((_("place"), _("rows and files")), sorted(found.counts.items()), title=_("Where it is held"), right=(1,))
+    output.table((_("place"), _("rows and files")), [(place_word(place), count) for place, count in sorted(found.counts.items())], title=_("Where it is held"), right=(1,))
     if stays:
         output.table((_("why it stays"),), [(stay["sentence"],) for stay in stays])
     if found.told:

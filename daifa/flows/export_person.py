@@ -22,7 +22,7 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.cases.files import path_of as case_path
 from daifa.domain.history.commands import open_batch
-from daifa.domain.privacy.places import CLASSES, HOW, said
+from daifa.domain.privacy.places import CLASSES, HOW, place_word, said
 from daifa.domain.shipping.checks import PHOTO_FOLDER
 from daifa.flows.privacy import Person, what_we_hold
 from daifa.flows.shred_places import values_of
@@ -79,7 +79,7 @@ def export_person(person: Person, *, by: str, at: datetime) -> tuple[str, bytes]
     parts[_("Backups that hold it")] = [
         {"taken_at": backup.taken_at, "until": backup.until, "place": backup.place} for backup in told.backups
     ]
-    parts[_("Where it is held")] = [{"place": place, "count": count} for place, count in sorted(told.counts.items())]
+    parts[_("Where it is held")] = [{"place": place_word(place), "count": count} for place, count in sorted(told.counts.items())]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("data.json", json.dumps({"at": at, **parts}, default=_plain, ensure_ascii=False, indent=1))

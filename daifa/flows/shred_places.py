@@ -304,9 +304,17 @@ def _uploads(work: Work) -> None:
 
 
 def _mail_folder(work: Work) -> None:
-    """Letters with workbooks, and whatever else in the mail folder bears the marks."""
-    if (work.of("letters") or work.of("papers")) and work.marks:
-        for path in _files(Path(settings.EMAIL_FILE_PATH)):
+    """Letters with workbooks, and whatever else in the mail folder bears the marks.
+
+    Letters of other buyers and with other runs cannot; they are not opened.
+    """
+    ids = sorted({*work.of("letters"), *work.of("papers")})
+    if not ids or not work.marks:
+        return
+    runs = {row[0] for row in bulk.fetch("SELECT DISTINCT run_id FROM purchasing_purchaseorder WHERE order_id = ANY(%s::bigint[])", (ids,))}
+    for path in _files(Path(settings.EMAIL_FILE_PATH)):
+        found = re.match(r"(run|buyer)-(\d+)[-.]", path.name)
+        if not found or (found[1] == "run" and int(found[2]) in runs):
             _blank_file(work, path, "mail", otherwise=None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daifa.domain.privacy.places import CLASSES, FOLDERS, HOW, PERSONAL, WHO, Place
+from daifa.domain.privacy.places import ABOUT, CLASSES, FOLDERS, HOW, PERSONAL, WHO, Place
 from tests.house.printed import table
 
 
@@ -10,12 +10,12 @@ def print_columns() -> str:
     rows = []
     for data in CLASSES:
         rows += [_row(place) for place in PERSONAL if place.data == data]
-    return table(["column", "class", "how it goes", "怎样抹除", "who sees it"], rows)
+    return table(["column", "that is", "即", "class", "how it goes", "怎样抹除", "who sees it"], rows)
 
 
 def _row(place: Place) -> tuple:
     columns = ", ".join(f"`{name}`" for name in place.fields.split())
-    return f"`{place.model}` {columns}", f"`{place.data}`", HOW[place.how][0], HOW[place.how][1], WHO[place.who][0]
+    return f"`{place.model}` {columns}", *ABOUT[place.model], f"`{place.data}`", HOW[place.how][0], HOW[place.how][1], WHO[place.who][0]
 
 
 def print_folders() -> str:

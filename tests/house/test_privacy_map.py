@@ -6,7 +6,17 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-from daifa.domain.privacy.places import CLASSES, CODES, FOLDERS, HOW, NOT_PERSONAL, PERSONAL, RULES_OF, WHO
+from daifa.domain.privacy.places import (
+    ABOUT,
+    CLASSES,
+    CODES,
+    FOLDERS,
+    HOW,
+    NOT_PERSONAL,
+    PERSONAL,
+    RULES_OF,
+    WHO,
+)
 from daifa.flows.shred_places import is_text
 
 STAFF = {"auth", "contenttypes", "sessions", "account", "mfa", "people", "pghistory", "procrastinate"}
@@ -57,6 +67,7 @@ def test_nothing_is_declared_twice_or_gone():
 @pytest.mark.parametrize("place", PERSONAL, ids=lambda place: f"{place.model}.{place.fields}")
 def test_places_use_known_words(place):
     assert place.data in CLASSES and place.how in HOW and place.who in WHO
+    assert all(ABOUT[place.model])
 
 
 def test_folders_and_rules_use_known_words():

@@ -32,7 +32,7 @@ HOW: dict[str, tuple[str, str]] = {
 
 WHO: dict[str, tuple[str, str]] = {
     "operators": ("owners and operators of the store; others see dots", "店主与运营;其他人只见圆点"),
-    "supplier": ("as operators; the supplier, after an agreement", "同上;签有协议的供应商"),
+    "supplier": ("owners and operators; the supplier, after an agreement", "店主与运营;签有协议的供应商"),
     "buyer": ("owners and operators; the buyer himself", "店主与运营;买家本人"),
     "platform": ("owners and operators; the platform, where it is handed in", "店主与运营;提交时的平台"),
     "program": ("nobody by name: technical text", "技术性文字,不面向人"),
@@ -139,6 +139,60 @@ FOLDERS: tuple[Folder, ...] = (
 )  # fmt: skip
 """Everything below DAIFA_HOME; a test runs the loop and finds no file elsewhere."""
 
+ABOUT: dict[str, tuple[str, str]] = {
+    "orders.AddressVersion": ("addresses of orders", "订单地址"),
+    "orders.Order": ("orders: buyers' notes", "订单:买家留言"),
+    "orders.OrderLine": ("order lines: titles with a buyer's wording", "订单行:含买家字样的标题"),
+    "orders.Hold": ("reasons of holds", "挂起原因"),
+    "customers.Customer": ("customers", "客户"),
+    "customers.Consent": ("proofs of consent", "同意的凭证"),
+    "purchasing.PlacementAttempt": ("attempts to place purchases", "下单尝试"),
+    "purchasing.PurchaseAnswer": ("suppliers' answers", "供应商答复"),
+    "purchasing.PurchaseRun": ("purchase workbooks", "采购表"),
+    "shipping.TrackingEvent": ("scans: words and places", "扫描记录:文字与地点"),
+    "shipping.DispatchNotice": ("dispatch notices", "发货通知"),
+    "shipping.ParcelCheck": ("photos of parcels", "包裹照片"),
+    "buyer_messages.Message": ("messages to buyers", "发给买家的消息"),
+    "buyer_messages.MessageTemplate": ("templates of messages", "消息模板"),
+    "imports.ImportRow": ("rows of uploads that were refused or remarked on", "上传文件中被拒或有备注的行"),
+    "imports.ImportFile": ("uploads: names and settings", "上传文件:名称与设置"),
+    "aftersales.AftersaleCase": ("after-sale cases: notes", "售后:备注"),
+    "aftersales.AftersaleLine": ("after-sale cases: lines", "售后:明细"),
+    "aftersales.Refund": ("refunds: reasons", "退款:原因"),
+    "cases.Complaint": ("complaints", "投诉"),
+    "cases.Violation": ("violations: notes", "违规:备注"),
+    "cases.Consequence": ("consequences of violations", "违规后果"),
+    "cases.Appeal": ("appeals", "申诉"),
+    "cases.DepositMove": ("moves of the deposit", "保证金变动"),
+    "cases.Infringement": ("infringement cases", "侵权案件"),
+    "cases.CaseFile": ("files of cases: names", "案件文件:名称"),
+    "cases.EvidencePack": ("evidence packs", "证据包"),
+    "stores.Task": ("tasks", "待办"),
+    "history.Batch": ("history: reasons", "历史:原因"),
+    "history.PendingReaction": ("steps that wait: reasons", "等待的步骤:原因"),
+    "procrastinate.ProcrastinateJob": ("jobs of the worker", "后台任务"),
+    "pghistory.Context": ("history of edits", "修改历史"),
+    "sourcing.Agreement": ("agreements with suppliers: notes", "供应商协议:备注"),
+    "compliance.Risk": ("risks: notes", "风险:备注"),
+    "compliance.RiskOrder": ("orders behind a risk", "风险涉及的订单"),
+    "compliance.PlanStep": ("steps of plans: notes", "计划步骤:备注"),
+    "policy.TextApproval": ("approved texts: reasons", "已批准文本:原因"),
+    "policy.TextFinding": ("words found in texts", "文本中发现的字样"),
+    "closing.Closing": ("closings: reasons", "关店:原因"),
+    "closing.StepEvidence": ("proofs of closing steps", "关店步骤的证明"),
+    "closing.PlatformCase": ("cases at the platform: reasons", "平台案件:原因"),
+    "closing.PlatformEvent": ("cases at the platform: notes", "平台案件:备注"),
+    "closing.Readmission": ("readmissions", "重新入驻"),
+    "closing.ComebackStep": ("proofs of readmission", "重新入驻的证明"),
+    "privacy.LegalHold": ("holds by hand: reasons", "人工保留:原因"),
+    "privacy.Erasure": ("erasures: what stayed", "抹除记录:保留项"),
+    "mail": ("letters in the mail folder", "邮件夹中的信"),
+    "files/imports": ("uploads as they came", "原样的上传文件"),
+    "files/cases": ("photos of complaints", "投诉照片"),
+    "files/photos": ("photos of parcels", "包裹照片"),
+}
+"""Words for the places, as people know them."""
+
 CODES = frozenset((
     "currency", "country", "language", "timezone", "sha256", "source", "state", "state_from", "state_to", "kind",
     "thing_kind", "case_kind", "status", "code", "layout", "media_type", "channel", "rule", "appeal_rule", "connector",
@@ -205,6 +259,11 @@ RULES_OF: dict[str, tuple[str, ...]] = {
     "backups": ("cn-pi-47",),
 }
 """Rules of the rule book to read before answering how long a class is kept. None of them names a number of days."""
+
+
+def place_word(place: str) -> str:
+    """A place in the language in force; what has no words of its own (a history of edits) by its name."""
+    return said(ABOUT.get(place, (place, place)))
 
 
 def said(words: tuple[str, str]) -> str:

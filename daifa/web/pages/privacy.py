@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from daifa.domain.policy import queries as policy
 from daifa.domain.privacy import commands, queries
 from daifa.domain.privacy.models import Retention
-from daifa.domain.privacy.places import CLASSES, FOLDERS, HOW, PERSONAL, RULES_OF, WHO, said
+from daifa.domain.privacy.places import CLASSES, FOLDERS, HOW, PERSONAL, RULES_OF, WHO, place_word, said
 from daifa.flows import privacy
 from daifa.flows.export_person import export_person
 from daifa.web.kit import (
@@ -71,7 +71,7 @@ def _panels(request: HttpRequest, scope: Scope) -> list[Panel]:
                 _("Nobody has said yet how long some classes of data are kept (%(stores)s). Until then nothing is erased.")
                 % {"stores": ", ".join(open_ones[:5])},
                 tone="warning",
-                actions=[LinkButton(_("Answer it"), reverse("web:privacy_retention"), icon="clock", style="primary")],
+                actions=[LinkButton(_("Answer it"), reverse("web:privacy_answer"), icon="clock", style="primary")],
             )
         )
     panels.append(
@@ -193,7 +193,7 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Where it is held"),
             [
-                Column("place", gettext_lazy("Place"), "code"),
+                Column("place", gettext_lazy("Place"), value=lambda row: place_word(row["place"])),
                 Column("data", gettext_lazy("Class"), value=lambda row: data_word(row["data"])),
                 Column("how", gettext_lazy("How it goes"), wrap=True),
                 Column("count", gettext_lazy("Rows and files"), "quantity"),
@@ -274,7 +274,7 @@ def _about(place: str) -> dict[str, str]:
 def _person_actions(scope: Scope) -> list[Any]:
     return [
         ActionButton(_("Hand over"), reverse("web:privacy_export"), icon="download"),
-        ActionButton(_("Hold"), reverse("web:privacy_hold"), icon="lock", ask=_("Why must it be kept?")),
+        ActionButton(_("Put a hold on it"), reverse("web:privacy_hold"), icon="lock", ask=_("Why must it be kept?")),
         ActionButton(
             _("Erase"), reverse("web:privacy_erase"), icon="trash", style="danger",
             confirm=_("Erase everything that may go? This cannot be undone: not here, and not by restoring a backup."),
@@ -387,7 +387,7 @@ def _days(number: int | None) -> str:
     return "–" if number is None else ngettext("%(n)d day", "%(n)d days", number) % {"n": number}
 
 
-def _retention_panels(scope: Scope, _thing: Any) -> list[Panel]:
+def _retention_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
     rows: list[Retention] = queries.retentions(scope.all_store_ids, shared=True)
     answers = queries.answers()
     missing = [
@@ -451,18 +451,26 @@ def _rules() -> list[dict[str, Any]]:
     return list(found.values())
 
 
-RETENTION = FormPage(
+RETENTION = PanelPage(
     title=gettext_lazy("How long buyers' data are kept"),
+    panels=_retention_panels,
+    needs="own",
+    intro=gettext_lazy("Unknown means: ask. Without an answer nothing is erased, neither by itself nor on request. The newest answer for a store and country counts."),
+    actions=lambda scope: [
+        LinkButton(_("Answer it"), reverse("web:privacy_answer"), icon="pencil", style="primary"),
+        LinkButton(_("Buyers' data"), reverse("web:privacy"), icon="arrow-left"),
+    ],
+)  # fmt: skip
+
+ANSWER = FormPage(
+    title=gettext_lazy("Say how long buyers' data are kept"),
     form=retention_form,
     save=_save_retention,
     needs="own",
     success=gettext_lazy("Answered."),
-    submit=gettext_lazy("Save"),
-    intro=gettext_lazy("Unknown means: ask. Without an answer nothing is erased, neither by itself nor on request. The newest answer for a store and country counts."),
-    back=(gettext_lazy("Buyers' data"), lambda: reverse("web:privacy")),
-    panels=_retention_panels,
+    back=(gettext_lazy("How long buyers' data are kept"), lambda: reverse("web:privacy_retention")),
     success_url=lambda: reverse("web:privacy_retention"),
-)  # fmt: skip
+)
 
 
 # --- Where --------------------------------------------------------------------------------------------------------
@@ -477,8 +485,8 @@ def _map_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
                 TablePanel(
                     data_word(code),
                     [
-                        Column("model", gettext_lazy("Table"), "code"),
-                        Column("fields", gettext_lazy("Columns"), wrap=True, value=lambda one: one.fields.replace(" ", ", ")),
+                        Column("about", gettext_lazy("What"), value=lambda one: place_word(one.model), wrap=True),
+                        Column("model", gettext_lazy("Table"), "code", hint=lambda one: one.fields.replace(" ", ", ")),
                         Column("how", gettext_lazy("How it goes"), wrap=True, value=lambda one: said(HOW[one.how])),
                         Column("who", gettext_lazy("Who sees it"), wrap=True, value=lambda one: said(WHO[one.who])),
                     ],
@@ -554,6 +562,7 @@ urlpatterns = [
     path("privacy/person/hold/", hold, name="privacy_hold"),
     path("privacy/person/release/", release, name="privacy_release"),
     path("privacy/retention/", RETENTION.view, name="privacy_retention"),
+    path("privacy/retention/answer/", ANSWER.view, name="privacy_answer"),
     path("privacy/map/", MAP.view, name="privacy_map"),
     path("privacy/backups/", BACKUPS.view, name="privacy_backups"),
     path("privacy/backups/gone/", backups_gone, name="privacy_backups_gone"),
