@@ -28,11 +28,12 @@ from daifa.domain.closing.process import (
     READMISSION,
     STANDING,
 )
+from daifa.domain.compliance.process import PLAN_STEP, RISK
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.imports.process import IMPORT
 from daifa.domain.messages.process import MESSAGE
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
-from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
+from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
 from daifa.lib import bulk
 from daifa.lib.process import Process
 
@@ -913,6 +914,36 @@ def _closings() -> list[Check]:
 
 
 CHECKS += _closings()
+
+
+def _sources() -> list[Check]:
+    """Addresses of a marketplace's buyers went to whom they may; photos, signs and plans are what their history says."""
+    return [
+        *(_history(process, _OF_STORE) for process in (PARCEL_CHECK, RISK, PLAN_STEP)),
+        Check(
+            "told_without_agreement",
+            "17",
+            "purchase_order",
+            N_("Purchases that handed an address of a marketplace's buyer to a supplier without a signed entrustment"),
+            """SELECT p.id, format('purchase %s to %s', p.reference, s.code) FROM purchasing_purchaseorder p
+               JOIN stores_store t ON t.id = p.store_id JOIN sourcing_supplier s ON s.id = p.supplier_id
+               WHERE [[p.store_id]] AND t.kind = 'marketplace' AND p.placed_at IS NOT NULL
+                 AND NOT EXISTS (SELECT FROM sourcing_agreement a WHERE a.supplier_id = p.supplier_id
+                                 AND a.store_id = p.store_id AND a.entrusted_on <= p.placed_at::date + 1)""",
+        ),
+        Check(
+            "signs",
+            "13",
+            "risk",
+            N_("Signs that are gone and still counted, or counted with nothing behind them"),
+            """SELECT r.id, format('%s of store %s: %s', r.kind, r.store_id, r.state) FROM compliance_risk r
+               WHERE [[r.store_id]] AND ((r.state = 'gone') <> (r.gone_at IS NOT NULL) OR (
+                   r.gone_at IS NULL AND NOT EXISTS (SELECT FROM compliance_riskorder o WHERE o.risk_id = r.id)))""",
+        ),
+    ]
+
+
+CHECKS += _sources()
 
 # --- What guards the tables ---------------------------------------------------------------------------------------
 

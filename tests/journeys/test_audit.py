@@ -110,6 +110,21 @@ PLANTED: dict[str, str] = {
     "history_complaint": "UPDATE cases_complaint SET state = 'closed'",
     "history_infringement": "UPDATE cases_infringement SET state = 'upheld'",
     "history_appeal": "UPDATE cases_appeal SET state = 'won'",
+    "told_without_agreement": "UPDATE stores_store SET kind = 'marketplace'",
+    "signs": """INSERT INTO compliance_risk (store_id, kind, state, level, count, base, line, params, found_at, seen_at, gone_at)
+                SELECT id, 'foreign_trace', 'open', 'warn', 1, 1, 1, '{{}}', now(), now(), now() FROM stores_store LIMIT 1""",
+    "history_risk": """INSERT INTO compliance_risk (store_id, kind, state, level, count, base, line, params, found_at, seen_at)
+                       SELECT id, 'foreign_trace', 'acted', 'warn', 1, 1, 1, '{{}}', now(), now() FROM stores_store LIMIT 1;
+                       INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                              SELECT h.batch_id, 45, t.id, '', 'open', h.at FROM compliance_risk t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
+    "history_plan_step": """INSERT INTO compliance_planstep (store_id, situation, kind, state, at, moved_at)
+                            SELECT id, 'orders', 'focus', 'done', now(), now() FROM stores_store LIMIT 1;
+                            INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                              SELECT h.batch_id, 47, t.id, '', 'todo', h.at FROM compliance_planstep t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
+    "history_parcel_check": """INSERT INTO shipping_parcelcheck (store_id, about, state, name, media_type, sha256, size, width, height, traces, by, at)
+                               SELECT id, 'sample', 'clean', 'x', 'image/png', 'x', 1, 1, 1, '[]', 'x', now() FROM stores_store LIMIT 1;
+                               INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                              SELECT h.batch_id, 46, t.id, '', 'received', h.at FROM shipping_parcelcheck t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
     "history_purchase_run": "UPDATE purchasing_purchaserun SET state = 'fixed'",
     "history_import": "UPDATE imports_importfile SET state = 'stopped' WHERE kind = 'orders'",
     "history_placement_attempt": """INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
