@@ -20,7 +20,7 @@ from daifa.domain.messages import rules
 from daifa.domain.messages.models import MessageTemplate
 from daifa.domain.messages.process import KINDS, MESSAGE
 from daifa.domain.policy.queries import screen
-from daifa.domain.policy.words import refusal_of
+from daifa.domain.policy.words import Hit, refusal_of
 from daifa.domain.stores.commands import close_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
@@ -33,7 +33,8 @@ TABLE = MESSAGE.table_name
 class Telling(NamedTuple):
     """Tell the buyer of `order` about `thing` (the order or a parcel). `unwanted` = the reason not to, if there is one.
 
-    `reserve` = so many messages of the order's cap are kept free for what matters more.
+    `reserve` = so many messages of the order's cap are kept free for what matters more. `held` = the reason why a person
+    must say first whether an otherwise good message goes.
     """
 
     order: int
@@ -44,6 +45,7 @@ class Telling(NamedTuple):
     version: int = 1
     unwanted: str = ""
     reserve: int = 0
+    held: str = ""
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ def queue_messages(kind: str, rows: Sequence[Telling], *, at: datetime, by: str)
         reason = row.unwanted or rules.why_not(kind, row.facts, at)
         if not reason and count[row.order] + row.reserve >= row.cap and kind != "number_changed":
             reason = "cap"
+        reason = reason or row.held
         if reason:
             result.suppressed[row.thing] = reason
             new.append((row, "suppressed", reason))
@@ -189,8 +192,18 @@ def settle_messages(ids: Sequence[int], *, sent: bool, by: str, at: datetime) ->
 
 @transaction.atomic
 def retry_messages(ids: Sequence[int], *, by: str, at: datetime) -> dict[int, str]:
-    """Put failed messages back in line. Returns id → why not, if refused."""
-    wrong = _not_in(ids, ("failed",), _("Only a message that failed can be put back in line."))
+    """Put messages back in line that failed, or were held back after a restore. Returns id → why not, if refused."""
+    held = {
+        row[0]
+        for row in bulk.fetch(
+            f"""SELECT id FROM {TABLE} WHERE id = ANY(%s::bigint[]) AND state = 'suppressed' AND reason = 'restored'
+                ORDER BY id FOR NO KEY UPDATE""",
+            (list(ids),),
+        )
+    }
+    wrong = _not_in(
+        [id_ for id_ in ids if id_ not in held], ("failed",), _("Only a message that failed can be put back in line.")
+    )
     moved = move(MESSAGE, [i for i in ids if i not in wrong], to="queued", by=by, at=at, set_at="at")
     note([(id_, "again") for id_ in moved.moved])
     close_tasks(kind="message_failed", thing_kind="message", things=moved.moved, by=by, at=at)
@@ -263,9 +276,13 @@ def save_templates(rows: Sequence[Words], *, by: str, at: datetime) -> Saved:
 
 def restricted_words(row: Words) -> list[str]:
     """The sentence why these words must not be told to buyers, if there is one: they go out by themselves."""
+    return [sentence] if (sentence := refusal_of(hits_in(row))) else []
+
+
+def hits_in(row: Words) -> list[Hit]:
+    """Every restricted word in a template, also those that only ask a person to look."""
     own_site = row.store is not None and Store.objects.filter(pk=row.store, kind="own_site").exists()
-    hits = screen([row.subject, row.body], own_site=own_site)
-    return [sentence] if (sentence := refusal_of([hit for of_text in hits for hit in of_text])) else []
+    return [hit for of_text in screen([row.subject, row.body], own_site=own_site) for hit in of_text]
 
 
 @transaction.atomic

@@ -458,7 +458,7 @@ def _versions(scope, on) -> list[Any]:
             return Badge(_("withdrawn"), "muted")
         if current and one.pk == current.pk:
             return Badge(_("counts"), "success")
-        return Badge(_("waits"), "info") if one in waiting else Badge(_("older"), "muted")
+        return Badge(_("not yet valid"), "info") if one in waiting else Badge(_("older"), "muted")
 
     names = fmt.actor_names(one.by for one in queries.versions())
     panels.append(
@@ -553,7 +553,7 @@ FINDINGS = ListPage(
     ],
     row_url=_finding_url,
     actions=lambda scope: [
-        ActionButton(_("Look again"), reverse("web:findings_look"), "refresh", reason=scope.why_not("operate")),
+        ActionButton(_("Look again"), reverse("web:findings_look"), "refresh", reason=scope.why_not_shared("operate")),
     ],
     empty=EmptyPanel(_("Nothing was found"), _("Titles, descriptions, templates and notes are looked through every hour."), icon="circle-check"),
     export="findings",
@@ -562,6 +562,7 @@ FINDINGS = ListPage(
 
 @page("operate", methods=("POST",))
 def look(request, scope):
+    scope.require_shared("operate")
     count = screen_texts.screen_texts(at=scope.at, by=scope.by)
     return after(request, reverse("web:findings"), ngettext("%(n)d word found.", "%(n)d words found.", count) % {"n": count})
 

@@ -15,6 +15,7 @@ from daifa.domain.messages import commands as messages
 from daifa.domain.messages import queries as message_queries
 from daifa.domain.messages import rules as message_rules
 from daifa.domain.messages.process import KINDS
+from daifa.domain.policy.words import refusal_of
 from daifa.domain.stores.models import Store
 from daifa.web.kit import (
     ActionButton,
@@ -112,9 +113,11 @@ def _why_not_template(scope, template: _Template) -> Any:
 
 def _preview(kind: str, language: str, subject: str, body: str, store: Store | None) -> dict[str, Any]:
     wrong = message_rules.check_words(kind, language, subject, body)
-    wrong += messages.restricted_words(messages.Words(store.pk if store else None, kind, language, subject, body))
+    hits = messages.hits_in(messages.Words(store.pk if store else None, kind, language, subject, body))
+    wrong += [sentence] if (sentence := refusal_of(hits)) else []
     shown = message_rules.preview(kind, language, subject, body, store_name=store.name if store else "") if not wrong else ("", "")
-    return {"wrong": wrong, "subject": shown[0], "body": shown[1], "language": message_rules.LANGUAGES[language]}
+    looked_at = [f"“{hit.term}”: {hit.note}" for hit in {hit.term: hit for hit in hits if hit.severity != "block"}.values()]
+    return {"wrong": wrong, "hints": looked_at, "subject": shown[0], "body": shown[1], "language": message_rules.LANGUAGES[language]}
 
 
 def _template_form(scope, template: _Template):
