@@ -30,7 +30,7 @@ from daifa.lib import bulk, mail
 def tell_order_received(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     """Orders that were received and paid."""
     lock_orders(things)
-    commands.queue_messages("order_received", queries.tellings("order_received", things), at=at, by=by)
+    _queue("order_received", queries.tellings("order_received", things), at=at, by=by)
     return {}
 
 
@@ -70,15 +70,23 @@ def invite_review(things: list[int], *, at: datetime, by: str) -> dict[int, str]
     """Parcels that were delivered: one invitation for each order of which nothing is left to deliver."""
     lock_orders_of("shipping_parcel", things)
     orders = queries.fully_delivered_orders(things)
-    commands.queue_messages("review", queries.tellings("review", orders), at=at, by=by)
+    _queue("review", queries.tellings("review", orders), at=at, by=by)
     return {}
 
 
 def _tell_of_parcels(kind: str, things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     # What is suppressed is kept as a message with its reason, so the engine has nothing of its own to keep.
     lock_orders_of("shipping_parcel", things)
-    commands.queue_messages(kind, queries.tellings(kind, things), at=at, by=by)
+    _queue(kind, queries.tellings(kind, things), at=at, by=by)
     return {}
+
+
+def _queue(kind: str, rows: list[commands.Telling], *, at: datetime, by: str) -> None:
+    """Queue; where a restored copy holds messages back, one task a store asks a person to let them go or leave them."""
+    done = commands.queue_messages(kind, rows, at=at, by=by)
+    stores = {row.store for row in rows if done.suppressed.get(row.thing) == "restored"}
+    if stores:
+        open_tasks([NewTask("messages_held_back", store, "store", store) for store in sorted(stores)], at=at)
 
 
 # --- Sending ----------------------------------------------------------------------------------------------------

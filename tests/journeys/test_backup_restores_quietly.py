@@ -234,6 +234,64 @@ def test_a_run_that_was_fixed_but_not_sent_is_in_doubt(move_to, tmp_path):
     assert audit() == []
 
 
+def letters_to_buyers(home) -> Counter:
+    """(to, subject) of every letter to a buyer."""
+    found: Counter = Counter()
+    for path in sorted((home / "mail").glob("buyer-*.eml")):
+        letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+        found[letter["To"], letter["Subject"]] += 1
+    return found
+
+
+def test_buyers_are_not_told_twice_by_what_is_imported_after_the_release(move_to, tmp_path):
+    """The lost copy told the buyers of an order the backup does not know; its file comes in again after the release."""
+    from daifa.domain.messages import commands as messages
+    from daifa.domain.messages.models import Message
+
+    first = move_to("first")
+    shop = cast.open_shop()
+    cast.receive_orders(shop, ["K00"], skus=(cast.FROM_SYSTEM,))
+    work_until_idle(at=cast.MORNING)
+    write_backup(tmp_path / "shop.daifa", by="test", at=BACKUP)
+    late = cast.MORNING + timedelta(hours=3)
+    cast.receive_orders(shop, ["N00"], skus=(cast.FROM_SYSTEM,), at=late)
+    work_until_idle(at=late)
+    told = letters_to_buyers(first)
+    assert len(told) == 2 and set(told.values()) == {1}, "both were told that their order was received"
+    postgres.restore_first_rows(connection)
+
+    second = move_to("second")
+    restore_backup(tmp_path / "shop.daifa", by="test", at=CRASH)
+    quarantine.read_back(at=AFTER, by=cast.BY)
+    quarantine.release(by=cast.BY, at=AFTER)
+    again = AFTER + timedelta(hours=1)
+    cast.read_file(shop, "orders", "orders.csv", cast.order_file(["N00"], skus=(cast.FROM_SYSTEM,), at=late), at=again)
+    cast.read_file(shop, "orders", "new.csv", cast.order_file(["Z00"], skus=(cast.FROM_SYSTEM,), at=again), at=again)
+    work_until_idle(at=again)
+    held = Message.objects.get(order__number="N00", kind="order_received")
+    assert (held.state, held.reason) == ("suppressed", "restored")
+    assert Message.objects.get(order__number="Z00", kind="order_received").state == "sent", "the shop goes on"
+    # The letter about K00 came back with the backup; only the new order was written to.
+    assert {to for to, _subject in letters_to_buyers(second)} == {"annaK00@example.invalid", "annaZ00@example.invalid"}
+    [task] = Task.objects.filter(kind="messages_held_back", closed_at=None)
+    assert (task.store_id, task.thing_kind) == (shop.store.pk, "store")
+
+    # Handed over before the release: told or not, a person looks. Delivered after it: nobody else can have told it.
+    of_known = dict(Message.objects.filter(order__number="K00").values_list("kind", "reason"))
+    assert of_known == {"order_received": "", "dispatched": "restored", "in_transit": "restored"}
+    at = again + timedelta(days=4)
+    work_until_idle(at=at)
+    assert Message.objects.get(order__number="K00", kind="delivered").state == "sent"
+    # A person looked at the sent mail: this one never went out.
+    assert messages.retry_messages([held.pk], by=cast.BY, at=at) == {}
+    sent = Message.objects.filter(state="sent").first()
+    assert messages.retry_messages([sent.pk], by=cast.BY, at=at), "only what failed or was held back"
+    held.refresh_from_db()
+    assert held.state == "queued"
+    work_until_idle(at=at)
+    assert audit() == []
+
+
 def test_a_supplier_that_does_not_answer_keeps_the_copy_closed(move_to, tmp_path, monkeypatch):
     from daifa.connectors.errors import TryLater
     from daifa.connectors.fake.connector import FakeSupplier

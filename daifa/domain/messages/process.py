@@ -9,7 +9,7 @@ MESSAGE = Process(
         "sending": ["sent", "unknown", "queued", "failed"],
         "unknown": ["sent", "queued"],  # a person says which; never re-sent by itself
         "failed": ["queued", "suppressed"],
-        "suppressed": [],
+        "suppressed": ["queued"],  # a person lets one go that was held back after a restore
         "sent": [],
     },
     starts=["queued", "suppressed"],

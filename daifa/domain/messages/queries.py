@@ -38,6 +38,17 @@ _HAPPENED = {
 }
 
 
+# When it became news. What became news before a restored copy was released may have been told by the lost one.
+_NEWS_SINCE = _HAPPENED | {
+    "order_received": "o.placed_at",
+    "in_transit": """(SELECT min(e.at) FROM shipping_trackingevent e
+                      WHERE e.parcel_id = p.id AND e.status NOT IN ('announced', 'handed_over'))""",
+    "delayed": "p.late_at",
+    "review": "(SELECT max(d.delivered_at) FROM shipping_parcel d WHERE d.order_id = o.id)",
+}
+_RELEASED_AT = "(SELECT i.released_at FROM stores_installation i WHERE i.id = 1)"
+
+
 class _Store(NamedTuple):
     kind: str
     messages_allowed: bool
@@ -64,24 +75,25 @@ def _stores(ids: Iterable[int]) -> dict[int, _Store]:
 def tellings(kind: str, things: Sequence[int]) -> list[Telling]:
     """What decides whether `things` (parcels for what is told of a parcel, else orders) are told, in id order."""
     consent = _CONSENT if kind == "review" else "false"
+    held = f"CASE WHEN {_RELEASED_AT} IS NULL THEN false ELSE coalesce({_NEWS_SINCE[kind]} < {_RELEASED_AT}, false) END"
     facts = f"""o.id, o.store_id, s.message_cap, s.kind, s.messages_allowed, s.review_invitations, o.is_history, o.units,
                 o.cancelled, o.delivered, {_EMAIL}, {_HAPPENED[kind]}, {consent}"""
     if kind in rules.PARCEL_KINDS:
         reserve = _STILL_COMING if kind == "in_transit" else "0"
         rows = bulk.fetch(
-            f"""SELECT p.id, p.state, {reserve}, {facts} FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+            f"""SELECT p.id, p.state, {reserve}, {held}, {facts} FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
                 JOIN stores_store s ON s.id = o.store_id {_ADDRESSEE} WHERE p.id = ANY(%s::bigint[]) ORDER BY p.id""",
             (list(things),),
         )
     else:
         rows = bulk.fetch(
-            f"""SELECT o.id, '', 0, {facts} FROM orders_order o JOIN stores_store s ON s.id = o.store_id {_ADDRESSEE}
+            f"""SELECT o.id, '', 0, {held}, {facts} FROM orders_order o JOIN stores_store s ON s.id = o.store_id {_ADDRESSEE}
                 WHERE o.id = ANY(%s::bigint[]) ORDER BY o.id""",
             (list(things),),
         )
     return [
-        Telling(order, thing, rules.Facts(*facts, state), store, cap, reserve=reserve)
-        for thing, state, reserve, order, store, cap, *facts in rows
+        Telling(order, thing, rules.Facts(*facts, state), store, cap, reserve=reserve, held="restored" if held else "")
+        for thing, state, reserve, held, order, store, cap, *facts in rows
     ]
 
 
@@ -334,6 +346,7 @@ def message_page(
     *,
     state: str | None = None,
     kind: str | None = None,
+    reason: str | None = None,
     store_id: int | None = None,
     order_id: int | None = None,
     cursor: Cursor | None = None,
@@ -343,7 +356,7 @@ def message_page(
     if (state and state not in MESSAGE.table) or (kind and kind not in KINDS):
         return []
     found = Message.objects.filter(store_id__in=[store for store in scope if store_id in (None, store)])
-    for name, value in (("state", state), ("kind", kind), ("order_id", order_id)):
+    for name, value in (("state", state), ("kind", kind), ("reason", reason), ("order_id", order_id)):
         if value:
             found = found.filter(**{name: value})
     return (cursor or Cursor(NEWEST)).slice(

@@ -28,6 +28,7 @@ from daifa.web.kit import (
     NotePanel,
     Panel,
     Scope,
+    Toggle,
     after,
     chosen_ids,
     page,
@@ -36,8 +37,15 @@ from daifa.web.kit import (
 from daifa.web.pages import places, private, words
 
 
+def _is_held(message: dict[str, Any]) -> bool:
+    """Held back after a restore, until a person lets it go."""
+    return message["state"] == "suppressed" and message["reason"] == "restored"
+
+
 def message_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[dict[str, Any]]:
     asked = {"state": filters.get("state"), "kind": filters.get("kind"), "cursor": cursor, "limit": limit}
+    if filters.get("held"):
+        asked |= {"state": "suppressed", "reason": "restored"}
     if "q" not in filters:
         return queries.message_page(scope.store_ids, **asked)
     orders = order_named(scope.store_ids, filters["q"])
@@ -62,8 +70,9 @@ MESSAGES = ListPage(
     filters=[
         Choice("state", gettext_lazy("State"), lambda scope: states.choices(MESSAGE), tabs=True),
         Choice("kind", gettext_lazy("Message"), words.message_kinds, all_label=gettext_lazy("Every kind")),
+        Toggle("held", gettext_lazy("Held back after a restore")),
     ],
-    selectable=lambda row: row["state"] in ("queued", "failed", "unknown"),
+    selectable=lambda row: row["state"] in ("queued", "failed", "unknown") or _is_held(row),
     bulk=[
         BulkAction(gettext_lazy("Stop"), lambda: reverse("web:messages_stop"), icon="ban", style="danger",
                    confirm=gettext_lazy("These messages will never be sent. Stop them?")),
@@ -97,6 +106,11 @@ def _actions(message: dict[str, Any], scope: Scope) -> list[Any]:
                 ActionButton(_("Send again"), reverse("web:message_retry", args=[pk]), icon="refresh", reason=reason),
                 ActionButton(_("Leave it"), reverse("web:message_stop", args=[pk]), icon="ban", reason=reason),
             ]
+        case "suppressed" if _is_held(message):
+            return [
+                ActionButton(_("Send it"), reverse("web:message_retry", args=[pk]), icon="send", style="primary", reason=reason,
+                             confirm=_("The lost copy may have told the buyer already. Send it all the same?"))
+            ]  # fmt: skip
         case "queued":
             return [
                 ActionButton(_("Stop"), reverse("web:message_stop", args=[pk]), icon="ban", style="danger", reason=reason,
