@@ -30,7 +30,7 @@ from daifa.domain.orders.commands import hold_lines, lock_orders
 from daifa.domain.orders.rules import address_text
 from daifa.domain.privacy import commands, queries
 from daifa.domain.privacy.models import Erasure
-from daifa.domain.privacy.places import CLASSES, said
+from daifa.domain.privacy.places import CLASSES, place_word, said
 from daifa.domain.privacy.queries import OF_ORDERS, OldBackup
 from daifa.domain.privacy.rules import Verdict, verdict
 from daifa.domain.stores.commands import NewTask, open_tasks
@@ -57,6 +57,7 @@ WHY_STAYS: dict[str, str] = {
     "too_early": N_("%(data)s must be kept until %(until)s: order %(orders)s."),
     "papers_first": N_("Names go together with the papers they stand in, and those must be kept: order %(orders)s."),
     "pack_of_others": N_("The evidence pack %(name)s also serves orders that are kept."),
+    "books_final": N_("Entries of the books are never edited, and %(count)s of them bear the person's words in their memo."),
     "still_shared": N_("The same words stand in papers of orders that are kept; they go with those."),
 }
 """Why something was not erased."""
@@ -122,8 +123,8 @@ class Erased:
 
 
 def data_word(data: str) -> str:
-    """A class of data in the language in force; the code of a place as it is."""
-    return said(CLASSES[data]) if data in CLASSES else data
+    """A class of data, or a place, in the language in force."""
+    return said(CLASSES[data]) if data in CLASSES else place_word(data)
 
 
 # --- Who is it ----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from django.db import connection, models
 from daifa.domain.cases.files import path_of as case_path
 from daifa.domain.messages.commands import suppress_queued
 from daifa.domain.orders.rules import ADDRESS_FIELDS
-from daifa.domain.privacy.places import NOT_PERSONAL, PERSONAL, Place
+from daifa.domain.privacy.places import PERSONAL, Place
 from daifa.domain.shipping.checks import PHOTO_FOLDER
 from daifa.lib import bulk, keeping
 from daifa.lib.redact import CannotRead, Marks, blanked_bytes
@@ -294,7 +294,15 @@ def _uploads(work: Work) -> None:
             (ids,),
         )
     }
+    lists = {
+        keeping.path_of("imports", sha256)
+        for (sha256,) in bulk.fetch(
+            """SELECT sha256 FROM imports_importfile GROUP BY 1 HAVING bool_and(kind IN ('products', 'offers'))"""
+        )
+    }
     for path in _files(Path(settings.MEDIA_ROOT) / "imports"):
+        if path in lists:
+            continue  # goods and prices
         if path in gone:
             work.count("files/imports", 1)
             _delete(work, path)
@@ -405,6 +413,23 @@ def _texts(work: Work) -> None:
     for place, model, columns in _by_marks():
         if model._meta.db_table not in _LINKED and work.of(place.data):
             _take_out(work, place, model, columns, "true", ())
+    for place in PERSONAL:  # what hangs on no order although it could
+        if place.model in _MAY_HANG_LOOSE and work.of(place.data):
+            model = apps.get_model(place.model)
+            columns = [model._meta.get_field(name) for name in place.fields.split()]
+            _take_out(work, place, model, columns, "order_id IS NULL", ())
+    if work.of("contact"):
+        _look_into_books(work)
+
+
+_MAY_HANG_LOOSE = ("cases.Complaint", "shipping.ParcelCheck")
+
+
+def _look_into_books(work: Work) -> None:
+    """Entries are final: a name that somebody wrote into a memo stays, and is told."""
+    rows = _sieved(work, "SELECT id, memo FROM books_entry WHERE memo <> ''", "memo")
+    if found := sum(1 for _entry, memo in rows if work.marks.are_in(memo)):
+        work.left.append(("books", "books_final", {"count": found}, []))
 
 
 def _by_marks() -> Iterator[tuple[Place, Any, list[models.Field]]]:
@@ -416,11 +441,12 @@ def _by_marks() -> Iterator[tuple[Place, Any, list[models.Field]]]:
         yield place, model, [model._meta.get_field(name) for name in place.fields.split()]
     for model in apps.get_models():
         tracked = getattr(model, "pgh_tracked_model", None)
-        if tracked is None or NOT_PERSONAL.get(tracked._meta.label) == "*":
+        if tracked is None:
             continue
-        columns = [one for one in model._meta.concrete_fields if is_text(one) and not one.choices]
+        followed = {name for place in PERSONAL if place.model == tracked._meta.label for name in place.fields.split()}
+        columns = [one for one in model._meta.concrete_fields if one.name in followed and is_text(one)]
         if columns:
-            yield Place(model._meta.label, "", "contact", "marks"), model, columns
+            yield Place(tracked._meta.label, "", "contact", "marks"), model, columns
 
 
 def is_text(column: models.Field) -> bool:

@@ -32,7 +32,8 @@ _ENCODINGS = ("utf-8", "gb18030", "cp1252")
 class Marks:
     """Words and numbers that tell who somebody is. Matching ignores case, spacing and punctuation between words.
 
-    Very short ones (two letters, one Chinese character) count only where they fill a cell or a whole text.
+    Very short ones (two letters, one Chinese character) count only where they fill a cell or a whole text; a single word
+    without digits (May, Reading) also where it is written just so, capital first.
     """
 
     def __init__(self, values: Iterable[str]) -> None:
@@ -100,10 +101,17 @@ def _pattern(value: str, tokens: list[str]) -> re.Pattern[str]:
         parts.append(_BETWEEN + ("{0,4}" if wide else "{1,4}") + re.escape(token))
     body = "".join(parts)
     size = sum(len(token) * (2 if _is_cjk(token) else 1) for token in tokens)
-    if size < 4 and not (size == 3 and len(tokens) == 1):
-        return re.compile(rf"(?:(?<=[,;\t\"\r\n<>|])|\A){body}(?=[,;\t\"\r\n<>|]|\Z)", re.I)
+    filling = rf"(?:(?<=[,;\t\"\r\n<>|])|\A){body}(?=[,;\t\"\r\n<>|]|\Z)"
     left = "" if _is_cjk(tokens[0]) else rf"(?<![{_LATIN}])"
     right = "" if _is_cjk(tokens[-1]) else rf"(?![{_LATIN}])"
+    if len(tokens) == 1 and not _is_cjk(tokens[0]) and tokens[0].isalpha():
+        # May, Reading, Summer: a name, and a word of the language. As it is written, or where it fills a cell.
+        word = value.strip(" .,'\"")
+        exact = [re.escape(word)] if size >= 4 and word[:1].isupper() and word.isalpha() else []
+        exact += [re.escape(word.upper())] if exact and size >= 5 else []
+        return re.compile("|".join([f"(?i:{filling})", *(f"{left}{one}{right}" for one in exact)]))
+    if size < 4:
+        return re.compile(filling, re.I)
     return re.compile(left + body + right, re.I)
 
 

@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 from datetime import timedelta
+from decimal import Decimal
 from email import message_from_bytes
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,6 +20,7 @@ from django.db import connection
 from django.utils import translation
 
 from daifa.domain.aftersales.commands import open_case
+from daifa.domain.books.commands import NewExpense, add_expenses
 from daifa.domain.books.models import Posting
 from daifa.domain.cases.commands import (
     NewComplaint,
@@ -36,7 +38,7 @@ from daifa.domain.privacy.places import FOLDERS
 from daifa.domain.purchasing.models import PurchaseRun
 from daifa.domain.stores.commands import NewTask, open_tasks
 from daifa.domain.stores.models import Task
-from daifa.flows import privacy
+from daifa.flows import privacy, quarantine
 from daifa.flows.audit import audit
 from daifa.flows.backup import restore_backup, write_backup
 from daifa.flows.export_person import export_person
@@ -339,6 +341,31 @@ def test_restoring_an_older_backup_erases_again(home, tmp_path):
     assert in_database() == {} and in_files(home) == {}
     assert [(row.uuid, row.kind, row.token) for row in Erasure.objects.all()] == [(done.erasure.uuid, "person", done.erasure.token)]
     assert AddressVersion.objects.get(order__number="A1").name == "Anna Wood"
+    assert audit() == []
+
+
+def test_a_log_that_turns_up_later_is_heeded_before_the_release(home, tmp_path):
+    shop = cast.open_shop()
+    at = loop(shop)
+    settle_complaint(complaint_id=Complaint.objects.get().pk, outcome="refunded", by=cast.BY, at=at)
+    answer_all(at)
+    write_backup(tmp_path / "old.daifa", by="test", at=at)
+    add_expenses([NewExpense(shop.store.pk, "other", Decimal("5"), "GBP", at.date(), f"flowers for {NAME}", "k1", 1)], by=cast.BY, at=at)
+    done = privacy.erase_person(privacy.find_person([shop.store.pk], email=MAIL), by=cast.BY, at=at)
+    assert [stay.code for stay in done.stays] == ["books_final"], "entries are never edited: that is told"
+    assert in_database() == {"books_entry": {"zebedee", "quillfeather"}}
+    kept = (tmp_path / "erasures.jsonl").read_text()
+    postgres.restore_first_rows(connection)
+    for path in [*home.rglob("*"), tmp_path / "erasures.jsonl"]:
+        if path.is_file():
+            path.unlink()
+    restored = restore_backup(tmp_path / "old.daifa", by="test", at=at + timedelta(days=1))
+    assert restored.warnings == [] and in_database() and in_files(home)
+    (home / "erasures.jsonl").write_text(kept + "{ this line is damaged\n")
+    quarantine.read_back(by="test", at=at + timedelta(days=1))
+    quarantine.release(by="test", at=at + timedelta(days=1))
+    assert in_database() == {} and in_files(home) == {}
+    assert privacy.erase_again(by="test", at=at + timedelta(days=2)) == 0
     assert audit() == []
 
 

@@ -106,7 +106,8 @@ PERSONAL: tuple[Place, ...] = (
     Place("procrastinate.ProcrastinateJob", "args lock queueing_lock", "contact", "marks", "server"),
     Place("pghistory.Context", "metadata", "contact", "marks", "server"),
     # --- words that merchants type and that could name a buyer ----------------------------------------------------
-    Place("buyer_messages.MessageTemplate", "subject body", "contact", "marks", "operators"),
+    Place("books.Expense", "note", "contact", "marks", "operators"),
+    Place("books.SupplierPayment", "note", "contact", "marks", "operators"),
     Place("sourcing.Agreement", "note", "contact", "marks", "operators"),
     Place("compliance.Risk", "note", "contact", "marks", "operators"),
     Place("compliance.RiskOrder", "seen", "disputes", "marks", "operators"),
@@ -153,7 +154,6 @@ ABOUT: dict[str, tuple[str, str]] = {
     "shipping.DispatchNotice": ("dispatch notices", "发货通知"),
     "shipping.ParcelCheck": ("photos of parcels", "包裹照片"),
     "buyer_messages.Message": ("messages to buyers", "发给买家的消息"),
-    "buyer_messages.MessageTemplate": ("templates of messages", "消息模板"),
     "imports.ImportRow": ("rows of uploads that were refused or remarked on", "上传文件中被拒或有备注的行"),
     "imports.ImportFile": ("uploads: names and settings", "上传文件:名称与设置"),
     "aftersales.AftersaleCase": ("after-sale cases: notes", "售后:备注"),
@@ -173,6 +173,9 @@ ABOUT: dict[str, tuple[str, str]] = {
     "procrastinate.ProcrastinateJob": ("jobs of the worker", "后台任务"),
     "pghistory.Context": ("history of edits", "修改历史"),
     "sourcing.Agreement": ("agreements with suppliers: notes", "供应商协议:备注"),
+    "books.Expense": ("expenses: notes", "费用:备注"),
+    "books.SupplierPayment": ("payments to suppliers: notes", "供应商付款:备注"),
+    "books": ("the books", "账簿"),
     "compliance.Risk": ("risks: notes", "风险:备注"),
     "compliance.RiskOrder": ("orders behind a risk", "风险涉及的订单"),
     "compliance.PlanStep": ("steps of plans: notes", "计划步骤:备注"),
@@ -213,6 +216,7 @@ NOT_PERSONAL: dict[str, str] = {
     # the shop
     "stores.Store": "name reply_to", "stores.StoreAccess": "role", "stores.FeeRule": "name",
     "stores.ChannelAccount": "settings secret", "stores.Installation": "uuid lease_holder",
+    "buyer_messages.MessageTemplate": "subject body",
     "catalog.Product": "handle title description brand category image", "catalog.Variant": "sku title options barcode",
     "catalog.ListingVariant": "sku external_id title",
     "sourcing.Supplier": "name email ships_to script", "sourcing.SupplierOffer": "supplier_sku title ships_to",
@@ -227,9 +231,9 @@ NOT_PERSONAL: dict[str, str] = {
     "imports.ImportFile": "supplier_code", "imports.ImportShape": "supplier_code headings options", "customers.Consent": "purpose",
     "aftersales.AftersaleCase": "reason return_number", "aftersales.Refund": "external_ref", "aftersales.RefundLine": "sku",
     "history.PendingReaction": "reaction things",
-    # the books: final, they hold amounts, codes and what the owner wrote about his own costs
+    # the books: final, they hold amounts, codes and what the owner wrote; a name in a memo is told, and stays
     "books.Account": "name name_zh", "books.Entry": "fact memo", "books.FxRate": "base quote",
-    "books.Expense": "note key", "books.SupplierPayment": "note key",
+    "books.Expense": "key", "books.SupplierPayment": "key",
     # platforms and rights
     "cases.Violation": "reference unknown_orders", "cases.Appeal": "reference", "cases.DepositRequirement": "note",
     "cases.DepositMove": "reference", "cases.Complaint": "reference finding",

@@ -36,6 +36,22 @@ def test_texts(text, blanked):
     assert ANNA.blanked(text) == blanked
 
 
+@pytest.mark.parametrize(
+    ("text", "blanked"),
+    [
+        ("you may return it in May", "you may return it in May"),
+        ("1001,May,Reading", f"1001,{GONE},{GONE}"),
+        ("1001,MAY,reading", f"1001,{GONE},{GONE}"),
+        ("keep on reading", "keep on reading"),
+        ("in transit to Reading", f"in transit to {GONE}"),
+        ("AT READING DEPOT", f"AT {GONE} DEPOT"),
+        ("Readings", "Readings"),
+    ],
+)
+def test_a_name_that_is_a_word_of_the_language(text, blanked):
+    assert Marks(["May", "Reading"]).blanked(text) == blanked
+
+
 def test_values_of_json_at_any_depth():
     value = {"a": ["Anna O'Wood", 3, None], "b": {"c": "12 High Street"}, "n": 447700900123, "yes": True}
     assert ANNA.blanked_value(value) == {"a": [GONE, 3, None], "b": {"c": GONE}, "n": GONE, "yes": True}

@@ -56,7 +56,7 @@ class PersonForm(forms.Form):
 
 
 def data_word(code: str) -> str:
-    return said(CLASSES[code]) if code in CLASSES else code
+    return privacy.data_word(code)
 
 
 # --- The entrance -------------------------------------------------------------------------------------------------
