@@ -104,14 +104,14 @@ def _print(days: list[Any], as_json: bool) -> None:
 
     reader = int((get_language() or "").startswith("zh"))
     rows = [
-        {"day": day.on, "what": day.code, "rule": day.rule_id, "acts": day.acts, "happened": day.happened} for day in days
+        {"day": day.on, "what": day.code, "rule": day.rule_id, "assumed": day.is_assumed, "acts": day.acts, "happened": day.happened} for day in days
     ]
     if as_json:
         output.put_json(rows)
         return
     output.table(
         ("day", "what", "by which rule", ""),
-        [(day.on, DAY_NAMES[day.code][reader], day.rule_id or "–", _(day.words) % dict(day.params)) for day in days],
+        [(day.on, DAY_NAMES[day.code][reader], day.rule_id or ("daifa" if day.is_assumed else "–"), _(day.words) % dict(day.params)) for day in days],
     )
 
 

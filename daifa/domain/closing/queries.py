@@ -201,9 +201,11 @@ def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker
 
 
 def _open_money(store: Store) -> list[Blocker]:
+    owed: dict[str, list[Decimal]] = {}
+    for _supplier, currency, amount in books.balances_of_suppliers([store.pk]):
+        owed.setdefault(currency, []).append(amount)
     found = [
-        Blocker("supplier_balances", 1, owed, currency)
-        for _supplier, currency, owed in books.balances_of_suppliers([store.pk])
+        Blocker("supplier_balances", len(amounts), sum(amounts, Decimal(0)), currency) for currency, amounts in owed.items()
     ]
     found += [
         Blocker("settlement_due", 1, due.amount, due.currency) for due in proceeds_due(store.pk) if due.amount
@@ -270,11 +272,15 @@ def months_of(store_id: int, *, at: datetime, months: int = 6) -> list[Month]:
 # --- Terms and days -----------------------------------------------------------------------------------------------
 
 
+PLATFORMS = (
+    *policy.DOMESTIC, "amazon", "ebay", "shopee", "walmart", "tiktok_shop", "aliexpress", "wish",
+)  # fmt: skip
+
+
 def has_platform(store: Store) -> bool:
     """True where somebody else keeps the shop: an application, a deposit, a public notice are theirs."""
-    return store.kind == "marketplace" or store.channel.lower() not in (
-        "", "manual", "own_site", "shopify", "woocommerce", "bigcommerce",
-    )  # fmt: skip
+    channel = store.channel.lower()
+    return store.kind == "marketplace" or policy.ALIASES.get(channel, channel) in PLATFORMS
 
 
 _TERMS = {

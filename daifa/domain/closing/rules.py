@@ -79,7 +79,10 @@ class Facts:
 
 
 class Day(NamedTuple):
-    """One day of the calendar. `happened` False = expected. `words` is an English msgid, its places filled by `params`."""
+    """One day of the calendar. `happened` False = expected. `words` is an English msgid, its places filled by `params`.
+
+    `rule_id` "": it follows from other days, or (`is_assumed`) from a figure of daifa's own.
+    """
 
     code: str
     on: date
@@ -88,6 +91,7 @@ class Day(NamedTuple):
     params: Mapping[str, object]
     acts: bool
     happened: bool
+    is_assumed: bool
 
 
 Working = Callable[[date], bool]
@@ -253,7 +257,8 @@ class _Days:
 
     def add(self, code: str, on: date, words: str, term: Term | None = None, *, happened: bool = False) -> None:
         params = {"days": term.value} if term else {}
-        self.found.append(Day(code, on, term.rule_id if term else "", words, params, term.acts if term else True, happened))
+        rule_id, acts = (term.rule_id, term.acts) if term else ("", True)
+        self.found.append(Day(code, on, rule_id, words, params, acts, happened, term is not None and not rule_id))
 
     def on(self, code: str) -> date:
         return next(day.on for day in self.found if day.code == code)

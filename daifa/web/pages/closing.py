@@ -12,7 +12,7 @@ from django import forms
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from daifa.domain.closing import commands, queries, rules, steps
 from daifa.domain.closing.commands import said
@@ -32,6 +32,8 @@ from daifa.web.kit import (
     Fact,
     FactsPanel,
     FormPage,
+    Kpi,
+    KpiPanel,
     LinkButton,
     NotePanel,
     Panel,
@@ -41,8 +43,10 @@ from daifa.web.kit import (
     TablePanel,
     after,
     page,
+    scope_of,
     states,
 )
+from daifa.web.kit import format as fmt
 from daifa.web.pages import places
 
 WHO = {"merchant": gettext_lazy("you"), "daifa": "daifa", "platform": gettext_lazy("the platform")}
@@ -177,7 +181,7 @@ def calendar_panel(days: list[rules.Day], *, today: date) -> TablePanel:
     def source(day: rules.Day) -> str:
         if day.rule_id:
             return day.rule_id if day.acts else _("%(rule)s (to be checked)") % {"rule": day.rule_id}
-        return "" if day.happened else _("daifa's own assumption")
+        return _("daifa's own assumption") if day.is_assumed else ""
 
     return TablePanel(
         _("Calendar"),
@@ -384,13 +388,37 @@ def _step_hint(view: queries.StepView) -> str:
     return ""
 
 
+def _cards(closing: Closing, days: list[rules.Day], today: date) -> KpiPanel:
+    views = queries.steps_of(closing.pk)
+    settled = sum(view.row.state != "waiting" for view in views)
+    following = next((view for view in views if view.row.state == "waiting" and not view.blocked_by), None)
+    on = {day.code: day.on for day in days}
+
+    def left(day: date) -> str:
+        count = (day - today).days
+        return ngettext("in %(count)d day", "in %(count)d days", count) % {"count": count} if count > 0 else ""
+
+    cards = [
+        Kpi(_("Steps settled"), f"{settled} / {len(views)}", icon="checklist",
+            hint=said(following.step.title) if following else "",
+            url=reverse("web:closing_step", args=[following.row.pk]) if following else None),
+        Kpi(_("Store closed"), fmt.date_text(on["closed"]), left(on["closed"]), icon="calendar-due"),
+    ]  # fmt: skip
+    if "deposit" in on:
+        cards.append(Kpi(_("Deposit back"), fmt.date_text(on["deposit"]), left(on["deposit"]), icon="wallet"))
+    cards.append(Kpi(_("Last claims of buyers"), fmt.date_text(on["claims_until"]), left(on["claims_until"]), icon="users"))
+    return KpiPanel(cards)
+
+
 def _closing_panels(closing: Closing, scope: Scope) -> list[Panel]:
     today = scope.at.astimezone(scope.zone(closing.store_id)).date()
     panels: list[Panel] = []
     if closing.state == "threatened":
         panels.append(NotePanel(_("The store still sells: this closing may be averted."), tone="info"))
+    days = queries.days_of(closing, at=scope.at)
+    panels.append(_cards(closing, days, today))
     panels.append(_steps_panel(closing))
-    panels.append(calendar_panel(queries.days_of(closing, at=scope.at), today=today))
+    panels.append(calendar_panel(days, today=today))
     if closing.state in ("threatened", "running"):
         panels.append(blockers_panel(close_store.open_now(closing, at=scope.at), closing.store_id))
     return panels
@@ -573,7 +601,35 @@ def _step_actions(scope: Scope, row: ClosingStep) -> list[Any]:
     return actions  # fmt: skip
 
 
-CLOSING_STEP_PAGE = FormPage(
+STEP_SHOWN = DetailPage(
+    load=_load_step,
+    store_id="closing__store_id",
+    title=lambda row, scope: said(steps.BY_CODE[row.code].title),
+    back=lambda row: (row.closing.store.name, reverse("web:closing", args=[row.closing_id])),
+    badges=lambda row, scope: [Badge(states.word(CLOSING_STEP, row.state), states.tone(CLOSING_STEP, row.state))],
+    actions=lambda row, scope: _step_actions(scope, row),
+    facts=lambda row, scope: [
+        Fact(_("What it is for"), said(steps.BY_CODE[row.code].what)),
+        Fact(_("Who"), WHO[steps.BY_CODE[row.code].who]),
+        Fact(_("Due"), row.due_on, "date"),
+        Fact(_("How it ended"), said(steps.BY_CODE[row.code].outcomes[row.outcome][1:]) if row.outcome else ""),
+    ],
+    panels=lambda row, scope: _step_panels(scope, row),
+)
+
+
+def closing_step(request: HttpRequest, pk: int) -> HttpResponse:
+    """A step that waits is a form for the owner; settled, or for others, it is shown."""
+    if request.user.is_authenticated:
+        scope = scope_of(request)
+        row = _load_step(scope, pk)
+        if row is not None and request.method != "POST":
+            if row.state != "waiting" or not scope.may("own", row.closing.store_id):
+                return STEP_SHOWN.view(request, pk=pk)
+    return STEP_FORM.view(request, pk=pk)
+
+
+STEP_FORM = FormPage(
     title=lambda row, scope: said(steps.BY_CODE[row.code].title),
     form=_step_form,
     load=_load_step,
@@ -834,7 +890,7 @@ urlpatterns = [
     path("closings/<int:pk>/", CLOSING_PAGE.view, name="closing"),
     path("closings/<int:pk>/withdraw/", withdraw, name="closing_withdraw"),
     path("closings/<int:pk>/come-back/", READMISSION_PLAN.view, name="readmission_plan"),
-    path("closings/steps/<int:pk>/", CLOSING_STEP_PAGE.view, name="closing_step"),
+    path("closings/steps/<int:pk>/", closing_step, name="closing_step"),
     path("closings/steps/<int:pk>/undo/", undo, name="closing_step_undo"),
     path("closings/steps/<int:pk>/leave-out/", leave, name="closing_step_leave"),
     path("closings/evidence/<int:pk>/", evidence, name="closing_evidence"),
