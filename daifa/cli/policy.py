@@ -264,3 +264,28 @@ def words_(
     )  # fmt: skip
     if any(row["severity"] == "block" for row in rows):
         raise typer.Exit(1)
+
+
+@app.command("own-words")
+def own_words(
+    term: str = typer.Argument("", help="A word to add; without one the list is shown."),
+    severity: str = typer.Option("review", help="block, review, hint, or allow: a word of the lists you may use."),
+    reason: str = typer.Option("", help="Why it is on your list, or which proof you hold."),
+    withdraw: int = typer.Option(0, help="Number of a word that shall count no more."),
+    as_json: bool = output.AS_JSON,
+):
+    """Your own words on top of the lists: show, add, withdraw."""
+    from daifa.domain.policy import commands, queries
+    from daifa.domain.policy.models import OwnWord
+
+    if withdraw and not commands.withdraw_own_words([withdraw], by=output.actor(), at=clock.now()):
+        output.fail(_("There is no own word %(id)s that counts.") % {"id": withdraw})
+    if term and (refused := commands.add_own_words([(term, severity, reason)], by=output.actor(), at=clock.now())):
+        output.fail(refused[0])
+    words = queries.own_words()
+    output.show(
+        [{"id": one.pk, "term": one.term, "severity": one.severity, "reason": one.reason, "by": one.by, "at": one.at} for one in words],
+        as_json,
+        (_("id"), _("word"), _("severity"), _("reason")),
+        lambda one: (one["id"], one["term"], output.word(OwnWord.SEVERITIES, one["severity"]), one["reason"]),
+    )

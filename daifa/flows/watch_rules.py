@@ -116,15 +116,25 @@ def changes_for(store: Store, *, on: date) -> list[Change]:
 
 def touched(change: Change, store: Store) -> int | None:
     """How many running clocks of the store hang on the rule that changes; None where it makes no clocks."""
-    if change.rule.kind not in ("deadline", "obligation"):
+    return clocks_on(change.rule, store)
+
+
+def clocks_on(rule: Rule, store: Store) -> int | None:
+    """Running clocks of a store under a rule; None where such rules make none."""
+    if rule.kind not in ("deadline", "obligation"):
         return None
-    return int(bulk.fetch("SELECT count(*) FROM compliance_clock WHERE store_id = %s AND rule = %s", (store.pk, change.rule_id))[0][0])
+    return int(bulk.fetch("SELECT count(*) FROM compliance_clock WHERE store_id = %s AND rule = %s", (store.pk, rule.id))[0][0])
 
 
 def value_now(change: Change, store: Store) -> Decimal | None:
     """Where the store stands today on the line that changes, in the rule's unit; None where nothing is counted."""
+    return stands_at(change.rule, store)
+
+
+def stands_at(rule: Rule, store: Store) -> Decimal | None:
+    """The newest figure of a store on a rule's line, in the rule's unit; None where nothing is counted."""
     rows = bulk.fetch(
         "SELECT value FROM compliance_metricday WHERE store_id = %s AND rule = %s AND value IS NOT NULL ORDER BY day DESC LIMIT 1",
-        (store.pk, change.rule_id),
+        (store.pk, rule.id),
     )
     return rows[0][0] if rows else None

@@ -11,8 +11,9 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from daifa.domain.policy import book as books
 from daifa.domain.policy import commands, queries, rules, telling
-from daifa.domain.policy.models import RuleOverride, TextFinding
+from daifa.domain.policy.models import OwnWord, RuleOverride, TextFinding
 from daifa.domain.policy.words import SEVERITIES, category_word
 from daifa.domain.stores.models import Store
 from daifa.flows import screen_texts, watch_rules
@@ -244,12 +245,20 @@ def _for_stores(rule, scope) -> TablePanel:
     for store in scope.stores:
         if rule.channel in queries.channels_of(store):
             there = queries.rule(rule.id, on=on, store_id=store.pk)
-            rows.append({"store_id": store.pk, "line": telling.whole_line(there), "acts": _acts(there), "why": there.why_not})
+            clocks, now = watch_rules.clocks_on(rule, store), watch_rules.stands_at(rule, store)
+            rows.append(
+                {
+                    "store_id": store.pk, "line": telling.whole_line(there), "acts": _acts(there), "why": there.why_not,
+                    "clocks": clocks, "now": "" if now is None else telling.measured(now, rule.unit),
+                }
+            )  # fmt: skip
     return TablePanel(
         _("What it means for your stores"),
         [
             Column("store_id", _("Store"), "store"),
             Column("line", _("Line there"), wrap=True),
+            Column("now", _("Where you stand")),
+            Column("clocks", _("Running clocks"), "quantity"),
             Column("acts", _("Acts"), "badge"),
             Column("why", _("Why it only informs"), wrap=True, phone=False),
         ],
@@ -430,7 +439,17 @@ def _changes_panels(request, scope):
             panels.append(_changes_table(store.name, changes, store))
     if not panels:
         panels.append(EmptyPanel(_("Nothing is announced"), _("A new file of rules, an announced day or your own word shows here before it counts."), icon="calendar-due"))
-    return [*panels, *_versions(scope, on)]
+    return [*_file_problems(), *panels, *_versions(scope, on)]
+
+
+def _file_problems() -> list[NotePanel]:
+    """What is wrong with the files that came with the program, while the last good book goes on counting."""
+    found = books.read_book({**books.shipped_files(), **queries.own_files()}).problems
+    if not found:
+        return []
+    return [
+        NotePanel(" ".join(problem.sentence() for problem in found[:5]), tone="danger", title=_("A file of rules was refused; the last good rule book goes on counting"))
+    ]
 
 
 def _versions(scope, on) -> list[Any]:
@@ -483,7 +502,10 @@ CHANGES = PanelPage(
     title=_("What will change"),
     intro=_("Announced days, new files and your own words, each before it counts. Platforms in China announce a change seven days ahead."),
     panels=_changes_panels,
-    actions=lambda scope: [LinkButton(_("Rule book"), reverse("web:rules"), "arrow-left")],
+    actions=lambda scope: [
+        LinkButton(_("Rule book"), reverse("web:rules"), "arrow-left"),
+        LinkButton(_("Put in a file"), reverse("web:rules_file"), "upload", reason=scope.why_not_shared("own")),
+    ],
 )
 
 
@@ -502,6 +524,39 @@ def book(request, scope, pk: int, what: str):
         return after(request, here, None, refused=[refused.sentence])
     return after(request, here, _("Done."))
 
+
+class FileForm(forms.Form):
+    files = forms.FileField(label=_("File of rules"), widget=forms.ClearableFileInput(attrs={"accept": ".yaml"}),
+                            help_text=_("Named after its channel, as xiaohongshu.yaml; it replaces the file of that name."))  # fmt: skip
+    day = forms.DateField(label=_("Counts from"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+                          help_text=_("Tomorrow, if left empty: what it changes can be seen before."))  # fmt: skip
+
+
+def _take(scope, thing, data, *, by, at):
+    scope.require_shared("own")
+    file = data["files"]
+    own = {**queries.own_files(), file.name: file.read(books.MOST_BYTES + 1)}
+    taken = commands.take_book(own=own, by=by, at=at, takes_effect_on=data["day"])
+    if taken.problems:
+        more = len(taken.problems) - 5
+        shown = [problem.sentence() for problem in taken.problems[:5]] + ([_("… and %(n)d more.") % {"n": more}] if more > 0 else [])
+        raise Refused(" ".join([*shown, str(_("Nothing was taken: the last good rule book goes on counting."))]), field="files")
+    if not taken.is_new:
+        raise Refused(_("These files are in use already; nothing changes."), field="files")
+    watch_rules.watch_rules(at=at, by=by)
+    return reverse("web:rules_changes")
+
+
+FILE = FormPage(
+    title=_("Put in a file of rules"),
+    form=FileForm,
+    needs="own",
+    save=_take,
+    success=_("Taken. Look at what it will change."),
+    submit=_("Put in"),
+    intro=_("For a channel whose rules you keep yourself, or a newer text than daifa brings. The file is checked line by line."),
+    back=(_("What will change"), lambda: reverse("web:rules_changes")),
+)
 
 # --- Words found in texts ---------------------------------------------------------------------------------------
 
@@ -553,11 +608,73 @@ FINDINGS = ListPage(
     ],
     row_url=_finding_url,
     actions=lambda scope: [
+        LinkButton(_("Own words"), reverse("web:own_words"), "tags", reason=scope.why_not_shared("own")),
         ActionButton(_("Look again"), reverse("web:findings_look"), "refresh", reason=scope.why_not_shared("operate")),
     ],
     empty=EmptyPanel(_("Nothing was found"), _("Titles, descriptions, templates and notes are looked through every hour."), icon="circle-check"),
     export="findings",
 )  # fmt: skip
+
+
+class OwnWordForm(forms.Form):
+    term = forms.CharField(label=_("Word"), max_length=80)
+    severity = forms.ChoiceField(label=_("What to do"), choices=OwnWord.SEVERITIES)
+    reason = forms.CharField(label=_("Reason"), max_length=500, help_text=_("Why it is on your list, or which proof you hold."))
+
+
+def _own_words_panel(scope):
+    words = queries.own_words()
+    names = fmt.actor_names(one.by for one in words)
+    why = scope.why_not_shared("own")
+    table = TablePanel(
+        _("Words in use"),
+        [
+            Column("term", _("Word")),
+            Column("severity", _("What to do"), value=lambda one: one.get_severity_display()),
+            Column("reason", _("Reason"), wrap=True),
+            Column("at", _("Said"), "datetime", hint=lambda one: names.get(one.by, "")),
+        ],
+        words,
+        empty=_("No word of your own yet."),
+    )
+    takes_back = [
+        NotePanel(
+            one.term,
+            actions=[ActionButton(_("Withdraw"), reverse("web:own_word_withdraw", args=[one.pk]), "arrow-back-up", reason=why,
+                                  confirm=_("Take this word back?"))],
+        )
+        for one in words
+    ]  # fmt: skip
+    return [table, *takes_back]
+
+
+def _add_own_word(scope, thing, data, *, by, at):
+    scope.require_shared("own")
+    refused = commands.add_own_words([(data["term"], data["severity"], data["reason"])], by=by, at=at)
+    if refused:
+        raise Refused(refused[0])
+    screen_texts.screen_texts(at=at, by=by)
+    return reverse("web:own_words")
+
+
+OWN_WORDS = FormPage(
+    title=_("Own words"),
+    form=OwnWordForm,
+    needs="own",
+    save=_add_own_word,
+    success=_("Stored. Your texts were looked through again."),
+    submit=_("Add"),
+    intro=_("Words you do not want in your texts, and words of the lists you may use (a brand whose licence you hold)."),
+    back=(_("Words found in texts"), lambda: reverse("web:findings")),
+    panels=lambda scope, thing: _own_words_panel(scope),
+)
+
+
+@page("own", methods=("POST",))
+def withdraw_own_word(request, scope, pk: int):
+    scope.require_shared("own")
+    count = commands.withdraw_own_words([pk], by=scope.by, at=scope.at)
+    return after(request, reverse("web:own_words"), _("Withdrawn.") if count else None, refused=[] if count else [_("It was withdrawn before.")])
 
 
 @page("operate", methods=("POST",))
@@ -569,11 +686,14 @@ def look(request, scope):
 
 urlpatterns = [
     path("rules/", RULES.view, name="rules"),
+    path("rules/file/", FILE.view, name="rules_file"),
     path("rules/changes/", CHANGES.view, name="rules_changes"),
     path("rules/book/<int:pk>/<slug:what>/", book, name="rules_book"),
     path("rules/overrides/<int:pk>/withdraw/", withdraw, name="rule_withdraw"),
     path("rules/<slug:rule_id>/", RULE.view, name="rule"),
     path("rules/<slug:rule_id>/override/", OVERRIDE.view, name="rule_override"),
     path("words/", FINDINGS.view, name="findings"),
+    path("words/own/", OWN_WORDS.view, name="own_words"),
+    path("words/own/<int:pk>/withdraw/", withdraw_own_word, name="own_word_withdraw"),
     path("words/look/", look, name="findings_look"),
 ]

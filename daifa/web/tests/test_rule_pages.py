@@ -124,3 +124,35 @@ def test_publishing_waits_for_a_person(client, store):
     screen_texts.screen_texts(at=clock.now())
     assert not Task.objects.filter(kind="words_found", closed_at=None).exists()
     assert not TextFinding.objects.filter(thing=bad.pk).exists()
+
+
+def test_a_file_is_checked_line_by_line_and_counts_from_its_day(client, store):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    person(client, store, "owner")
+    text = books.shipped_files()["xiaohongshu.yaml"].decode()
+    broken = text.replace("metric: hours_payment_to_dispatch", "metric: hours_to_nowhere", 1)
+    line = broken[: broken.index("hours_to_nowhere")].count("\n") + 1
+    address = reverse("web:rules_file")
+    shown = client.post(address, {"files": SimpleUploadedFile("xiaohongshu.yaml", broken.encode())}).content.decode()
+    assert f"xiaohongshu.yaml, line {line}: metric: hours_to_nowhere is no metric" in shown
+    shown = client.post(address, {"files": SimpleUploadedFile("brands.yaml", b"brands: []")}).content.decode()
+    assert "is no file of rules" in shown
+    good = text.replace("threshold: 48\n", "threshold: 40\n", 1)
+    day = clock.now().date() + timedelta(days=3)
+    assert client.post(address, {"files": SimpleUploadedFile("xiaohongshu.yaml", good.encode()), "day": day.isoformat()}).status_code == 302
+    assert queries.rule("xhs-ship-spot-domestic", on=day).threshold == 40
+    assert "&gt; 40 hours" in page(client, "rules_changes")
+
+
+def test_own_words_are_added_and_taken_back(client, store):
+    Product.objects.create(handle="shoe", title="Nike 跑鞋 秘方", state="active", created_at=clock.now())
+    screen_texts.screen_texts(at=clock.now())
+    person(client, store, "owner")
+    for term, severity in (("nike", "allow"), ("秘方", "block")):
+        assert client.post(reverse("web:own_words"), {"term": term, "severity": severity, "reason": "licence"}).status_code == 302
+    assert [(one.term, one.severity) for one in TextFinding.objects.all()] == [("秘方", "block")]
+    assert "our own list" in page(client, "findings")
+    word = queries.own_words()[0]
+    client.post(reverse("web:own_word_withdraw", args=[word.pk]))
+    assert len(queries.own_words()) == 1
