@@ -19,6 +19,7 @@ QUICK = [
     ("pages", "--stored", "2000", "--rounds", "20"),
     ("year", "--days", "7"),
     ("words", "--texts", "10000"),
+    ("exit_index", "--markets", "4", "--stores", "60"),
     ("clocks", "--orders", "2000"),
 ]
 USUAL = [
@@ -29,6 +30,7 @@ USUAL = [
     ("year",),
     ("clocks", "--orders", "100000"),
     ("words",),
+    ("exit_index",),
 ]
 FULL = [
     ("loop", "--orders", "1000", "--batch", "100", "--stored", "1000"),
@@ -40,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run all benchmarks; see bench/README.md.")
     parser.add_argument("--quick", action="store_true", help="small figures: does it still run?")
     parser.add_argument("--full", action="store_true", help="also with 100,000 orders stored before")
-    parser.add_argument("--only", choices=["loop", "pages", "year", "words", "clocks"], default="")
+    parser.add_argument("--only", choices=["loop", "pages", "year", "words", "clocks", "exit_index"], default="")
     parser.add_argument("--orders-file", default="", help="the year's orders (Online Retail II) instead of the sample's")
     given = parser.parse_args()
     runs = [*(QUICK if given.quick else USUAL), *(FULL if given.full else [])]
