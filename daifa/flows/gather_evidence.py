@@ -100,6 +100,7 @@ class _Work:
     left_out: list[str] = field(default_factory=list)
     rules: dict[str, date] = field(default_factory=dict)
     stripped: int = 0
+    shown: set[str] = field(default_factory=set)  # hashes of photos that are in it already
 
     def add(self, name: str, content: bytes, what: str) -> None:
         taken = {one[0] for one in self.files}
@@ -226,7 +227,7 @@ def _tell_violation(work: _Work, violation: Violation) -> None:
     section = Section(
         _("The violation"),
         [
-            (_("Reference"), violation.reference),
+            (_("Reference of the platform"), violation.reference),
             (_("Kind"), queries.word(VIOLATION_KINDS, violation.kind)),
             (_("In the platform's words"), work.words(violation.title)),
             (_("Happened"), work.when(violation.occurred_at)),
@@ -241,7 +242,7 @@ def _tell_violation(work: _Work, violation: Violation) -> None:
         for one in violation.consequences.order_by("from_at", "id")
     ]
     if consequences:
-        section.tables.append((_("Consequences"), [_("What"), _("From"), _("Until"), _("Amount")], consequences))
+        section.tables.append((_("Consequences"), [_("What"), _("Begins"), _("Ends"), _("Amount")], consequences))
     appeals = list(Appeal.objects.filter(violation=violation).exclude(state__in=("note", "withdrawn")).order_by("round"))
     for appeal in appeals:
         heading = _("Appeal %(round)s (%(state)s)") % {"round": appeal.round, "state": _state(APPEAL, appeal.state)}
@@ -263,7 +264,7 @@ def _tell_infringement(work: _Work, case: Infringement) -> None:
     section = Section(
         _("The notice of a right"),
         [
-            (_("Reference"), case.reference),
+            (_("Reference of the platform"), case.reference),
             (_("Listing"), case.title),
             (_("Complainant"), case.complainant),
             (_("Right"), f"{queries.word(RIGHTS, case.right)} {case.right_number}".strip()),
@@ -538,7 +539,7 @@ def _tell_checks(work: _Work, orders: Sequence[OrderDetail]) -> None:
             work.words(one.reason),
         ])  # fmt: skip
         content = files.read(one.sha256, PHOTO_FOLDER)
-        if content is not None:
+        if content is not None and one.sha256 not in work.shown:
             name = f"parcel-checks/{one.pk}-{_safe(one.name)}"
             _add_photo(work, section, name, content, one.media_type, f"{work.when(one.at)} · {_state(PARCEL_CHECK, one.state)}")
     if rows:
@@ -608,6 +609,7 @@ def _add_files(work: _Work, section: Section, kind: str, things: Sequence[int], 
 def _add_photo(
     work: _Work, section: Section, name: str, content: bytes, media_type: str, caption: str, sha256: str = ""
 ) -> None:
+    work.shown.add(sha256 or hashlib.sha256(content).hexdigest())
     plain = without_metadata(content, media_type)
     work.stripped += plain != content
     work.add(
@@ -759,7 +761,7 @@ def _zipped(work: _Work, stem: str, subject: str, reason: str) -> tuple[bytes, l
             "foot": f"{stem} · {made}".replace('"', "").replace("\\", ""),
             "head": [
                 (_("Store"), f"{work.store.name} ({work.store.channel})"),
-                (_("About"), subject),
+                (_("Case or orders"), subject),
                 (_("Made on"), made),
                 (_("Time zone of all times"), work.store.timezone),
                 *([(_("Why buyers' data stand in it"), reason)] if work.reveal else []),

@@ -88,9 +88,10 @@ def read_file(import_id: int) -> None:
 
 @job("read_photos", queueing_lock="read_photos")
 def read_photos() -> None:
-    from daifa.flows import check_parcels
+    from daifa.flows import check_complaints, check_parcels
 
     check_parcels.read_photos(at=clock.now())
+    check_complaints.note_checked(at=clock.now())
 
 
 @job("find_risks", queueing_lock="find_risks")

@@ -999,18 +999,18 @@ def attach_files(
 ) -> tuple[list[int], list[str]]:  # fmt: skip
     """Keep photos and papers with a case; (ids, a sentence for each one refused). The same file twice is one.
 
-    To a complaint only pictures can be added; what is not really one is refused.
+    To a complaint only pictures can be added; what is not really one is refused. Fact: complaint_photos_added (file ids).
     """
     if thing_kind not in FILE_KINDS:
         raise ValueError(thing_kind)
-    ids, refused = [], []
+    ids, refused, fresh = [], [], []
     for name, content in contents:
         try:
             kept = files.keep(name, content, images_only=thing_kind == "complaint")
         except Refused as refusal:
             refused.append(refusal.sentence)
             continue
-        found, _made = CaseFile.objects.get_or_create(
+        found, made = CaseFile.objects.get_or_create(
             thing_kind=thing_kind, thing=thing, sha256=kept.sha256,
             defaults={
                 "store_id": store_id, "name": kept.name, "media_type": kept.media_type, "size": kept.size,
@@ -1018,6 +1018,10 @@ def attach_files(
             },
         )  # fmt: skip
         ids.append(found.pk)
+        if made:
+            fresh.append(found.pk)
+    if thing_kind == "complaint":
+        record_facts("complaint_photos_added", fresh, at=at)
     return ids, refused
 
 

@@ -184,6 +184,35 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
         "pending": ("info", "waiting", "等待中"),
         "parked": ("danger", "needs you", "待人工处理"),
     },
+    "violation": {
+        "active": ("danger", "in force", "生效中"),
+        "appealed": ("progress", "appealed", "申诉中"),
+        "upheld": ("danger", "upheld", "维持处罚"),
+        "reduced": ("warning", "reduced", "减轻处罚"),
+        "lifted": ("success", "lifted", "已撤销"),
+    },
+    "appeal": {
+        "won": ("success", "won", "申诉成功"),
+        "partly_won": ("info", "won in part", "部分成功"),
+        "lost": ("danger", "lost", "申诉失败"),
+        "sent": ("progress", "sent", "已提交"),
+    },
+    "complaint": {
+        "open": ("warning", "open", "待处理"),
+        "answered": ("progress", "answered", "已回复买家"),
+        "escalated": ("danger", "before the platform", "平台介入"),
+        "rejected": ("muted", "not upheld", "不成立"),
+    },
+    "infringement": {
+        "notified": ("warning", "notice received", "收到通知"),
+        "taken_down": ("danger", "taken down", "已被下架"),
+        "countered": ("progress", "counter-notice sent", "已提交不侵权声明"),
+        "forwarded": ("progress", "counter-notice forwarded", "平台已转送声明"),
+        "sued": ("danger", "complainant went to court or the authority", "对方已起诉或投诉"),
+        "restored": ("success", "restored", "已恢复"),
+        "upheld": ("danger", "stays down", "维持下架"),
+        "retracted": ("success", "notice retracted", "对方撤回通知"),
+    },
     # Roles are shown as badges too, so they live in the same table.
     "role": {
         "owner": ("progress", "owner", "店主"),

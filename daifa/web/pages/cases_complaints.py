@@ -71,7 +71,7 @@ COMPLAINTS = ListPage(
     export="complaints",
     columns=[
         Column("reference", gettext_lazy("Complaint"), "code", link=True),
-        Column("kind", gettext_lazy("About"), value=lambda row: queries.word(COMPLAINT_KINDS, row["kind"]), wrap=True),
+        Column("kind", gettext_lazy("Complains of"), value=lambda row: queries.word(COMPLAINT_KINDS, row["kind"]), wrap=True),
         Column("order_number", gettext_lazy("Order"), "code", url=lambda row: places.order(row["order_id"])),
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("state", gettext_lazy("State"), "state", states=COMPLAINT),
@@ -81,7 +81,7 @@ COMPLAINTS = ListPage(
     ],
     filters=[
         Choice("state", gettext_lazy("State"), lambda scope: [("open", _("not settled")), *((s, w) for s, w in states.choices(COMPLAINT) if s != "open")], tabs=True),
-        Choice("kind", gettext_lazy("About"), lambda scope: words_of(COMPLAINT_KINDS)),
+        Choice("kind", gettext_lazy("Complains of"), lambda scope: words_of(COMPLAINT_KINDS)),
     ],
     bulk=[BulkAction(gettext_lazy("Close what is settled"), lambda: reverse("web:complaints_close"), icon="check")],
     actions=lambda scope: [LinkButton(_("Enter a complaint"), reverse("web:complaint_add"), "plus", "primary", reason=scope.why_not("operate"))],
@@ -160,7 +160,7 @@ COMPLAINT_PAGE = DetailPage(
     ],
     actions=_actions,
     facts=lambda found, scope: [
-        Fact(_("About"), queries.word(COMPLAINT_KINDS, found.complaint["kind"])),
+        Fact(_("Complains of"), queries.word(COMPLAINT_KINDS, found.complaint["kind"])),
         Fact(_("Order"), found.complaint["order_number"], "code", url=places.order(found.complaint["order_id"])),
         Fact(_("Aftersale case"), found.complaint["aftersale_case_id"], "code",
              url=places.place("case", found.complaint["aftersale_case_id"]) if found.complaint["aftersale_case_id"] else None),
@@ -193,7 +193,7 @@ def finding(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
 def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
     class ComplaintForm(forms.Form):
         store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, one.name) for one in scope.stores])
-        kind = forms.ChoiceField(label=gettext_lazy("About"), choices=words_of(COMPLAINT_KINDS))
+        kind = forms.ChoiceField(label=gettext_lazy("Complains of"), choices=words_of(COMPLAINT_KINDS))
         order = forms.CharField(label=gettext_lazy("Order number"), required=False, max_length=80)
         reference = forms.CharField(label=gettext_lazy("Reference of the platform"), required=False, max_length=80, help_text=gettext_lazy("Empty: one of ours."))
         opened_at = forms.DateTimeField(label=gettext_lazy("Arrived"), widget=MOMENT, help_text=gettext_lazy("On the clock of the store."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -67,6 +68,11 @@ class FilesForm(forms.Form):
 def contents(uploaded: Sequence[Any]) -> list[tuple[str, bytes]]:
     """Name and bytes of uploaded files, never more than can be kept."""
     return [(one.name, one.read(files.MAX_BYTES + 1)) for one in uploaded]
+
+
+def in_groups(text: str) -> str:
+    """A text in which long hashes can be broken: in groups of sixteen."""
+    return re.sub(r"[0-9a-f]{64}", lambda found: " ".join(found[0][i : i + 16] for i in range(0, 64, 16)), text)
 
 
 def attach(scope: Scope, uploaded: Sequence[Any], *, store_id: int, kind: str, thing: int) -> list[str]:
@@ -199,9 +205,9 @@ def _pack_panels(found: Any, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Files of this pack"),
             [
-                Column("name", gettext_lazy("File"), value=lambda row: row[0], hint=lambda row: row[3], wrap=True),
+                Column("name", gettext_lazy("File"), value=lambda row: row[0], hint=lambda row: in_groups(row[3]), wrap=True),
                 Column("size", gettext_lazy("Bytes"), "quantity", value=lambda row: row[2]),
-                Column("sha256", gettext_lazy("SHA-256"), "code", value=lambda row: row[1], wrap=True, phone=False),
+                Column("sha256", gettext_lazy("SHA-256"), value=lambda row: in_groups(row[1]), wrap=True, phone=False),
             ],
             found.contents,
         )
@@ -229,7 +235,7 @@ PACK = DetailPage(
         Fact(_("Orders"), len(found.orders) or None, "quantity"),
         Fact(_("Made"), found.at, "datetime", hint=fmt.actor_names([found.by])[found.by]),
         Fact(_("Language"), dict(LANGUAGES).get(found.language, found.language)),
-        Fact(_("SHA-256"), found.sha256, "code"),
+        Fact(_("SHA-256"), in_groups(found.sha256)),
         Fact(_("Why buyers' data stand in it"), found.reason if found.revealed else None),
     ],
     panels=_pack_panels,
@@ -281,8 +287,6 @@ _CASES: dict[str, Any] = {"violation": Violation, "complaint": Complaint, "infri
 
 
 def _make(scope: Scope, data: dict[str, Any], *, by: str, at: datetime) -> flow.Gathered:
-    import re
-
     store = scope.require(data["store"], "operate")
     case = 0
     if data["kind"]:

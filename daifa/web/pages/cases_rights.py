@@ -125,7 +125,7 @@ def _rights_panel(rights: list[dict[str, Any]], scope: Scope, *, listing_id: int
             Column("right", gettext_lazy("Right"), value=lambda one: queries.word(RIGHTS, one["right"]), hint="number"),
             Column("basis", gettext_lazy("By"), value=lambda one: queries.word(BASES, one["basis"])),
             Column("holder", gettext_lazy("From whom")),
-            Column("valid_from", gettext_lazy("From"), "date"), Column("valid_until", gettext_lazy("Until"), "date"),
+            Column("valid_from", gettext_lazy("Begins"), "date"), Column("valid_until", gettext_lazy("Ends"), "date"),
             Column("note", gettext_lazy("Note"), wrap=True),
         ],
         rights,
@@ -271,8 +271,8 @@ def _right_form(scope: Scope, thing: Any) -> type[forms.Form]:
         basis = forms.ChoiceField(label=gettext_lazy("By"), choices=words_of(BASES))
         holder = forms.CharField(label=gettext_lazy("From whom"), max_length=160, required=False)
         number = forms.CharField(label=gettext_lazy("Number"), max_length=80, required=False)
-        valid_from = forms.DateField(label=gettext_lazy("From"), widget=DAY)
-        valid_until = forms.DateField(label=gettext_lazy("Until"), widget=DAY, required=False)
+        valid_from = forms.DateField(label=gettext_lazy("Begins"), widget=DAY)
+        valid_until = forms.DateField(label=gettext_lazy("Ends"), widget=DAY, required=False)
         note = forms.CharField(label=gettext_lazy("Note"), max_length=300, required=False)
         files = evidence.SeveralFiles(label=gettext_lazy("Documents"), required=False)
 

@@ -61,10 +61,12 @@ def points_text(points: Decimal) -> str:
 # --- The list -----------------------------------------------------------------------------------------------------
 
 
-def _store_cards(store: Any, scope: Scope) -> KpiPanel:
-    """Points and what they cost next, and the deposit, of one store."""
+def _store_cards(store: Any, scope: Scope, *, always: bool) -> KpiPanel | None:
+    """Points and what they cost next, and the deposit, of one store; None where there is neither."""
     points = queries.points(store.id, at=scope.at)
     deposit = queries.deposit(store.id, at=scope.at)
+    if not (always or points.total or deposit.held or deposit.required):
+        return None
     name = f"{store.name}: " if len(scope.stores) > 1 and scope.current is None else ""
     following = _("no rung of a ladder is known")
     if points.next is not None:
@@ -93,7 +95,9 @@ def _over_list(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
     if filters:
         return []
     stores = [scope.current] if scope.current else scope.stores[:STORES_SHOWN]
-    panels: list[Panel] = [_store_cards(store, scope) for store in stores if store is not None]
+    panels: list[Panel] = [
+        cards for store in stores if store is not None and (cards := _store_cards(store, scope, always=len(stores) == 1)) is not None
+    ]
     limits = queries.consequences_in_force(scope.store_ids, at=scope.at)
     if limits:
         panels.append(
@@ -103,8 +107,8 @@ def _over_list(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
                     Column("kind", gettext_lazy("What"), value=lambda row: queries.word(CONSEQUENCES, row["kind"]), hint="note", link=True),
                     Column("reference", gettext_lazy("Violation"), "code"),
                     Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
-                    Column("from_at", gettext_lazy("From"), "datetime"),
-                    Column("until_at", gettext_lazy("Until"), "datetime"),
+                    Column("from_at", gettext_lazy("Begins"), "datetime"),
+                    Column("until_at", gettext_lazy("Ends"), "datetime"),
                 ],
                 limits[:20],
                 row_url=lambda row: reverse("web:violation", args=[row["violation_id"]]),
@@ -115,9 +119,13 @@ def _over_list(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
 
 
 def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[dict[str, Any]]:
-    return queries.violation_page(
+    rows = queries.violation_page(
         scope.store_ids, state=filters.get("state"), kind=filters.get("kind"), q=filters.get("q"), cursor=cursor, limit=limit
     )
+    for row in rows:  # what cannot be appealed any more is not due
+        over = row["appeal_until"] is not None and row["appeal_until"] <= scope.at
+        row["appeal_by"] = row["appeal_due_at"] if row["state"] == "active" and not over else None
+    return rows
 
 
 VIOLATIONS = ListPage(
@@ -136,7 +144,7 @@ VIOLATIONS = ListPage(
         Column("points", gettext_lazy("Points"), value=lambda row: points_text(row["points"])),
         Column("points_until", gettext_lazy("Points until"), "date", phone=False),
         Column("notified_at", gettext_lazy("Notice"), "datetime"),
-        Column("appeal_due_at", gettext_lazy("Appeal by"), "due", value=lambda row: row["appeal_due_at"] if row["state"] == "active" else None),
+        Column("appeal_due_at", gettext_lazy("Appeal by"), "due", value=lambda row: row["appeal_by"]),
     ],
     filters=[
         Choice("state", gettext_lazy("State"), lambda scope: [("open", _("not settled")), *states.choices(VIOLATION)], tabs=True),
@@ -235,7 +243,7 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
             _("Consequences"),
             [
                 Column("kind", gettext_lazy("What"), value=lambda one: queries.word(CONSEQUENCES, one["kind"]), hint="note"),
-                Column("from_at", gettext_lazy("From"), "datetime"), Column("until_at", gettext_lazy("Until"), "datetime"),
+                Column("from_at", gettext_lazy("Begins"), "datetime"), Column("until_at", gettext_lazy("Ends"), "datetime"),
                 Column("lifted_at", gettext_lazy("Lifted"), "datetime"),
                 Column("amount", gettext_lazy("Amount"), "money", value=lambda one: Money(one["amount"], currency) if one["amount"] is not None else None),
             ],
@@ -429,8 +437,8 @@ DEADLINE = FormPage(
 def _consequence_form(scope: Scope, found: Any) -> type[forms.Form]:
     class ConsequenceForm(forms.Form):
         kind = forms.ChoiceField(label=gettext_lazy("What"), choices=words_of(CONSEQUENCES))
-        from_at = forms.DateTimeField(label=gettext_lazy("From"), widget=MOMENT)
-        until_at = forms.DateTimeField(label=gettext_lazy("Until"), widget=MOMENT, required=False, help_text=gettext_lazy("Empty: until further notice."))
+        from_at = forms.DateTimeField(label=gettext_lazy("Begins"), widget=MOMENT)
+        until_at = forms.DateTimeField(label=gettext_lazy("Ends"), widget=MOMENT, required=False, help_text=gettext_lazy("Empty: until further notice."))
         note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
 
     return ConsequenceForm
@@ -590,7 +598,7 @@ DEPOSIT = ListPage(
     export="deposit",
     columns=[
         Column("kind", gettext_lazy("What"), value=lambda row: queries.word(DEPOSIT_MOVES, row["kind"]), hint="note"),
-        Column("reference", gettext_lazy("Reference"), "code", phone=False),
+        Column("reference", gettext_lazy("Number or reference"), "code", phone=False),
         Column("violation_reference", gettext_lazy("Violation"), "code",
                url=lambda row: reverse("web:violation", args=[row["violation_id"]]) if row["violation_id"] else None),
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
@@ -615,7 +623,7 @@ def _move_form(scope: Scope, thing: Any) -> type[forms.Form]:
         date = forms.DateField(label=gettext_lazy("Date"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
         violation = forms.CharField(label=gettext_lazy("Reference of the violation"), required=False, max_length=80)
         from_proceeds = forms.BooleanField(label=gettext_lazy("Out of the proceeds, not from the bank"), required=False)
-        reference = forms.CharField(label=gettext_lazy("Reference"), required=False, max_length=80, help_text=gettext_lazy("Of the platform or the bank; the same one is taken once."))
+        reference = forms.CharField(label=gettext_lazy("Number or reference"), required=False, max_length=80, help_text=gettext_lazy("Of the platform or the bank; the same one is taken once."))
         note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
 
     return MoveForm
@@ -665,7 +673,7 @@ def _require_form(scope: Scope, thing: Any) -> type[forms.Form]:
     class RequireForm(forms.Form):
         store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, f"{one.name} · {one.currency}") for one in scope.stores])
         amount = forms.DecimalField(label=gettext_lazy("Required"), min_value=0, max_digits=15, decimal_places=4)
-        valid_from = forms.DateField(label=gettext_lazy("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+        valid_from = forms.DateField(label=gettext_lazy("Begins"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
         due_at = forms.DateTimeField(label=gettext_lazy("To be paid by"), widget=MOMENT, required=False)
         rule = forms.CharField(label=gettext_lazy("Rule"), required=False, max_length=60)
         note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
