@@ -3,7 +3,7 @@
 Five stores on five channels; two in five orders wait for dispatch (some late), the others are on their way with one to
 four scans, some stalled, some never scanned; one in fifty has an aftersale request. The first reckoning writes every
 clock and is what counts (`wall_s`, `cpu_s`: this process and the server); `again_s` is the next one a quarter of an
-hour later, as it happens every few minutes, and `health_s` all metrics of all stores. Starts its own database (fsync on).
+hour later, as it happens every few minutes. Starts its own database (fsync on).
 """
 
 from __future__ import annotations

@@ -258,6 +258,8 @@ class _Reader:
                 counted = self._buyers(measure, window)
         stood = health_rules.standing(rule, events, base, counted=counted)
         notes = [_(health_rules.PARTLY[measure])] if measure in health_rules.PARTLY else []
+        if measure in _ITEMS:
+            notes.append(str(rule.note))
         if window.assumed:
             notes.append(_("The rule names no window; 30 days are taken."))
         breaks = None

@@ -258,7 +258,7 @@ WHYS = {
     "scans_before_payment": N_("Scans older than the payment are left out: they belong to another parcel."),
     "scans_contradict": N_("Its scans contradict each other (moving before it was picked up); the earliest counts."),
     "limits_in_other_currency": N_("Floor and cap are set in another currency; only the percentage is reckoned."),
-    "own_promise": N_("This channel's rules name no time; it is the time the store promises."),
+    "own_promise": N_("No rule of this channel that may act names a time; it is what the store promises."),
     "shorter_promise": N_("The order promises less than the rule allows; the shorter promise counts."),
     "weekends_only": N_("Public holidays of this country are not known here; only weekends are left out."),
     "no_started_at": N_("The moment it starts from is not recorded; it counts from the opening of the case."),

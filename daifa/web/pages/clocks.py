@@ -9,6 +9,7 @@ from django import forms
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.compliance import commands, queries, rules
 from daifa.domain.compliance.models import STATES
@@ -114,7 +115,7 @@ CLOCKS = ListPage(
     columns=[
         Column("kind", gettext_lazy("Clock"), value=lambda row: kind_word(row.kind), link=True,
                hint=lambda row: " ".join(row.sentences())),
-        Column("thing_number", gettext_lazy("Of"), "code", url=lambda row: places.of_thing(_PAGE_OF[row.thing_kind], row.thing),
+        Column("thing_number", gettext_lazy("Runs on"), "code", url=lambda row: places.of_thing(_PAGE_OF[row.thing_kind], row.thing),
                hint=lambda row: "" if row.thing_kind == "order" else _("order %(number)s") % {"number": row.order_number}),
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("due_at", gettext_lazy("Due"), "due"),
@@ -127,7 +128,7 @@ CLOCKS = ListPage(
     filters=[
         Choice("state", gettext_lazy("State"), STATES, tabs=True),
         Choice("kind", gettext_lazy("Clock"), lambda scope: [(kind, _(one.words)) for kind, one in rules.KINDS.items()]),
-        Choice("thing", gettext_lazy("Of"), THINGS),
+        Choice("thing", gettext_lazy("Runs on"), THINGS),
         Choice("store", gettext_lazy("Store"), stores_in_view),
         Toggle("informs", gettext_lazy("Only rules to be checked")),
     ],
@@ -228,19 +229,18 @@ def _initial(scope: Scope, store: Any) -> dict[str, Any]:
 
 
 def _dispatch_panels(scope: Scope, store: Any) -> list[Panel]:
+    lines = commands.store_lines(store, at=scope.at)
+    several = len({line.mode for line in lines}) > 1
     panels: list[Panel] = [
         TablePanel(
             _("What runs in this store"),
             [
-                Column("kind", _("Clock"), value=lambda line: kind_word(line.kind), hint=lambda line: _why(line)),
-                Column("mode", _("Way of dispatch"), value=lambda line: _mode(line.mode)),
-                Column("time", _("Time"), value=_time),
-                Column("cost", _("Compensation"), value=lambda line: _cost(line)),
-                Column("rule", _("Rule"), "code", phone=False,
+                Column("kind", _("Clock"), wrap=True, value=lambda line: kind_word(line.kind), hint=lambda line: _hint(line, several),
                        url=lambda line: None if line.rule == rules.OWN_PROMISE else places.place("rule", line.rule)),
-                Column("acts", "", "badges", value=lambda line: [] if line.acts else [Badge(_("to be checked"), "muted")]),
+                Column("time", _("Time"), value=_time),
+                Column("cost", _("Compensation"), wrap=True, value=_cost),
             ],
-            commands.store_lines(store, at=scope.at),
+            lines,
         ),
         TablePanel(
             _("Shipped in another way"),
@@ -257,8 +257,8 @@ def _dispatch_panels(scope: Scope, store: Any) -> list[Panel]:
             TablePanel(
                 _("Deadlines without a clock here"),
                 [
-                    Column("rule", _("Rule"), "code", value=lambda row: row[0].id, url=lambda row: places.place("rule", row[0].id)),
-                    Column("note", _("What it is"), wrap=True, value=lambda row: str(row[0].note)),
+                    Column("note", _("What it is"), wrap=True, value=lambda row: str(row[0].note),
+                           url=lambda row: places.place("rule", row[0].id)),
                     Column("why", _("Why"), wrap=True, value=lambda row: row[1]),
                 ],
                 left,
@@ -273,8 +273,15 @@ def _mode(key: str) -> str:
     return f"{word} ({hours} h)" if hours else word
 
 
-def _why(line: rules.ClockLine) -> str:
-    return " ".join(_(rules.WHYS[one]) for one in line.why.split(",") if one in rules.WHYS)
+def _hint(line: rules.ClockLine, several: bool) -> str:
+    parts = [_mode(line.mode)] if several else []
+    parts += [_("to be checked")] if not line.acts else []
+    parts += [_(_ZONES[line.zone])] if line.zone else []
+    parts += [_(rules.WHYS[one]) for one in line.why.split(",") if one in rules.WHYS]
+    return " · ".join(parts)
+
+
+_ZONES = {"near": N_("same province or region"), "far": N_("between regions"), "remote": N_("remote provinces")}
 
 
 def _time(line: rules.ClockLine) -> str:

@@ -84,8 +84,6 @@ def _load(scope: Scope, pk: int) -> Any:
 
 
 def _standing(one: queries.Metric) -> list[Any]:
-    if one.missing:
-        return [Badge(_("not measured"), "muted", one.missing)]
     word = {100: _("crossed"), 85: _("85 % of the line"), 70: _("70 % of the line")}.get(one.level)
     found = [Badge(word or _("in order"), TONES[one.level] if one.acts or not one.level else "info")]
     if one.level and not one.is_sure:
@@ -101,8 +99,8 @@ def _line(one: queries.Metric) -> str:
 
 def _interval(one: queries.Metric) -> str:
     if one.low is None or one.high is None:
-        return ""
-    return _("%(bad)s of %(base)s, between %(low)s and %(high)s %%") % {
+        return _window(one)
+    return _window(one) + " · " + _("%(bad)s of %(base)s, between %(low)s and %(high)s %%") % {
         "bad": one.events, "base": one.base, "low": f"{one.low:.1f}", "high": f"{one.high:.1f}"
     }  # fmt: skip
 
@@ -113,7 +111,13 @@ def _hint(one: queries.Metric) -> str:
         parts.append(_("worst: %(sku)s") % {"sku": one.about})
     if one.gate:
         parts.append(_("only with %(gate)s") % {"gate": one.gate})
-    return " · ".join(part for part in (*parts, one.note, one.missing) if part)
+    return " · ".join(part for part in (*parts, one.note) if part)
+
+
+def _left(one: queries.Metric) -> str:
+    if not one.left or one.level >= 100:
+        return ""
+    return ngettext("%(count)d more breaks it", "%(count)d more break it", one.left) % {"count": one.left}
 
 
 def _window(one: queries.Metric) -> str:
@@ -136,7 +140,7 @@ def _breaks(one: queries.Metric, scope: Scope, store_id: int) -> Any:
 
 
 def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
-    lines = [one for one in found.metrics if one.rule]
+    lines = [one for one in found.metrics if one.rule and not one.missing]
     figures = [one for one in found.metrics if not one.rule]
     store = scope.whole.store(found.store_id)
     panels: list[Panel] = []
@@ -161,21 +165,30 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Lines of the channel"),
             [
-                Column("words", _("Figure"), wrap=True, hint=_hint),
-                Column("standing", "", "badges", value=_standing),
-                Column("value", _("Value"), value=lambda one: value_text(one.value, one.unit) if not one.missing else "", hint=_interval),
-                Column("line", _("Breaks at"), value=_line),
+                Column("words", _("Figure"), wrap=True, hint=_hint, url=lambda one: places.place("rule", one.rule)),
+                Column("standing", _("How it stands"), "badges", value=_standing),
+                Column("value", _("Value"), wrap=True, value=lambda one: value_text(one.value, one.unit), hint=_interval),
+                Column("line", _("Breaks at"), value=_line, hint=_left),
                 Column("share_of_line", _("Of the way"), "percent"),
-                Column("left", _("Still allowed"), "quantity", value=lambda one: max(0, one.left - 1) if one.left else None, phone=False),
-                Column("window", _("Window"), value=_window, phone=False),
-                Column("next", _("Next"), wrap=True, value=lambda one: _breaks(one, scope, found.store_id)),
-                Column("rule", _("Rule"), "code", url=lambda one: places.place("rule", one.rule), phone=False),
+                Column("next", _("Breaks next"), wrap=True, value=lambda one: _breaks(one, scope, found.store_id)),
             ],
             lines,
             empty=_("The rule book has no lines for this channel."),
         )
     )  # fmt: skip
     panels.append(_chart(found, scope, lines))
+    if unseen := [one for one in found.metrics if one.missing]:
+        panels.append(
+            TablePanel(
+                _("Lines that daifa cannot measure"),
+                [
+                    Column("words", _("Figure"), wrap=True, hint="consequence", url=lambda one: places.place("rule", one.rule)),
+                    Column("line", _("Breaks at"), value=_line),
+                    Column("missing", _("Why"), wrap=True),
+                ],
+                unseen,
+            )
+        )  # fmt: skip
     panels += [
         _shares(_("Which suppliers the late orders come from"), _("Supplier"), found.suppliers),
         _shares(_("Which listings the late orders are about"), _("SKU"), found.listings),
@@ -256,7 +269,7 @@ STORE_HEALTH = DetailPage(
     ],
     facts=lambda found, scope: [
         Fact(_("Channel"), found.channel, "code"),
-        Fact(_("As of"), found.at, "datetime", store_id=found.store_id),
+        Fact(_("Counted at"), found.at, "datetime", store_id=found.store_id),
         Fact(_("Lines crossed"), sum(one.level == 100 and one.acts for one in found.metrics), "quantity"),
         Fact(_("Lines near"), sum(one.level in (70, 85) and one.acts for one in found.metrics), "quantity"),
     ],

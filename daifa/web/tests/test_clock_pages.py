@@ -1,0 +1,100 @@
+"""The pages of clocks and of store health, in both languages; who may say how a store ships."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from daifa.domain.catalog.models import Product, Variant
+from daifa.domain.compliance.models import Clock, DispatchMode, MetricDay
+from daifa.domain.people.models import User
+from daifa.domain.stores.models import StoreAccess
+from daifa.flows.keep_clocks import keep_clocks, keep_metrics
+from daifa.lib import clock
+from tests import bought_orders
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop():
+    """A store on Xiaohongshu with twelve orders that fall due in nine hours, and one that is late."""
+    at = clock.now()
+    row = bought_orders.store("red", channel="xiaohongshu", kind="marketplace", country="CN", currency="CNY", timezone="Asia/Shanghai")
+    for hours in (39,) * 12 + (50,):
+        paid = at - timedelta(hours=hours)
+        bought_orders.order(row, [("goods", 1, "790.10")], placed_at=paid, paid_at=paid, currency="CNY")
+    keep_clocks(at=at)
+    keep_metrics(at=at)
+    return row
+
+
+@pytest.fixture
+def enter(client, shop):
+    def as_role(role: str, language: str = "en"):
+        user = User.objects.create_user(f"{role}-{language}", language=language)
+        StoreAccess.objects.create(user=user, store=shop, role=role)
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.cookies["django_language"] = language
+        return client
+
+    return as_role
+
+
+def body(response, status: int = 200) -> str:
+    assert response.status_code == status
+    return response.content.decode()
+
+
+def test_the_list_says_what_runs_out_and_what_it_costs(enter, shop):
+    page = body(enter("viewer").get(reverse("web:clocks")))
+    assert "Nobody has said how Example Gifts ships" in page
+    assert "CN¥104.00" in page, "eight yuan for each of thirteen"
+    assert "the strictest time that can apply is taken" in page
+    page = body(enter("operator", "zh-hans").get(reverse("web:clocks") + "?state=overdue&sort=stake"))
+    assert "已超时" in page and "发货" in page
+    answer = enter("owner").get(reverse("web:clocks") + "?format=csv")
+    exported = b"".join(answer.streaming_content).decode()
+    assert exported.count("xhs-ship-spot-domestic") == 13
+
+
+def test_health_shows_lines_what_breaks_next_and_what_cannot_be_measured(enter, shop):
+    page = body(enter("viewer").get(reverse("web:store_health_of", args=[shop.pk])))
+    assert "What breaks next" in page and "late dispatch" in page
+    assert "Conversations with buyers are not in daifa" in page
+    assert "店铺" in body(enter("operator", "zh-hans").get(reverse("web:store_health")))
+    assert MetricDay.objects.filter(store=shop, rule="xhs-rate-late-day").get().breaks_at is not None
+
+
+def test_only_the_owner_says_how_it_ships_and_the_clocks_follow(enter, shop):
+    url = reverse("web:clocks_dispatch", args=[shop.pk])
+    said = {"mode": "bonded", "hours": "", "origin": "浙江", "skus": ""}
+    assert enter("operator").post(url, said).status_code == 403
+    owner = enter("owner")
+    assert owner.post(url, said).status_code == 302
+    assert not Clock.objects.filter(state="overdue").exists(), "72 hours now"
+    assert set(Clock.objects.values_list("rule", "stake")) == {("xhs-ship-spot-bonded", Decimal(24))}
+    assert "浙江" in body(owner.get(url))
+    assert "No article is known under NOPE." in body(owner.post(url, {**said, "skus": "NOPE"}), 422)
+    assert "is no province of China" in body(owner.post(url, {**said, "origin": "Mars"}), 422)
+    assert "need the hours you promise" in body(owner.post(url, {**said, "mode": "promised"}), 422)
+    product = Product.objects.create(handle="milk", title="Milk", created_at=clock.now())
+    Variant.objects.create(product=product, sku="MILK", created_at=clock.now())
+    assert owner.post(url, {**said, "mode": "direct", "skus": "MILK"}).status_code == 302
+    assert DispatchMode.objects.get(variant__sku="MILK").mode == "direct"
+
+
+def test_an_operator_has_it_counted_again_a_viewer_not(enter, shop):
+    url = reverse("web:store_health_count", args=[shop.pk])
+    assert enter("viewer").post(url).status_code == 403
+    assert enter("operator").post(url).status_code == 302
+    assert enter("owner").post(reverse("web:clocks_reckon")).status_code == 302
+
+
+def test_today_leads_there(enter, shop):
+    page = body(enter("owner").get(reverse("web:today")))
+    assert "1 clock has run out: dispatch" in page
+    assert reverse("web:store_health_of", args=[shop.pk]) in page
