@@ -65,6 +65,7 @@ def test_waltons():
     assert median(rows[rows["group"] == "miR-137"]) == expected["km_median_miR-137"]
 
 
+@pytest.mark.slow
 def test_a_small_fit_finds_the_known_weights():
     """A few markets only, so loosely: signs as in the simulator, and the shipped weights within reach."""
     from daifa.domain.exit_index import fitting
@@ -81,6 +82,7 @@ def test_a_small_fit_finds_the_known_weights():
     assert set(fitting.as_data(model, landmarks=1, closings=1)) == set(json.loads((rules.DATA / "prior.json").read_text()))
 
 
+@pytest.mark.slow
 def test_the_shipped_weights_hold_on_stores_they_never_saw():
     from bench.exit_index import check, drawing
 
