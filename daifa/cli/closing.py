@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -25,7 +26,7 @@ def _closing(store: Any) -> Any:
 
     found = running_closing(store.pk) or next(iter(closings_of([store.pk])), None)
     if found is None:
-        output.fail(f"No closing of {store.code} was begun. Begin one: daifa closing start {store.code} …")
+        output.fail(_("No closing of %(store)s was begun. Begin one: daifa closing start %(store)s …") % {"store": store.code})
     return found
 
 
@@ -35,7 +36,7 @@ def check(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
     from daifa.flows.close_store import blocker_words, pre_check
 
     found = pre_check(output.store_with(store).pk, at=_at(at))
-    output.show([one._asdict() for one in found] if as_json else found, as_json, ("open",), lambda one: (blocker_words(one),))
+    output.show([one._asdict() for one in found] if as_json else found, as_json, (_("What is still open"),), lambda one: (blocker_words(one),))
 
 
 @app.command("start")
@@ -85,7 +86,9 @@ def calendar(
         _print_days(closing, moment, as_json)
         return
     if scenario not in SCENARIOS:
-        output.fail(f"There is no scenario {scenario!r}. There are: {', '.join(SCENARIOS)}.")
+        output.fail(
+            _("There is no scenario “%(scenario)s”. There are: %(known)s.") % {"scenario": scenario, "known": ", ".join(SCENARIOS)}
+        )
     _print(days_if_started(found, scenario, at=moment), as_json)
 
 
@@ -97,12 +100,8 @@ def _print_days(closing: Any, at: Any, as_json: bool) -> None:
 
 
 def _print(days: list[Any], as_json: bool) -> None:
-    from django.utils.translation import get_language
-    from django.utils.translation import gettext as _
-
     from daifa.domain.closing.rules import DAY_NAMES
 
-    reader = int((get_language() or "").startswith("zh"))
     rows = [
         {"day": day.on, "what": day.code, "rule": day.rule_id, "assumed": day.is_assumed, "acts": day.acts, "happened": day.happened} for day in days
     ]
@@ -110,8 +109,8 @@ def _print(days: list[Any], as_json: bool) -> None:
         output.put_json(rows)
         return
     output.table(
-        ("day", "what", "by which rule", ""),
-        [(day.on, DAY_NAMES[day.code][reader], day.rule_id or ("daifa" if day.is_assumed else "–"), _(day.words) % dict(day.params)) for day in days],
+        (_("Day"), _("What"), _("By which rule"), ""),
+        [(day.on, DAY_NAMES[day.code][output.side()], day.rule_id or ("daifa" if day.is_assumed else "–"), _(day.words) % dict(day.params)) for day in days],
     )
 
 
@@ -119,6 +118,8 @@ def _print(days: list[Any], as_json: bool) -> None:
 def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
     """Where a store is in its life, and the steps of its closing."""
     from daifa.domain.closing import queries
+    from daifa.domain.closing.models import SCENARIOS
+    from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, STANDING
     from daifa.flows.close_store import title
 
     found = output.store_with(store)
@@ -140,13 +141,19 @@ def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
             }
         )  # fmt: skip
         return
+    life, standing = queries.lifecycle(found.pk), queries.standing(found.pk)
     typer.echo(
-        f"{found.code} · {queries.lifecycle(found.pk)} · {queries.standing(found.pk)} · {closing.scenario} · {closing.state}"
+        f"{found.code} · {output.state(LIFECYCLE, life)} · {output.state(STANDING, standing)} · "
+        f"{SCENARIOS[closing.scenario][output.side()]} · {output.state(CLOSING, closing.state)}"
     )
+    who = {"merchant": _("you"), "platform": _("the platform")}
     output.table(
-        ("", "step", "", "who", "due", "rule", "state"),
+        ("", _("Step"), "", _("Who"), _("Due"), _("By which rule"), _("State")),
         [
-            (view.row.position, view.row.code, title(view.row.code), view.step.who, view.row.due_on, view.row.rule_id, view.row.state)
+            (
+                view.row.position, view.row.code, title(view.row.code), who.get(view.step.who, view.step.who), view.row.due_on,
+                view.row.rule_id, output.state(CLOSING_STEP, view.row.state),
+            )
             for view in views
         ],
     )  # fmt: skip
@@ -167,12 +174,13 @@ def step(
     as_json: bool = output.AS_JSON,
 ):
     """Do a step of the closing that goes on."""
+    from daifa.domain.closing.process import CLOSING_STEP
     from daifa.flows import close_store
 
     closing = _closing(output.store_with(store))
     row = closing.steps.filter(code=code).first()
     if row is None:
-        output.fail(f"This closing has no step {code!r}. See: daifa closing show {store}.")
+        output.fail(_("This closing has no step “%(step)s”. See: daifa closing show %(store)s.") % {"step": code, "store": store})
     how = {"by": output.actor(), "at": _at(at)}
     with output.sentences():
         if undo:
@@ -188,7 +196,8 @@ def step(
     if as_json:
         output.put_json({"step": row.code, "state": row.state, "not_before": row.not_before})
     else:
-        typer.echo(f"{row.code}: {row.state}" + (f", planned for {output.when(row.not_before)} UTC" if row.not_before else ""))
+        planned = _("planned for %(when)s UTC") % {"when": output.when(row.not_before)} if row.not_before else ""
+        typer.echo(" · ".join(filter(None, (row.code, output.state(CLOSING_STEP, row.state), planned))))
 
 
 def _amount(text: str) -> Decimal | None:
@@ -197,7 +206,7 @@ def _amount(text: str) -> Decimal | None:
     try:
         return Decimal(text)
     except InvalidOperation:
-        output.fail(f"{text!r} is no amount. Write it as 12.50.")
+        output.fail(_("“%(text)s” is no amount. Write it as 12.50.") % {"text": text})
 
 
 @app.command("withdraw")
@@ -208,7 +217,7 @@ def withdraw(store: str = STORE, reason: str = typer.Option(..., help="Why the s
     closing = _closing(output.store_with(store))
     with output.sentences():
         close_store.withdraw(closing.pk, reason=reason, by=output.actor(), at=_at(at))
-    typer.echo("Withdrawn.")
+    typer.echo(_("Withdrawn: the store stays, its listings are back."))
 
 
 @app.command("status")
@@ -233,14 +242,14 @@ def status(
             )
     kept = queries.status_page(found.pk)
     if kept is None or not kept.is_on:
-        output.put_json({"on": False}) if as_json else typer.echo("Switched off.")
+        output.put_json({"on": False}) if as_json else typer.echo(_("Switched off."))
         return
     shown = queries.public_status(kept.slug, at=moment)
     url = f"{settings.BASE_URL}/status/{kept.slug}/"
     if as_json:
         output.put_json({"on": True, "url": url, **shown._asdict()})
     else:
-        typer.echo(f"{url} · {shown.word}")
+        typer.echo(f"{url} · {shown.word}")  # the word that programs and the page's address know
 
 
 @app.command("readmit")
@@ -257,6 +266,7 @@ def readmit(
 ):
     """Coming back: plan, proof, application, answer; without an option the plan is shown."""
     from daifa.domain.closing import commands, queries
+    from daifa.domain.closing.process import READMISSION
     from daifa.flows import close_store
 
     found = output.store_with(store)
@@ -266,11 +276,11 @@ def readmit(
             commands.plan_readmission(closing_id=_closing(found).pk, cause=cause, months=months, **how)
         plan = next(iter(queries.readmissions_of([found.pk])), None)
         if plan is None:
-            output.fail(f"No way back was planned. Plan one: daifa closing readmit {store} --cause …")
+            output.fail(_("No way back was planned. Plan one: daifa closing readmit %(store)s --cause …") % {"store": store})
         if prove:
             row = next((one for one in queries.plan_of(plan.pk) if one.code == prove), None)
             if row is None:
-                output.fail(f"The plan has no step {prove!r}.")
+                output.fail(_("The plan has no step “%(step)s”.") % {"step": prove})
             commands.prove_comeback_step(step_id=row.pk, proof=note, **how)
         if healed:
             commands.apply_for_readmission(readmission_id=plan.pk, healed=healed, **how)
@@ -282,5 +292,5 @@ def readmit(
         output.put_json({"state": plan.state, "cause": plan.cause, "healed": plan.healed, "answer": plan.answer,
                          "steps": [{"step": row.code, "due": row.due_on, "proof": row.proof, "done_at": row.done_at} for row in rows]})  # fmt: skip
         return
-    typer.echo(f"{found.code} · {plan.state}")
-    output.table(("step", "due", "proof", "done"), [(r.code, r.due_on, r.proof, output.when(r.done_at)) for r in rows])
+    typer.echo(f"{found.code} · {output.state(READMISSION, plan.state)}")
+    output.table((_("Step"), _("Due"), _("Proof"), _("Done")), [(r.code, r.due_on, r.proof, output.when(r.done_at)) for r in rows])

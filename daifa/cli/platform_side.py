@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
+from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -19,7 +20,7 @@ def _switched_on() -> None:
     from daifa.flows.platform_side import is_on
 
     if not is_on():
-        output.fail("The platform's side is a stand-in for training and demonstrations: set DAIFA_PLATFORM_SIDE=1 to use it.")
+        output.fail(_("The platform's side is a stand-in for training and demonstrations: set DAIFA_PLATFORM_SIDE=1 to use it."))
 
 
 def _case(reference: str) -> Any:
@@ -27,7 +28,7 @@ def _case(reference: str) -> Any:
 
     found = PlatformCase.objects.filter(reference=reference).first()
     if found is None:
-        output.fail(f"There is no case {reference!r}.")
+        output.fail(_("There is no case “%(case)s”.") % {"case": reference})
     return found
 
 
@@ -35,25 +36,36 @@ def _how(at: str) -> dict[str, Any]:
     return {"at": output.moment(at) or clock.now(), "by": f"platform:{output.actor()}"[:60]}
 
 
+def _kind(kind: str) -> str:
+    from daifa.domain.closing.models import PlatformCase
+
+    return PlatformCase.KINDS[kind][output.side()]
+
+
 def _told(case: Any, as_json: bool) -> None:
+    from daifa.domain.closing.process import PLATFORM_CASE
+
     case.refresh_from_db()
     if as_json:
         output.put_json({"case": case.reference, "kind": case.kind, "state": case.state, "appeals": case.appeals, "due_at": case.due_at})
     else:
-        typer.echo(f"{case.reference} · {case.kind} · {case.state}" + (f" · due {output.when(case.due_at)} UTC" if case.due_at else ""))
+        due = _("due %(when)s UTC") % {"when": output.when(case.due_at)} if case.due_at else ""
+        typer.echo(" · ".join(filter(None, (case.reference, _kind(case.kind), output.state(PLATFORM_CASE, case.state), due))))
 
 
 @app.command("cases")
 def cases(as_json: bool = output.AS_JSON):
     """Open cases, what is due first on top."""
+    from daifa.domain.closing.process import PLATFORM_CASE
     from daifa.flows.platform_side import open_cases
 
     rows = [
         {"case": one.reference, "store": one.store.code, "kind": one.kind, "state": one.state, "due_at": one.due_at}
         for one in open_cases()
     ]
-    output.show(rows, as_json, ("case", "store", "kind", "state", "due"),
-                lambda row: (row["case"], row["store"], row["kind"], row["state"], output.when(row["due_at"])))  # fmt: skip
+    output.show(rows, as_json, (_("Case"), _("Store"), _("Kind"), _("State"), _("Due")),
+                lambda row: (row["case"], row["store"], _kind(row["kind"]), output.state(PLATFORM_CASE, row["state"]),
+                             output.when(row["due_at"])))  # fmt: skip
 
 
 @app.command("request")
@@ -141,7 +153,7 @@ def sweep(at: str = AT, as_json: bool = output.AS_JSON):
     from daifa.flows import platform_side
 
     count = platform_side.sweep(**_how(at))
-    output.put_json({"done": count}) if as_json else typer.echo(f"{count} carried out.")
+    output.put_json({"done": count}) if as_json else typer.echo(_("%(count)s carried out.") % {"count": count})
 
 
 @app.command("dormant")
@@ -150,12 +162,13 @@ def dormant(at: str = AT, as_json: bool = output.AS_JSON):
     from daifa.flows.platform_side import dormancy_review
 
     rows = [{"store": one.store.code, "orders": one.orders} for one in dormancy_review(at=_how(at)["at"])]
-    output.show(rows, as_json, ("store", "orders in 30 days"), lambda row: (row["store"], ", ".join(map(str, row["orders"]))))
+    output.show(rows, as_json, (_("Store"), _("orders in 30 days")), lambda row: (row["store"], ", ".join(map(str, row["orders"]))))
 
 
 @app.command("risks")
 def risks(at: str = AT, as_json: bool = output.AS_JSON):
     """Stores by what is held against them, the worst first."""
+    from daifa.domain.closing.process import LIFECYCLE, STANDING
     from daifa.flows.platform_side import risk_list
 
     rows = [
@@ -163,7 +176,13 @@ def risks(at: str = AT, as_json: bool = output.AS_JSON):
          "dormant": one.is_quiet}
         for one in risk_list(at=_how(at)["at"])
     ]  # fmt: skip
-    output.show(rows, as_json, ("store", "standing", "life", "points", "open cases", "dormant"), lambda row: tuple(row.values()))
+    output.show(
+        rows, as_json, (_("Store"), _("Standing"), _("Life"), _("Points"), _("Open cases"), _("Dormant")),
+        lambda row: (
+            row["store"], output.state(STANDING, row["standing"]), output.state(LIFECYCLE, row["lifecycle"]), row["points"],
+            row["open_cases"], _("yes") if row["dormant"] else "",
+        ),
+    )  # fmt: skip
 
 
 @app.command("history")
@@ -176,5 +195,5 @@ def history(store: str = typer.Option("", help="Only this store's."), as_json: b
         {"at": one.at, "case": one.case.reference, "store": one.case.store.code, "what": one.what, "note": one.note, "by": one.by}
         for one in dispute_history(scope)
     ]
-    output.show(rows, as_json, ("when", "case", "store", "what", "note"),
+    output.show(rows, as_json, (_("When"), _("Case"), _("Store"), _("What"), _("Grounds")),
                 lambda row: (output.when(row["at"]), row["case"], row["store"], row["what"], row["note"]))  # fmt: skip

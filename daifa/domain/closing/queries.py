@@ -29,7 +29,7 @@ from daifa.domain.compliance.rules import calendar_of, is_working_day
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
-from daifa.lib.money import Money
+from daifa.lib.money import Money, rounded
 
 # --- The life of a store ------------------------------------------------------------------------------------------
 
@@ -159,7 +159,10 @@ def blockers(store_id: int, *, at: datetime, terms: rules.Terms | None = None) -
         Blocker("postings_owed", int(owed)),
     ]
     order = list(BLOCKERS)
-    return sorted((one for one in found if one.count), key=lambda one: order.index(one.code))
+    counted = [
+        one if one.amount is None else one._replace(amount=rounded(one.amount, one.currency)) for one in found if one.count
+    ]
+    return sorted(counted, key=lambda one: order.index(one.code))
 
 
 def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker]:
