@@ -1042,39 +1042,6 @@ def keep_pack(
     )  # fmt: skip
 
 
-@transaction.atomic
-def erase_of_orders(order_ids: Sequence[int], *, by: str, at: datetime) -> dict[str, int]:
-    """Erase what cases hold on the buyers of these orders: complaints' words, photos, evidence packs. Counts by kind.
-
-    Orders under a legal hold (`queries.orders_on_hold`) are left alone: ask first. That there was a case, its dates,
-    its outcome and the hashes of what was there stay.
-    """
-    free = sorted(set(order_ids) - set(queries.orders_on_hold(order_ids=list(order_ids))))
-    if not free:
-        return {"complaints": 0, "files": 0, "packs": 0}
-    complaints = [row[0] for row in bulk.fetch(
-        "SELECT id FROM cases_complaint WHERE order_id = ANY(%s::bigint[]) ORDER BY id", (free,)
-    )]  # fmt: skip
-    words = bulk.execute(
-        """UPDATE cases_complaint SET text = '', answer = '', found = '{}'::jsonb
-           WHERE id = ANY(%s::bigint[]) AND (text <> '' OR answer <> '' OR found <> '{}'::jsonb)""",
-        (complaints,),
-    )
-    photos = [row[0] for row in bulk.fetch(
-        "DELETE FROM cases_casefile WHERE thing_kind = 'complaint' AND thing = ANY(%s::bigint[]) RETURNING sha256", (complaints,)
-    )]  # fmt: skip
-    kept = set(CaseFile.objects.filter(sha256__in=photos).values_list("sha256", flat=True))
-    gone = sorted(set(photos) - kept)
-    packs = list(EvidencePack.objects.filter(orders__overlap=free, erased_at=None))
-    held = set(queries.orders_on_hold(order_ids={order for pack in packs for order in pack.orders}))
-    packs = [pack for pack in packs if not held & set(pack.orders)]
-    EvidencePack.objects.filter(pk__in=[pack.pk for pack in packs]).update(erased_at=at)
-    # Files go once it is certain that their rows went: a rolled back erasure loses nothing.
-    transaction.on_commit(lambda: [files.remove(sha256) for sha256 in gone])
-    transaction.on_commit(lambda: [files.remove(pack.sha256, "evidence") for pack in packs])
-    return {"complaints": words, "files": len(gone), "packs": len(packs)}
-
-
 # --- What time brings ---------------------------------------------------------------------------------------------
 
 

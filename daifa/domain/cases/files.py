@@ -121,12 +121,3 @@ def read(sha256: str, folder: str = "cases") -> bytes | None:
     except OSError:
         return None
     return content if hashlib.sha256(content).hexdigest() == sha256 else None
-
-
-def remove(sha256: str, folder: str = "cases") -> bool:
-    """Take a file out of the store; True when it was there."""
-    try:
-        path_of(sha256, folder).unlink()
-    except FileNotFoundError:
-        return False
-    return True

@@ -319,7 +319,7 @@ def test_a_licence_is_asked_for_and_once_confirmed_stops_publishing(store):
 # --- Hold and erasing ---------------------------------------------------------------------------------------------
 
 
-def test_open_cases_hold_the_data_of_their_orders(django_capture_on_commit_callbacks):
+def test_open_cases_hold_the_data_of_their_orders():
     shop = cast.open_shop()
     cast.receive_orders(shop, ["77001", "77002"])
     at = cast.MORNING
@@ -328,12 +328,20 @@ def test_open_cases_hold_the_data_of_their_orders(django_capture_on_commit_callb
     held = queries.orders_on_hold()
     assert {one.kind for one in held[orders["77001"]]} == {"violation", "complaint"} and orders["77002"] not in held
     assert queries.orders_on_hold(order_ids=[orders["77002"]]) == {} and queries.orders_on_hold(store_ids=[0]) == {}
-    commands.attach_files([("a.png", picture())], store_id=shop.store.pk, thing_kind="complaint", thing=ids["complaint"], by=BY, at=at)
-    assert commands.erase_of_orders(list(orders.values()), by=BY, at=at)["complaints"] == 0
     commands.lift_violations([ids["violation"]], reason="", by=BY, at=at)
+    assert {one.kind for one in queries.orders_on_hold()[orders["77001"]]} == {"complaint"}
     commands.settle_complaint(complaint_id=ids["complaint"], outcome="explained", by=BY, at=at)
-    sha256 = CaseFile.objects.get().sha256
-    with django_capture_on_commit_callbacks(execute=True):
-        done = commands.erase_of_orders(list(orders.values()), by=BY, at=at)
-    assert done == {"complaints": 1, "files": 1, "packs": 0}
-    assert Complaint.objects.get().text == "" and not files.path_of(sha256).exists()
+    assert queries.orders_on_hold() == {}
+
+
+def test_a_notice_of_a_right_holds_the_orders_of_its_listing():
+    shop = cast.open_shop()
+    cast.receive_orders(shop, ["77001"])
+    listing = ListingVariant.objects.create(store=shop.store, sku="MUG-L", created_at=cast.MORNING).pk
+    order = bulk.fetch("UPDATE orders_orderline SET listing_id = %s RETURNING order_id", (listing,))[0][0]
+    case = commands.open_infringement(
+        NewInfringement("I-1", cast.MORNING, "trademark", listing=listing), store=shop.store, source=BY, by=BY, at=cast.MORNING
+    )
+    assert [one.kind for one in queries.orders_on_hold()[order]] == ["infringement"]
+    commands.step_infringement(case_id=case.pk, to="conceded", by=BY, at=cast.MORNING)
+    assert queries.orders_on_hold() == {}
