@@ -20,6 +20,7 @@ from daifa.domain.sourcing.models import Agreement
 from daifa.domain.stores.models import Store, Task
 from daifa.flows import check_parcels, find_risks, put_right
 from daifa.flows.audit import audit
+from daifa.flows.reads.timeline import timeline
 from daifa.flows.work import work_until_idle
 from tests import cast
 
@@ -88,6 +89,8 @@ def test_from_the_photo_to_fewer_signs(settings, tmp_path):
         note="收到的是拼多多的短信，不是小红书", by=cast.BY, at=at,
     )  # fmt: skip
     assert check_parcels.read_photos(at=at)["breach"] == 1
+    happened = [one for one in timeline([shop.store.pk], complained.pk) if one.subject == "parcel_check"]
+    assert [one.state for one in happened] == ["breach", "received"], "it stands on the order's timeline"
     found = ParcelCheck.objects.get(pk=check)
     assert found.supplier_id == shop.factory.pk, "the supplier is known from the order's parcel"
 

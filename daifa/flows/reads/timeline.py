@@ -16,7 +16,7 @@ from daifa.domain.messages.process import KINDS, MESSAGE
 from daifa.domain.messages.rules import reason_words
 from daifa.domain.orders.process import HOLDS, ORDER
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
-from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
+from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
 from daifa.lib import bulk
 from daifa.lib.process import Process
 
@@ -24,6 +24,7 @@ _PROCESSES = {
     p.kind: p
     for p in (
         ORDER, FULFILMENT_ORDER, PURCHASE_ORDER, PURCHASE_RUN, PARCEL, DISPATCH_NOTICE, MESSAGE, AFTERSALE_CASE, REFUND,
+        PARCEL_CHECK,
     )
 }  # fmt: skip
 
@@ -70,7 +71,7 @@ _ORDER_OF_LOOP = {
     for place, subject in enumerate(
         (
             "order", "address", "hold", "fulfilment_order", "purchase_order", "purchase_run", "answer", "parcel", "scan",
-            "dispatch_notice", "aftersale_case", "refund", "message",
+            "dispatch_notice", "parcel_check", "aftersale_case", "refund", "message",
         )
     )
 }  # fmt: skip
@@ -118,6 +119,8 @@ SELECT %(case_kind)s, c.id, c.reason, c.kind || ':' || c.return_number FROM afte
 UNION ALL
 SELECT %(refund_kind)s, r.id, r.external_ref, r.amount || ' ' || r.currency FROM aftersales_refund r
     WHERE r.order_id = %(id)s
+UNION ALL
+SELECT %(check_kind)s, c.id, c.about, '' FROM shipping_parcelcheck c WHERE c.order_id = %(id)s
 """
 
 
@@ -129,7 +132,7 @@ def _things(order_id: int, number: str) -> dict[tuple[int, int], tuple[str, str]
             "id": order_id, "number": number, "order_kind": ORDER.kind, "fulfilment_kind": FULFILMENT_ORDER.kind,
             "purchase_kind": PURCHASE_ORDER.kind, "run_kind": PURCHASE_RUN.kind, "parcel_kind": PARCEL.kind,
             "notice_kind": DISPATCH_NOTICE.kind, "message_kind": MESSAGE.kind, "case_kind": AFTERSALE_CASE.kind,
-            "refund_kind": REFUND.kind,
+            "refund_kind": REFUND.kind, "check_kind": PARCEL_CHECK.kind,
         },
     )  # fmt: skip
     return {(kind, thing): (name, other) for kind, thing, name, other in rows}
@@ -194,6 +197,8 @@ def _told(process: Process, state: str, name: str, other: str) -> str:
             if state in ("suppressed", "failed") and other
             else _("Message “%(name)s” to the buyer: %(state)s")
         ) % said
+    if process is PARCEL_CHECK:
+        return _("Photo of the parcel: %(state)s") % said
     if process is REFUND:
         return _("Refund %(name)s: %(state)s") % said
     return _case_told(state, said)

@@ -25,22 +25,26 @@ from daifa.domain.closing.process import (
     READMISSION,
     STANDING,
 )
+from daifa.domain.compliance.process import PLAN_STEP, RISK
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.history.commands import open_batch
 from daifa.domain.imports.process import IMPORT
 from daifa.domain.messages.process import MESSAGE
 from daifa.domain.orders.process import ORDER
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
-from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
+from daifa.domain.shipping import checks
+from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
+from daifa.domain.sourcing import commands as sourcing
 from daifa.flows.intake import path_of
 from daifa.flows.sample_shop import REMOVED, is_half_loaded
 from daifa.flows.sample_shop.load import USERS
-from daifa.lib import bulk
+from daifa.lib import bulk, keeping
 from daifa.lib.refusal import Refused
 
 _PROCESSES = (
     AFTERSALE_CASE, REFUND, FULFILMENT_ORDER, IMPORT, MESSAGE, ORDER, ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN,
     DISPATCH_NOTICE, PARCEL, LIFECYCLE, STANDING, CLOSING, CLOSING_STEP, READMISSION, PLATFORM_CASE,
+    PARCEL_CHECK, RISK, PLAN_STEP,
 )  # fmt: skip
 
 
@@ -87,6 +91,8 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
         )
     )
     files = _files_of(found["imports_importfile"])
+    files += _kept(found, "shipping_parcelcheck", checks.PHOTO_FOLDER)
+    files += _kept(found, "sourcing_agreementdocument", sourcing.DOCUMENT_FOLDER)
     bulk.execute("SET LOCAL daifa.removing_sample = 'yes'")
     deleted = _delete(found)
     _forget(found)
@@ -202,6 +208,17 @@ def _files_of(imports: set[Any]) -> list[Path]:
         (list(imports), list(imports)),
     )
     return [path_of(sha256) for (sha256,) in rows]
+
+
+def _kept(found: dict[str, set[Any]], table: str, folder: str) -> list[Path]:
+    """Files in a folder of their own that no other row of `table` has."""
+    ids = list(found[table])
+    rows = bulk.fetch(
+        f"""SELECT DISTINCT sha256 FROM {table} f WHERE id = ANY(%s::bigint[]) AND NOT EXISTS (
+                SELECT FROM {table} o WHERE o.sha256 = f.sha256 AND NOT o.id = ANY(%s::bigint[]))""",
+        (ids, ids),
+    )
+    return [keeping.path_of(folder, sha256) for (sha256,) in rows]
 
 
 def _unlink(files: list[Path]) -> None:
