@@ -92,6 +92,23 @@ def take(
         typer.echo(_("These files are in use already; nothing changes."))
 
 
+@app.command("drop")
+def drop(file: str = typer.Argument(help="Name of one of your own files."), as_json: bool = output.AS_JSON):
+    """Use one of your own files of rules no more; daifa's file of that name counts again from tomorrow."""
+    from daifa.domain.policy import commands
+    from daifa.flows import watch_rules
+
+    with output.sentences():
+        taken = commands.drop_own_file(name=file, by=output.actor(), at=clock.now())
+    if taken.book is None or taken.problems:
+        output.fail(_("Nothing was taken: the last good rule book goes on counting."))
+    watch_rules.watch_rules(at=clock.now(), by=output.actor())
+    if as_json:
+        output.put_json({"version": taken.book.pk, "is_new": taken.is_new, "takes_effect_on": taken.book.takes_effect_on})
+    else:
+        typer.echo(_("Version %(id)s of the rule book counts from %(day)s.") % {"id": taken.book.pk, "day": taken.book.takes_effect_on or "–"})
+
+
 @app.command("list")
 def list_(
     channel: str = typer.Argument("", help="xiaohongshu, amazon, law_cn …; all channels where left out."),

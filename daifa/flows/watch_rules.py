@@ -15,7 +15,7 @@ from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 
-RECHECK, CHANGES, REFUSED = "rule_recheck", "rules_change", "rules_refused"
+RECHECK, CHANGES, REFUSED, OVERTAKEN = "rule_recheck", "rules_change", "rules_refused", "rules_overtaken"
 LOOK_AHEAD = timedelta(days=60)
 
 
@@ -45,6 +45,11 @@ def watch_rules(*, at: datetime, by: str = "job:watch_rules") -> Watched:
             result.tasks += open_tasks([NewTask(REFUSED, thing_kind="rules", params=told)], at=at)
         else:
             close_tasks(kind=REFUSED, thing_kind="rules", things=[0], by=by, at=at)
+        if overtaken := queries.overtaken_files():
+            told = {"file": ", ".join(overtaken)}
+            result.tasks += open_tasks([NewTask(OVERTAKEN, thing_kind="rules", params=told)], at=at)
+        else:
+            close_tasks(kind=OVERTAKEN, thing_kind="rules", things=[0], by=by, at=at)
         living = living_stores()
         for store in living:
             result.tasks += _of_store(store, by=by, at=at)

@@ -73,18 +73,43 @@ def take_book(
     if newest is not None or own:
         takes_effect_on = takes_effect_on or at.date() + timedelta(days=DAYS_TO_LOOK)
         _check_day(takes_effect_on, at)
-    files = []
-    for name, content in sorted(contents.items()):
-        file, _made = RuleFile.objects.get_or_create(
-            name=name, digest=hashlib.sha256(content).hexdigest(), is_own=name in own,
-            defaults={"content": content.decode("utf-8")},
-        )  # fmt: skip
-        files.append(file)
+    files = [_kept(name, content, is_own=name in own) for name, content in sorted(contents.items())]
+    if asked:
+        # What the owner's files replace was seen by her: a later one of daifa's is not, see `queries.overtaken_files`.
+        for name in own.keys() & books.shipped_files().keys():
+            _kept(name, books.shipped_files()[name], is_own=False)
     taken = RuleBook.objects.create(
         digest=found.digest, rule_count=len(found.rules), takes_effect_on=takes_effect_on, by=by, at=at
     )
     taken.files.set(files)
     return Taken(taken, is_new=True)
+
+
+def _kept(name: str, content: bytes, *, is_own: bool) -> RuleFile:
+    file, _made = RuleFile.objects.get_or_create(
+        name=name, digest=hashlib.sha256(content).hexdigest(), is_own=is_own, defaults={"content": content.decode("utf-8")}
+    )
+    return file
+
+
+@transaction.atomic
+def drop_own_file(*, name: str, by: str, at: datetime) -> Taken:
+    """The owner's file of that name is used no more: daifa's own takes its place, from the next day on."""
+    own = queries.own_files()
+    if name not in own:
+        raise Refused(
+            _("There is no own file %(file)s; there are: %(known)s.") % {"file": name, "known": ", ".join(own) or "–"}, code="not_found"
+        )
+    del own[name]
+    return take_book(own=own, by=by, at=at)
+
+
+@transaction.atomic
+def keep_own_file(*, name: str, by: str, at: datetime) -> None:
+    """The owner compared her file with daifa's renewed one and keeps hers."""
+    if name not in queries.own_files() or name not in books.shipped_files():
+        raise Refused(_("There is no own file %(file)s that replaces one of daifa's.") % {"file": name}, code="not_found")
+    _kept(name, books.shipped_files()[name], is_own=False)
 
 
 @transaction.atomic

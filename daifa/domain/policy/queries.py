@@ -5,6 +5,7 @@ Books and overrides are held in memory, per process; each call asks the database
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -105,7 +106,7 @@ def announced(*, on: date, store_id: int | None = None, channels: Sequence[str] 
         days |= {rule.effective for rule in version.book.rules.values() if rule.effective}
     for one in held.overrides:
         if one.store_id in (None, store_id):
-            days |= {one.valid_from, *([one.valid_until + timedelta(days=1)] if one.valid_until else [])}
+            days |= {one.begins, *([one.valid_until + timedelta(days=1)] if one.valid_until else [])}
     changes = []
     for day in sorted(day for day in days if day > on):
         before = in_force(on=day - timedelta(days=1), store_id=store_id)
@@ -201,6 +202,20 @@ def current_version(*, on: date) -> RuleBook | None:
     return (
         RuleBook.objects.filter(withdrawn_at=None).exclude(takes_effect_on__gt=on).order_by("-id").first()
     )
+
+
+def overtaken_files() -> list[str]:
+    """Names of own files that replace a file of daifa's which has been renewed since: somebody should compare them."""
+    newest = RuleBook.objects.filter(withdrawn_at=None).order_by("-id").first()
+    if newest is None:
+        return []
+    shipped = books.shipped_files()
+    found = []
+    for own in newest.files.filter(is_own=True, name__in=list(shipped)):
+        digest = hashlib.sha256(shipped[own.name]).hexdigest()
+        if not RuleFile.objects.filter(name=own.name, is_own=False, digest=digest).exists():
+            found.append(own.name)
+    return sorted(found)
 
 
 def own_files() -> dict[str, bytes]:

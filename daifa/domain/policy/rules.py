@@ -233,7 +233,8 @@ def first_day(as_of: str) -> date:
 class Override:
     """What the owner says instead of the file, or that it still reads like this (`changes` empty).
 
-    Counts for `store_id` (None = all stores) on the days from `valid_from` to `valid_until` (None = open).
+    Counts for `store_id` (None = all stores) on the days from `begins` to `valid_until` (None = open): a word that
+    names the day a rule takes effect counts from that day, and until then the rule reads as before.
     """
 
     id: int
@@ -246,11 +247,15 @@ class Override:
     valid_from: date
     valid_until: date | None = None
 
+    @property
+    def begins(self) -> date:
+        return max(self.valid_from, self.changes.get("effective") or self.valid_from)
+
     def counts(self, store_id: int | None, on: date) -> bool:
         """A store's own word counts for that store alone; a word about all stores counts everywhere."""
         return (
             self.store_id in (None, store_id)
-            and self.valid_from <= on
+            and self.begins <= on
             and (self.valid_until is None or on <= self.valid_until)
         )
 

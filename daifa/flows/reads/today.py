@@ -143,6 +143,10 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("A file of rules was refused: %(file)s, line %(line)s; the last good rule book goes on counting"),
         N_("See all problems with: daifa policy check. Correct the file and put it in again."),
     ),
+    "rules_overtaken": (
+        N_("daifa brings newer rules in %(file)s than your own file has"),
+        N_("Compare both, then keep yours or use daifa's."),
+    ),
     "words_found": (
         N_("%(count)s texts hold words that must be changed before publishing"),
         N_("Open the list of findings and change the texts."),

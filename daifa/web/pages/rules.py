@@ -439,7 +439,27 @@ def _changes_panels(request, scope):
             panels.append(_changes_table(store.name, changes, store))
     if not panels:
         panels.append(EmptyPanel(_("Nothing is announced"), _("A new file of rules, an announced day or your own word shows here before it counts."), icon="calendar-due"))
-    return [*_file_problems(), *panels, *_versions(scope, on)]
+    return [*_file_problems(), *panels, *_own_files(scope), *_versions(scope, on)]
+
+
+def _own_files(scope) -> list[NotePanel]:
+    """Each file of the owner's own, with the way back to daifa's; one that daifa has renewed since says so."""
+    overtaken, why = queries.overtaken_files(), scope.why_not_shared("own")
+    return [
+        NotePanel(
+            _("daifa brings a newer text of it: compare both, then keep yours or use daifa's.") if name in overtaken
+            else _("It counts instead of daifa's file of that name, or beside it."),
+            title=_("Own file %(file)s") % {"file": name},
+            tone="warning" if name in overtaken else "info",
+            actions=[
+                *([ActionButton(_("Keep mine"), reverse("web:rules_own_file", args=["keep"]), "check", fields={"file": name}, reason=why)]
+                  if name in overtaken else []),
+                ActionButton(_("Use daifa's"), reverse("web:rules_own_file", args=["drop"]), "arrow-back-up", fields={"file": name}, reason=why,
+                             confirm=_("Shall your own file count no more, from tomorrow on?")),
+            ],
+        )
+        for name in queries.own_files()
+    ]  # fmt: skip
 
 
 def _file_problems() -> list[NotePanel]:
@@ -557,6 +577,23 @@ FILE = FormPage(
     intro=_("For a channel whose rules you keep yourself, or a newer text than daifa brings. The file is checked line by line."),
     back=(_("What will change"), lambda: reverse("web:rules_changes")),
 )
+
+@page("own", methods=("POST",))
+def own_file(request, scope, what: str):
+    scope.require_shared("own")
+    here, name = reverse("web:rules_changes"), request.POST.get("file", "")[:60]
+    try:
+        if what == "keep":
+            commands.keep_own_file(name=name, by=scope.by, at=scope.at)
+        elif what == "drop":
+            commands.drop_own_file(name=name, by=scope.by, at=scope.at)
+        else:
+            raise Http404
+    except Refused as refused:
+        return after(request, here, None, refused=[refused.sentence])
+    watch_rules.watch_rules(at=scope.at, by=scope.by)
+    return after(request, here, _("Done."))
+
 
 # --- Words found in texts ---------------------------------------------------------------------------------------
 
@@ -687,6 +724,7 @@ def look(request, scope):
 urlpatterns = [
     path("rules/", RULES.view, name="rules"),
     path("rules/file/", FILE.view, name="rules_file"),
+    path("rules/own-file/<slug:what>/", own_file, name="rules_own_file"),
     path("rules/changes/", CHANGES.view, name="rules_changes"),
     path("rules/book/<int:pk>/<slug:what>/", book, name="rules_book"),
     path("rules/overrides/<int:pk>/withdraw/", withdraw, name="rule_withdraw"),

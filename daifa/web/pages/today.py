@@ -91,6 +91,12 @@ def _buttons(todo: reads.Todo, scope: Scope) -> list[Any]:
             return _link(_("Open"), places.place("parcel_findings", kind=todo.name, store=todo.store_id))
         case "metric_near":
             return _link(_("Open"), places.place("store_health_of", todo.store_id))
+        case "rule_recheck":
+            return _link(_("Open"), places.place("rules", state="recheck", store=todo.store_id))
+        case "rules_change" | "rules_refused" | "rules_overtaken":
+            return _link(_("Open"), places.place("rules_changes"))
+        case "words_found":
+            return _link(_("Open"), places.place("findings", severity="block"))
         case "order_changed" | "order_cancelled":
             buttons = _link(_("Open the order"), places.of_thing("order", todo.thing))
         case "run_to_send":

@@ -142,7 +142,10 @@ def test_a_file_is_checked_line_by_line_and_counts_from_its_day(client, store):
     day = clock.now().date() + timedelta(days=3)
     assert client.post(address, {"files": SimpleUploadedFile("xiaohongshu.yaml", good.encode()), "day": day.isoformat()}).status_code == 302
     assert queries.rule("xhs-ship-spot-domestic", on=day).threshold == 40
-    assert "&gt; 40 hours" in page(client, "rules_changes")
+    shown = page(client, "rules_changes")
+    assert "&gt; 40 hours" in shown and "Own file xiaohongshu.yaml" in shown
+    client.post(reverse("web:rules_own_file", args=["drop"]), {"file": "xiaohongshu.yaml"})
+    assert queries.rule("xhs-ship-spot-domestic", on=day).threshold == 48 and not queries.own_files()
 
 
 def test_own_words_are_added_and_taken_back(client, store):

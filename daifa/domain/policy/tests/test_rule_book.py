@@ -187,6 +187,27 @@ def test_what_will_change_is_known_before(first_book, store):
     assert queries.announced(on=date(2026, 7, 2)) == []  # nothing for other stores
 
 
+def test_a_word_with_a_day_of_its_own_leaves_the_rule_as_it_is_until_then(first_book, store):
+    word = NewOverride("amz-late", "letter of 1 June", date(2026, 6, 1), {"threshold": "3", "effective": "2026-06-20"})
+    assert not commands.override_rules([word], by="user:1", at=JUNE).refused
+    assert (line("2026-06-01"), line("2026-06-19"), line("2026-06-20")) == ("4", "4", "3")
+    assert [(one.on, one.before.threshold, one.after.threshold) for one in queries.announced(on=date(2026, 6, 1))] == [(date(2026, 6, 20), 4, 3)]
+
+
+def test_a_renewed_file_of_ours_is_said_where_the_owner_has_her_own(first_book, monkeypatch):
+    commands.take_book(own=amazon("3"), by="user:1", at=at("2026-02-01"))
+    assert queries.overtaken_files() == []
+    monkeypatch.setattr(books, "shipped_files", lambda: amazon("5"))
+    assert not commands.take_book(by="job:test", at=at("2026-03-01")).is_new  # hers goes on counting
+    assert queries.overtaken_files() == ["amazon.yaml"] and line("2026-03-02") == "3"
+    commands.keep_own_file(name="amazon.yaml", by="user:1", at=at("2026-03-02"))
+    assert queries.overtaken_files() == []
+    dropped = commands.drop_own_file(name="amazon.yaml", by="user:1", at=at("2026-03-03"))
+    assert dropped.is_new and (line("2026-03-03"), line("2026-03-04")) == ("3", "5")
+    with pytest.raises(Refused, match="There is no own file"):
+        commands.drop_own_file(name="amazon.yaml", by="user:1", at=at("2026-03-04"))
+
+
 def test_a_bad_file_leaves_the_last_good_book(first_book):
     bad = {"amazon.yaml": RULE.replace("late_shipment_rate", "late_shipment").encode()}
     taken = commands.take_book(own=bad, by="user:1", at=JUNE)
