@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -286,12 +287,17 @@ def _tell(reviews: dict[int, rules.Review], stores: dict[int, Store], month: dat
     for verdict, kind in REVIEW_TASKS.items():
         over = [store for store, review in reviews.items() if review.verdict != verdict]
         close_tasks(kind=kind, thing_kind="store_review", things=over, by=by, at=at)
-        open_tasks(
-            [
-                NewTask(kind=kind, store_id=store, thing_kind="store_review", thing=store,
-                        params={"store": stores[store].name, "month": f"{month:%Y-%m}",
-                                **{code: int(value) if value == int(value) else value for code, value in review.reasons}})
-                for store, review in reviews.items() if review.verdict == verdict
-            ],
-            at=at,
-        )  # fmt: skip
+
+    def about(store: int, review: rules.Review) -> dict[str, Any]:
+        said = {code: int(value) if value == int(value) else value for code, value in review.reasons}
+        return {"store_id": store, "thing_kind": "store_review", "thing": store,
+                "params": {"store": stores[store].name, "month": f"{month:%Y-%m}", **said}}  # fmt: skip
+
+    open_tasks(
+        [
+            NewTask(kind="store_dormant", **about(store, review)) if review.verdict == "dormant"
+            else NewTask(kind="store_quiet", **about(store, review))
+            for store, review in reviews.items() if review.verdict in REVIEW_TASKS
+        ],
+        at=at,
+    )  # fmt: skip
