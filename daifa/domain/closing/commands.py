@@ -32,6 +32,7 @@ from daifa.domain.closing.models import (
 from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, READMISSION, STANDING
 from daifa.domain.history.commands import move, record_births
 from daifa.domain.stores.models import Store
+from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 
 # --- Life and standing --------------------------------------------------------------------------------------------
@@ -43,9 +44,14 @@ def ensure_lifecycle(store_id: int, *, by: str, at: datetime, state: str = "open
     if found is not None:
         return found
     began = Store.objects.values_list("created_at", flat=True).get(pk=store_id) if state == "open" else at
-    made = Lifecycle.objects.create(store_id=store_id, state=state, began_at=began)
-    record_births(LIFECYCLE, [made.pk], state, by=by, at=at)
-    return made
+    made = bulk.fetch(
+        """INSERT INTO closing_lifecycle (store_id, state, began_at) VALUES (%s, %s, %s)
+           ON CONFLICT (store_id) WHERE replaced_at IS NULL DO NOTHING RETURNING id""",
+        (store_id, state, began),
+    )
+    if made:  # otherwise another hand wrote it down just now
+        record_births(LIFECYCLE, [made[0][0]], state, by=by, at=at)
+    return Lifecycle.objects.select_for_update().get(store_id=store_id, replaced_at=None)
 
 
 @transaction.atomic
