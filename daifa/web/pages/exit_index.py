@@ -65,6 +65,29 @@ def _range(chance: rules.Chance) -> str:
     return f"{fmt.percent_text(_share(chance.low), 0)} – {fmt.percent_text(_share(chance.high), 0)}"
 
 
+# Where a figure that speaks against a store is looked at: figure → (name of the page, does it want the store, label).
+WHERE = {
+    "margin": ("books", False, gettext_lazy("Books")),
+    "late": ("store_health_of", True, gettext_lazy("Store health")),
+    "refunds": ("aftersales", False, gettext_lazy("Aftersales")),
+    "points": ("violations", False, gettext_lazy("Violations")),
+    "cash": ("suppliers", False, gettext_lazy("Suppliers & offers")),
+    "trend": ("listings", False, gettext_lazy("Listings")),
+}
+
+
+def _ways(one: reads.StoreIndex, reading: rules.Reading) -> list[LinkButton]:
+    """Buttons to where the figures against the store are looked at, the strongest first."""
+    found = []
+    for driver in reads.worse(reading)[:3]:
+        name, wants_store, label = WHERE.get(driver.figure, ("", False, ""))
+        if name and (url := places.place(name, *([one.store.pk] if wants_store else []))):
+            found.append(LinkButton(label, url, icon="arrow-right"))
+    if reading.band == "endangered" and (url := places.place("store_life", one.store.pk)):
+        found.append(LinkButton(_("Life of the store"), url, icon="building-store"))
+    return found
+
+
 # --- All stores ---------------------------------------------------------------------------------------------------
 
 
@@ -181,7 +204,7 @@ def _panels(one: reads.StoreIndex, scope: Scope) -> list[Panel]:
             "against": [reads.driver_sentence(driver) for driver in reads.worse(reading)[:4]],
             "in_favour": [reads.driver_sentence(driver) for driver in reads.better(reading)[:3]],
             "advice": reads.advice(reading),
-        }, title=_("What the figures say")),
+        }, title=_("What the figures say"), actions=_ways(one, reading)),
         ChartPanel(
             _("Chance to be open a year later, month by month"),
             [fmt.month_text(stand.row.month) for stand in one.stands],
@@ -267,8 +290,8 @@ def _store_actions(one: reads.StoreIndex, scope: Scope) -> list[Any]:
         LinkButton(_("Lines of the review"), reverse("web:exit_index_lines", args=[one.store.pk]), icon="adjustments",
                    reason=scope.why_not("operate", one.store.pk)),
     ]  # fmt: skip
-    if url := places.place("closing"):
-        buttons.append(LinkButton(_("Closing"), url, icon="building-store"))
+    if url := places.place("store_life", one.store.pk):
+        buttons.append(LinkButton(_("Life of the store"), url, icon="building-store"))
     return buttons
 
 

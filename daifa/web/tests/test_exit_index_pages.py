@@ -74,6 +74,8 @@ def test_a_store_shows_its_chances_its_figures_and_what_to_try(enter):
     assert "counts as typical" in page, "points are unknown"
     assert "Aug 2025" in page
     assert "The nine figures" in page
+    assert f'href="{reverse("web:store_health_of", args=[store.pk])}"' in page, "late orders lead to who ships late"
+    assert f'href="{reverse("web:store_life", args=[store.pk])}"' in page
 
 
 def test_the_same_in_chinese(enter):
