@@ -139,7 +139,8 @@ def lay_out(asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | No
     bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
     before = rules.SAME_DAY_BEFORE
     bulk.execute(_FIRST_ROUND, {"before": before})
-    bulk.execute(_cases_sql(), {"before": before, "orders": None if orders is None else list(orders)})
+    given = {} if orders is None else {"orders": list(orders)}
+    bulk.execute(_cases_sql(some=orders is not None), {"before": before, **given})
     bulk.execute(_SECOND_ROUND, {"at": at, "before": before})
 
 
@@ -212,12 +213,11 @@ def _penalty(penalty: rules.Penalty | None) -> tuple[Any, ...]:
 
 def _open_orders(scope: Sequence[int], orders: Sequence[int] | None) -> None:
     """`clock_order`: every order that has not ended, with the way it ships and what a percentage is taken of."""
-    given = None if orders is None else list(orders)
-    _orders(
-        scope,
-        "o.status NOT IN ('delivered', 'closed', 'cancelled') AND (%s::bigint[] IS NULL OR o.id = ANY(%s::bigint[]))",
-        (given, given),
-    )
+    still_open = "o.status NOT IN ('delivered', 'closed', 'cancelled')"
+    if orders is None:
+        _orders(scope, still_open, ())
+    else:
+        _orders(scope, f"{still_open} AND o.id = ANY(%s::bigint[])", (list(orders),))
 
 
 def _orders_since(store_id: int, since: datetime) -> None:
@@ -427,8 +427,9 @@ _DUE_OF_ALL = (
 )
 
 
-def _cases_sql() -> str:
-    """Aftersale cases that wait for us; a return's clock starts where the case reached its state."""
+def _cases_sql(*, some: bool) -> str:
+    """Aftersale cases that wait for us (of `some` orders only); a return's clock starts where the case reached its state."""
+    of_orders = "AND c.order_id = ANY(%(orders)s::bigint[])" if some else ""
     return (
         f"""WITH running AS (
     SELECT o.store_id, o.id AS order_id, 'case' AS thing_kind, c.id AS thing, o.mode,
@@ -449,8 +450,7 @@ def _cases_sql() -> str:
     LEFT JOIN LATERAL (SELECT sum(round(g.amount * l.quantity / nullif(g.quantity, 0), 4)) AS amount
                        FROM aftersales_aftersaleline l JOIN orders_orderline g ON g.id = l.order_line_id
                        WHERE l.case_id = c.id) AS m ON true
-    WHERE c.state IN ('requested', 'in_transit', 'received') AND c.store_id IN (SELECT store_id FROM clock_store)
-      AND (%(orders)s::bigint[] IS NULL OR c.order_id = ANY(%(orders)s::bigint[])))"""
+    WHERE c.state IN ('requested', 'in_transit', 'received') AND c.store_id IN (SELECT store_id FROM clock_store) {of_orders})"""
         + _CLOCKS.format(extended="false")
     )
 
@@ -459,14 +459,17 @@ def _keep(scope: Sequence[int], orders: Sequence[int] | None) -> tuple[int, int,
     """Make the stored clocks of these stores equal to `clock_now`; (new, changed, gone)."""
     bulk.execute("CREATE UNIQUE INDEX ON clock_now (order_id, thing_kind, thing, rule)")
     bulk.execute("ANALYZE clock_now (order_id, thing, rule)")
-    # A table that was empty when it was last counted looks as if a loop over it were cheap: it never is here.
-    bulk.execute("SET LOCAL enable_nestloop = off")
+    which, of = "c.store_id = ANY(%s::bigint[])", scope
+    if orders is not None:
+        which, of = "c.order_id = ANY(%s::bigint[])", orders
+    else:
+        # A table that was empty when it was last counted looks as if a loop over it were cheap: it never is here.
+        bulk.execute("SET LOCAL enable_nestloop = off")
     gone = bulk.execute(
-        """DELETE FROM compliance_clock c WHERE c.store_id = ANY(%s::bigint[])
-           AND (%s::bigint[] IS NULL OR c.order_id = ANY(%s::bigint[]))
-           AND NOT EXISTS (SELECT FROM clock_now n WHERE n.order_id = c.order_id AND n.thing_kind = c.thing_kind
-                                                     AND n.thing = c.thing AND n.rule = c.rule)""",
-        (list(scope), *[None if orders is None else list(orders)] * 2),
+        f"""DELETE FROM compliance_clock c WHERE {which}
+            AND NOT EXISTS (SELECT FROM clock_now n WHERE n.order_id = c.order_id AND n.thing_kind = c.thing_kind
+                                                      AND n.thing = c.thing AND n.rule = c.rule)""",
+        (list(of),),
     )
     changed = bulk.execute(
         """UPDATE compliance_clock c
@@ -518,13 +521,20 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
         penalty = rules.penalty_for("bad_tracking", 48, book)
         if penalty is not None:
             penalties[store.id] = _penalty(rules.in_currency(penalty, store.currency)[0])
+    wanted = {(kind, parcel) for kind, parcel, _params in found}
+    known = {
+        (kind, parcel): finding
+        for finding, kind, parcel in bulk.fetch(
+            "SELECT id, kind, parcel_id FROM compliance_finding WHERE gone_at IS NULL AND store_id = ANY(%s::bigint[])", (scope,)
+        )
+    }
     bulk.execute(
-        """UPDATE compliance_finding f SET gone_at = %s
-           WHERE f.gone_at IS NULL AND f.store_id = ANY(%s::bigint[])
-             AND NOT EXISTS (SELECT FROM unnest(%s::text[], %s::bigint[]) AS n (kind, parcel)
-                             WHERE n.kind = f.kind AND n.parcel = f.parcel_id)""",
-        (at, scope, [row[0] for row in found], [row[1] for row in found]),
+        "UPDATE compliance_finding SET gone_at = %s WHERE id = ANY(%s::bigint[])",
+        (at, [finding for key, finding in known.items() if key not in wanted]),
     )
+    found = [row for row in found if row[:2] not in known]
+    if not found:
+        return {}
     rows = bulk.fetch(
         """INSERT INTO compliance_finding (store_id, order_id, parcel_id, kind, params, stake, currency, found_at)
            SELECT p.store_id, p.order_id, p.id, n.kind,

@@ -161,10 +161,9 @@ def _lay_out(store: Any, at: datetime, days: int) -> None:
                       JOIN shipping_parcel q ON q.id = e.parcel_id JOIN clock_order x ON x.id = q.order_id
                       WHERE e.at >= x.started_at AND e.at <= %(at)s AND e.status NOT IN ('announced', 'unknown') GROUP BY 1) s
              ON s.parcel_id = p.id
-           LEFT JOIN (SELECT parcel_id, min(sent_at) AS at FROM shipping_dispatchnotice WHERE store_id = %(store)s
-                      GROUP BY 1) n ON n.parcel_id = p.id
+           LEFT JOIN LATERAL (SELECT min(sent_at) AS at FROM shipping_dispatchnotice WHERE parcel_id = p.id) n ON true
            WHERE p.state <> 'cancelled' AND p.announced_at <= %(at)s""",
-        {"at": at, "store": store.id},
+        {"at": at},
     )
     bulk.execute(
         f"""CREATE TEMP TABLE health_order ON COMMIT DROP AS
