@@ -14,7 +14,6 @@ from daifa.domain.orders.models import Hold, Order
 from daifa.domain.purchasing.models import PurchaseOrder, PurchaseRun
 from daifa.domain.shipping.checks import NewPhoto
 from daifa.domain.shipping.models import Parcel, ParcelCheck
-from daifa.domain.shipping.tests.test_parcel_checks import photo
 from daifa.domain.sourcing.commands import end_agreement
 from daifa.domain.sourcing.models import Agreement
 from daifa.domain.stores.models import Store, Task
@@ -23,6 +22,7 @@ from daifa.flows.audit import audit
 from daifa.flows.reads.timeline import timeline
 from daifa.flows.work import work_until_idle
 from tests import cast
+from tests.photos import photo
 
 pytestmark = pytest.mark.django_db
 
