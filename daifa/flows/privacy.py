@@ -320,6 +320,8 @@ def _sort(ids: Sequence[int], *, at: datetime, asked: bool) -> tuple[dict[str, l
     allowed: dict[str, list[int]] = {data: [] for data in OF_ORDERS}
     grouped: dict[tuple[str, str, str, datetime | None], list[_Order]] = {}
     papers: set[int] = set()
+    holding = {data: _ids(f"SELECT o.id FROM orders_order o WHERE o.id = ANY(%s::bigint[]) AND {_HELD[data]}", list(ids))
+               for data in ("letters", "disputes")}  # fmt: skip
     for order in _orders(ids):
         reasons = held.get(order.id, [])
         for reason in reasons:
@@ -337,6 +339,8 @@ def _sort(ids: Sequence[int], *, at: datetime, asked: bool) -> tuple[dict[str, l
                 allowed[data].append(order.id)
                 if data == "papers":
                     papers.add(order.id)
+            elif data in holding and order.id not in holding[data]:
+                continue  # of this class there is nothing that could stay
             elif found.code == "unknown":
                 grouped.setdefault((data, "unknown", names[order.store], None), []).append(order)
             elif found.code == "too_early":
@@ -358,7 +362,9 @@ def _listed(numbers: Iterable[str]) -> str:
 
 def erase_person(person: Person, *, by: str, at: datetime) -> Erased:
     """Erase what may go of a person's data, everywhere; what stays comes back with the reason."""
-    return _erase(person.orders, person.customers, kind="person", store_id=None, people=person.digests, by=by, at=at)
+    stores = _ids("SELECT DISTINCT store_id FROM orders_order WHERE id = ANY(%s::bigint[])", person.orders)
+    store = stores.pop() if len(stores) == 1 else None
+    return _erase(person.orders, person.customers, kind="person", store_id=store, people=person.digests, by=by, at=at)
 
 
 def shred_store(store_id: int, *, by: str, at: datetime) -> Erased:
@@ -410,6 +416,7 @@ _HELD = {
                   OR EXISTS (SELECT FROM orders_addressversion a WHERE a.order_id = o.id AND a.name NOT LIKE 'erased:%%'))""",
     "disputes": """(EXISTS (SELECT FROM aftersales_aftersalecase c WHERE c.order_id = o.id AND c.note <> '')
                     OR EXISTS (SELECT FROM cases_complaint x WHERE x.order_id = o.id AND (x.text <> '' OR x.answer <> ''))
+                    OR EXISTS (SELECT FROM shipping_parcelcheck k WHERE k.order_id = o.id AND (k.note <> '' OR k.name <> ''))
                     OR EXISTS (SELECT FROM cases_evidencepack e WHERE e.orders @> ARRAY[o.id] AND e.erased_at IS NULL))""",
 }
 """What an order still has of a class."""

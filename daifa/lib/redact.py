@@ -26,6 +26,8 @@ _LATIN = "0-9A-Za-z\u00c0-\u024f\u0370-\u052f"
 # Between two words of a mark: a space, a hyphen, an escaped apostrophe, a quoted line of mail, %40 …
 _BETWEEN = r"(?:[\W_]|&\w{2,6};|&#\d{1,5};|\\u00[0-9a-fA-F]{2}|%[0-9a-fA-F]{2})"
 _DIGITS = re.compile(r"\+?\d[\d ().\-/]{5,}\d")
+_SEPARATORS = str.maketrans("", "", " ().-/")
+MOST_SIEVED = 200
 _ENCODINGS = ("utf-8", "gb18030", "cp1252")
 
 
@@ -41,6 +43,7 @@ class Marks:
         self._by_token: dict[str, list[str]] = {}  # first word of a mark → marks; patterns are made when first met
         self._patterns: dict[str, re.Pattern[str]] = {}
         self._phones: set[str] = set()
+        self._words: set[str] | None = None
         for value in self.values:
             tokens = _TOKEN.findall(value.lower())
             if not tokens:
@@ -66,7 +69,7 @@ class Marks:
 
     def blanked(self, text: str) -> str:
         """`text` with every mark replaced by GONE."""
-        if not text or not self._by_token:
+        if not text or not self._by_token or not self._may_be_in(text):
             return text
         tokens = set(_TOKEN.findall(text.lower()))
         for token in tokens & self._by_token.keys():
@@ -76,6 +79,20 @@ class Marks:
                     pattern = self._patterns[value] = _pattern(value, _TOKEN.findall(value.lower()))
                 text = pattern.sub(GONE, text)
         return _DIGITS.sub(self._phone, text) if self._phones else text
+
+    def _may_be_in(self, text: str) -> bool:
+        """A quick sieve: no longest word of any mark, no digits of a phone. Only pays for few marks."""
+        if len(self.values) > MOST_SIEVED:
+            return True
+        if self._words is None:
+            self._words = {max(_TOKEN.findall(value.lower()), key=len) for value in self.values if _TOKEN.search(value)}
+        lower = text.lower()
+        if any(word in lower for word in self._words):
+            return True
+        if not self._phones:
+            return False
+        digits = text.translate(_SEPARATORS)
+        return any(phone in digits for phone in self._phones)
 
     def _phone(self, found: re.Match[str]) -> str:
         digits = re.sub(r"\D", "", found[0])
@@ -148,7 +165,7 @@ def _text(content: bytes, marks: Marks) -> bytes:
                 break
     if b"\0" in content[:4096]:
         raise CannotRead
-    # What decodes in several encodings is looked through in each: bytes do not say which one was meant.
+    # Other bytes do not say which encoding was meant: they are looked through in each.
     found, readable = content, False
     for encoding in _ENCODINGS:
         try:
@@ -156,8 +173,8 @@ def _text(content: bytes, marks: Marks) -> bytes:
         except UnicodeError:
             continue
         readable = True
-        if found is not content:
-            break
+        if found is not content or encoding == "utf-8":
+            break  # what is UTF-8 by its bytes is hardly anything else
     if not readable:
         found = _in(content, "latin-1", marks)
     return found

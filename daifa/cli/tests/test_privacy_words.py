@@ -5,6 +5,7 @@ import zipfile
 from datetime import timedelta
 
 import pytest
+from django.utils import translation
 
 from daifa.cli import privacy
 from daifa.cli.tests.test_words import Refusal, run
@@ -15,6 +16,12 @@ from tests import cast
 
 pytestmark = pytest.mark.django_db
 WHO = ("--email", "anna77@example.invalid")
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

@@ -259,10 +259,10 @@ RULES_OF: dict[str, tuple[str, ...]] = {
     "contact": ("cn-pi-47", "cn-pi-13", "xhs-privacy-decrypt-abuse", "gdpr-28"),
     "letters": ("cn-pi-47", "cn-ec-62"),
     "papers": ("cn-pi-47", "xhs-privacy-no-plaintext", "cn-ec-62"),
-    "disputes": ("cn-ec-62", "cn-pi-55"),
+    "disputes": ("cn-ec-62",),
     "backups": ("cn-pi-47",),
 }
-"""Rules of the rule book to read before answering how long a class is kept. None of them names a number of days."""
+"""Rules of the rule book to read before answering how long a class is kept. None of them names a number of days for buyers' data."""
 
 
 def place_word(place: str) -> str:

@@ -112,7 +112,7 @@ def _backups_panel() -> Panel:
     return TablePanel(
         _("Backups"),
         [
-            Column("taken_at", gettext_lazy("Taken"), "datetime"),
+            Column("taken_at", gettext_lazy("Backed up"), "datetime"),
             Column("place", gettext_lazy("Written to"), "code", wrap=True),
             Column("size", gettext_lazy("Bytes"), "quantity"),
         ],
@@ -193,7 +193,7 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Where it is held"),
             [
-                Column("place", gettext_lazy("Place"), value=lambda row: place_word(row["place"])),
+                Column("place", gettext_lazy("Held in"), value=lambda row: place_word(row["place"])),
                 Column("data", gettext_lazy("Class"), value=lambda row: data_word(row["data"])),
                 Column("how", gettext_lazy("How it goes"), wrap=True),
                 Column("count", gettext_lazy("Rows and files"), "quantity"),
@@ -233,7 +233,7 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
             TablePanel(
                 _("Backups that hold it"),
                 [
-                    Column("taken_at", gettext_lazy("Taken"), "datetime"),
+                    Column("taken_at", gettext_lazy("Backed up"), "datetime"),
                     Column("place", gettext_lazy("Written to"), "code", wrap=True),
                     Column("until", gettext_lazy("Kept until"), "date", value=lambda row: row.until),
                 ],
@@ -418,14 +418,12 @@ def _retention_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
             _("Rules to read before answering"),
             [
                 Column("data", gettext_lazy("Class"), wrap=True),
-                Column("id", gettext_lazy("Rule"), "code", url=lambda row: row["url"]),
-                Column("note", gettext_lazy("Says"), wrap=True),
-                Column("source", gettext_lazy("Source"), wrap=True),
-                Column("as_of", gettext_lazy("As of")),
+                Column("id", gettext_lazy("Rule"), "code", url=lambda row: row["url"], hint="as_of"),
+                Column("note", gettext_lazy("Says"), wrap=True, hint="source"),
                 Column("acts", gettext_lazy("Counts as"), "badge"),
             ],
             _rules(),
-            note=_("None of them names a number of days: the law says that data go once their purpose ends. The number is yours."),
+            note=_("None of them says how many days buyers' data are kept: the law says that they go once their purpose ends. The number is yours."),
         )
     )  # fmt: skip
     return panels
@@ -446,7 +444,7 @@ def _rules() -> list[dict[str, Any]]:
             found[rule_id] = {
                 "id": rule_id, "data": data_word(code), "note": str(rule.note), "source": rule.source,
                 "as_of": str(rule.as_of or "–"), "url": places.place("rule", rule_id),
-                "acts": Badge(_("in force"), "success") if rule.acts else Badge(_("to be checked"), "muted", rule.why_not),
+                "acts": Badge(_("counts"), "success") if rule.acts else Badge(_("to be checked"), "muted", rule.why_not),
             }  # fmt: skip
     return list(found.values())
 
@@ -533,7 +531,7 @@ BACKUPS = ListPage(
     order=("-taken_at", "-id"),
     rows=_backup_rows,
     columns=[
-        Column("taken_at", gettext_lazy("Taken"), "datetime"),
+        Column("taken_at", gettext_lazy("Backed up"), "datetime"),
         Column("place", gettext_lazy("Written to"), "code", wrap=True),
         Column("size", gettext_lazy("Bytes"), "quantity"),
         Column("gone_at", gettext_lazy("Deleted"), "datetime"),
