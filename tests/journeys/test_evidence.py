@@ -164,3 +164,11 @@ def test_refusals(shop, case):
     ):
         with pytest.raises(Refused, match=sentence):
             flow.gather_evidence(by=cast.BY, at=at, **words)
+
+
+def test_the_orders_timeline_tells_of_its_cases(shop, case):
+    from daifa.flows.reads.timeline import timeline
+
+    order = Order.objects.get(number="77001")
+    told = {one.subject: one.sentence for one in timeline([shop.store.pk], order.pk) if one.subject in ("violation", "complaint")}
+    assert told == {"violation": "Violation V-9: in force", "complaint": "Complaint C-9: open"}

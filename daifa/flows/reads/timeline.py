@@ -11,6 +11,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
+from daifa.domain.cases.process import COMPLAINT, VIOLATION
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.messages.process import KINDS, MESSAGE
 from daifa.domain.messages.rules import reason_words
@@ -24,7 +25,7 @@ _PROCESSES = {
     p.kind: p
     for p in (
         ORDER, FULFILMENT_ORDER, PURCHASE_ORDER, PURCHASE_RUN, PARCEL, DISPATCH_NOTICE, MESSAGE, AFTERSALE_CASE, REFUND,
-        PARCEL_CHECK,
+        PARCEL_CHECK, COMPLAINT, VIOLATION,
     )
 }  # fmt: skip
 
@@ -71,7 +72,7 @@ _ORDER_OF_LOOP = {
     for place, subject in enumerate(
         (
             "order", "address", "hold", "fulfilment_order", "purchase_order", "purchase_run", "answer", "parcel", "scan",
-            "dispatch_notice", "parcel_check", "aftersale_case", "refund", "message",
+            "dispatch_notice", "parcel_check", "aftersale_case", "refund", "message", "complaint", "violation",
         )
     )
 }  # fmt: skip
@@ -121,6 +122,11 @@ SELECT %(refund_kind)s, r.id, r.external_ref, r.amount || ' ' || r.currency FROM
     WHERE r.order_id = %(id)s
 UNION ALL
 SELECT %(check_kind)s, c.id, c.about, '' FROM shipping_parcelcheck c WHERE c.order_id = %(id)s
+UNION ALL
+SELECT %(complaint_kind)s, c.id, c.reference, '' FROM cases_complaint c WHERE c.order_id = %(id)s
+UNION ALL
+SELECT %(violation_kind)s, v.id, v.reference, '' FROM cases_violationorder o
+    JOIN cases_violation v ON v.id = o.violation_id WHERE o.order_id = %(id)s
 """
 
 
@@ -133,6 +139,7 @@ def _things(order_id: int, number: str) -> dict[tuple[int, int], tuple[str, str]
             "purchase_kind": PURCHASE_ORDER.kind, "run_kind": PURCHASE_RUN.kind, "parcel_kind": PARCEL.kind,
             "notice_kind": DISPATCH_NOTICE.kind, "message_kind": MESSAGE.kind, "case_kind": AFTERSALE_CASE.kind,
             "refund_kind": REFUND.kind, "check_kind": PARCEL_CHECK.kind,
+            "complaint_kind": COMPLAINT.kind, "violation_kind": VIOLATION.kind,
         },
     )  # fmt: skip
     return {(kind, thing): (name, other) for kind, thing, name, other in rows}
@@ -201,6 +208,10 @@ def _told(process: Process, state: str, name: str, other: str) -> str:
         return _("Photo of the parcel: %(state)s") % said
     if process is REFUND:
         return _("Refund %(name)s: %(state)s") % said
+    if process is COMPLAINT:
+        return _("Complaint %(name)s: %(state)s") % said
+    if process is VIOLATION:
+        return _("Violation %(name)s: %(state)s") % said
     return _case_told(state, said)
 
 

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
+from daifa.domain.cases.process import APPEAL, COMPLAINT, INFRINGEMENT, VIOLATION
 from daifa.domain.closing.process import (
     CLOSING,
     CLOSING_STEP,
@@ -44,7 +45,7 @@ from daifa.lib.refusal import Refused
 _PROCESSES = (
     AFTERSALE_CASE, REFUND, FULFILMENT_ORDER, IMPORT, MESSAGE, ORDER, ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN,
     DISPATCH_NOTICE, PARCEL, LIFECYCLE, STANDING, CLOSING, CLOSING_STEP, READMISSION, PLATFORM_CASE,
-    PARCEL_CHECK, RISK, PLAN_STEP,
+    PARCEL_CHECK, RISK, PLAN_STEP, VIOLATION, APPEAL, COMPLAINT, INFRINGEMENT,
 )  # fmt: skip
 
 
@@ -93,6 +94,7 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
     files = _files_of(found["imports_importfile"])
     files += _kept(found, "shipping_parcelcheck", checks.PHOTO_FOLDER)
     files += _kept(found, "sourcing_agreementdocument", sourcing.DOCUMENT_FOLDER)
+    files += _kept(found, "cases_casefile", "cases") + _kept(found, "cases_evidencepack", "evidence")
     bulk.execute("SET LOCAL daifa.removing_sample = 'yes'")
     deleted = _delete(found)
     _forget(found)

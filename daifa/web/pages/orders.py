@@ -586,7 +586,7 @@ _ICONS = {
     "order": "shopping-cart", "address": "map-pin", "hold": "player-pause", "fulfilment_order": "route",
     "purchase_order": "clipboard-list", "purchase_run": "file-spreadsheet", "answer": "message-2", "parcel": "box",
     "scan": "truck-delivery", "dispatch_notice": "send", "message": "mail", "aftersale_case": "receipt-refund",
-    "refund": "receipt-refund",
+    "refund": "receipt-refund", "parcel_check": "eye", "complaint": "inbox", "violation": "flag",
 }  # fmt: skip
 
 
