@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import translation
 
 from daifa.domain.orders.models import Order
 from daifa.domain.privacy import queries
@@ -22,6 +23,12 @@ from tests import cast
 
 pytestmark = pytest.mark.django_db
 AT, BY = cast.MORNING, cast.BY
+
+
+@pytest.fixture(autouse=True)
+def english():
+    with translation.override("en"):
+        yield
 
 
 @pytest.mark.parametrize(
