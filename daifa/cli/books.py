@@ -111,7 +111,7 @@ def pnl(
         return
     output.table(
         (f"{month}, {currency}", _("amount"), _("share of sales")),
-        [(name, f"{amount:,}", found.share_of_sales(amount)) for name, amount in lines],
+        [(name, f"{amount:,}", "" if (share := found.share_of_sales(amount)) is None else f"{share} %") for name, amount in lines],
         right=(1, 2),
     )
     for other, net in found.unconverted:

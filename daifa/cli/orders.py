@@ -26,11 +26,10 @@ def list_(
     as_json: bool = output.AS_JSON,
 ):
     """List orders, newest first."""
-    from daifa.domain.orders.models import STATUSES
-    from daifa.domain.orders.process import HOLDS
+    from daifa.domain.orders.process import HOLDS, STATUS_WORDS
     from daifa.flows.reads.orders import order_list
 
-    known = {"open": "open", **dict(STATUSES)}
+    known = {"open": "open", **STATUS_WORDS}
     status = output.code_of(status, known, _("There is no status “%(text)s”. There are: %(known)s."))
     hold = output.code_of(hold, HOLDS, _("There is no reason “%(text)s”. There are: %(known)s."))
     rows = order_list(
@@ -44,7 +43,7 @@ def list_(
             _("id"), _("number"), _("placed"), _("state"), _("country"), _("recipient"), _("units"), _("total"), _("held for"),
         ),
         lambda o: (
-            o.id, o.number, output.when(o.placed_at), output.word(STATUSES, o.status), o.country, o.name, o.units,
+            o.id, o.number, output.when(o.placed_at), STATUS_WORDS[o.status][output.side()], o.country, o.name, o.units,
             output.money(o.total_amount, o.currency), ", ".join(HOLDS.get(h, (h, h))[output.side()] for h in o.holds),
         ),
         right=(0, 6, 7),
@@ -60,7 +59,8 @@ def show(
     """One order with its lines, purchases, parcels, and everything that happened."""
     from dataclasses import asdict
 
-    from daifa.domain.orders.models import STATUSES, OrderLine
+    from daifa.domain.orders.models import OrderLine
+    from daifa.domain.orders.process import STATUS_WORDS
     from daifa.domain.orders.queries import order_named
     from daifa.flows.reads.orders import whole_order
     from daifa.flows.reads.timeline import timeline
@@ -95,7 +95,7 @@ def show(
     typer.echo(
         _("Order %(number)s · %(state)s · %(total)s · placed %(when)s")
         % {
-            "number": order["number"], "state": output.word(STATUSES, order["status"]),
+            "number": order["number"], "state": STATUS_WORDS[order["status"]][output.side()],
             "total": output.money(order["total_amount"], order["currency"]), "when": output.when(order["placed_at"]),
         }
     )  # fmt: skip

@@ -28,3 +28,18 @@ ORDER = Process(
     name="order", kind=1, table_name="orders_order", table={"received": []}, starts=["received"],
     words={"received": ("received", "已接收")},
 )  # fmt: skip
+
+# The headline of an order is computed from its counters, so it has no process: code → (English, 中文).
+STATUS_WORDS: dict[str, tuple[str, str]] = {
+    "new": ("new", "新订单"),
+    "on_hold": ("on hold", "已挂起"),
+    "confirmed": ("confirmed", "待采购"),
+    "part_purchased": ("partly purchased", "部分采购"),
+    "purchased": ("purchased", "已采购"),
+    "part_shipped": ("partly shipped", "部分发货"),
+    "shipped": ("shipped", "已发货"),
+    "part_delivered": ("partly delivered", "部分签收"),
+    "delivered": ("delivered", "已签收"),
+    "cancelled": ("cancelled", "已取消"),
+    "closed": ("closed", "已完结"),
+}

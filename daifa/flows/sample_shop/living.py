@@ -12,7 +12,7 @@ from typing import Any
 
 from daifa.domain.sourcing.models import Supplier
 from daifa.domain.stores.models import Store
-from daifa.flows import dispatch, intake, place_purchases
+from daifa.flows import dispatch, file_shapes, intake, place_purchases
 from daifa.flows.sample_shop.factory import Factories, Paper
 from daifa.flows.work import work_until_idle
 from daifa.lib import bulk
@@ -28,6 +28,7 @@ def read_paper(
     file = intake.receive_file(
         kind=kind, name=name, content=content, store=store, supplier=supplier, options=options, by=by, at=at
     )
+    file_shapes.recall(file.pk)
     file = intake.read_file(file.pk, by=by, at=at)
     counts["files"] += 1
     counts["rows"] += file.rows_in

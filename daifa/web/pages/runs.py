@@ -16,7 +16,7 @@ from daifa.domain.purchasing import queries
 from daifa.domain.purchasing.models import PlacementAttempt
 from daifa.domain.purchasing.process import PURCHASE_RUN
 from daifa.domain.sourcing.queries import supplier_with_id
-from daifa.flows import intake
+from daifa.flows import file_shapes, intake
 from daifa.flows.place_purchases import XLSX_TYPE, confirm_run, fix_runs, repeat_name, settle_run
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
@@ -290,6 +290,7 @@ def _save_reply(scope: Scope, run: dict[str, Any], data: dict[str, Any], *, by: 
     received = intake.receive_file(
         kind="replies", name=file.name, content=file.read(), supplier=run["supplier"], by=by, at=at
     )
+    file_shapes.recall(received.id)
     if file.size <= READ_AT_ONCE:
         received = intake.read_file(received.id, by=by, at=at)
         if received.state == "refused":

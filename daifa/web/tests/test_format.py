@@ -101,8 +101,10 @@ def test_every_state_of_every_process_has_a_colour_and_both_words():
 
 def test_every_headline_of_an_order_has_a_colour_and_both_words():
     from daifa.domain.orders.models import STATUSES
+    from daifa.domain.orders.process import STATUS_WORDS
 
     assert {code for code, _words in STATUSES} == set(states.STATES["order"])
+    assert {code: words[1:] for code, words in states.STATES["order"].items()} == STATUS_WORDS
 
 
 def test_every_tone_named_exists():
