@@ -40,6 +40,7 @@ from daifa.web.kit import (
     page,
 )
 from daifa.web.kit import format as fmt
+from daifa.web.pages.product_words import listing_panels
 
 # --- The list ---------------------------------------------------------------------------------------------------
 
@@ -491,7 +492,7 @@ class ListingForm(forms.Form):
 
 
 def _listing(scope, pk: int) -> ListingVariant | None:
-    return ListingVariant.objects.select_related("variant", "store").filter(pk=pk).first()
+    return ListingVariant.objects.select_related("variant__product", "store").filter(pk=pk).first()
 
 
 def _link(scope, listing, data, *, by, at):
@@ -542,7 +543,7 @@ LISTING = DetailPage(
              url=reverse("web:variant", args=[listing.variant_id]) if listing.variant else None),
         Fact(_("Number in the channel"), listing.external_id, "code"),
     ],
-    panels=_same_sku,
+    panels=lambda listing, scope: [*listing_panels(listing, scope), *_same_sku(listing, scope)],
 )  # fmt: skip
 
 LINK = FormPage(

@@ -9,7 +9,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from daifa.domain.catalog.models import Product, Variant
+from daifa.domain.catalog.models import ListingVariant, Product, Variant
 from daifa.domain.policy import commands
 from daifa.domain.policy.words import Publishing, category_word
 from daifa.flows import screen_texts
@@ -41,8 +41,8 @@ def marked(text: str, hits) -> Any:
     return format_html_join("", "{}", ((part,) for part in parts))
 
 
-def verdict_panel(found: Publishing, scope, product_id: int) -> NotePanel:
-    """One sentence whether the words may be published, with the button of the person who looked."""
+def verdict_panel(found: Publishing, address: str, why_not) -> NotePanel:
+    """One sentence whether the words may be published, with the button of the person who looked (posts to `address`)."""
     if found.may and not any(found.hits.values()):
         return NotePanel(_("Nothing in its words stands against publishing."), tone="success")
     if found.may:
@@ -51,8 +51,8 @@ def verdict_panel(found: Publishing, scope, product_id: int) -> NotePanel:
     if found.waits:
         actions.append(
             ActionButton(
-                _("I looked: publish"), reverse("web:product_words_approve", args=[product_id]), "check", "primary",
-                reason=scope.why_not_shared("operate"), ask=_("What did you look at, or which proof do you hold?"), fields={"digest": found.digest},
+                _("I looked: publish"), address, "check", "primary",
+                reason=why_not, ask=_("What did you look at, or which proof do you hold?"), fields={"digest": found.digest},
             )
         )  # fmt: skip
     return NotePanel(found.sentence, tone="warning" if found.waits else "danger", actions=actions)
@@ -103,7 +103,8 @@ def _in_stores(product, scope) -> TablePanel:
 
 def _panels(product, scope):
     found = screen_texts.may_publish_product(product)
-    return [verdict_panel(found, scope, product.pk), hits_table(found), _in_stores(product, scope)]
+    address = reverse("web:product_words_approve", args=[product.pk])
+    return [verdict_panel(found, address, scope.why_not_shared("operate")), hits_table(found), _in_stores(product, scope)]
 
 
 def _facts(product, scope):
@@ -138,8 +139,29 @@ def approve(request, scope, pk: int):
     product = _product(scope, pk)
     if product is None:
         raise Http404
-    here = reverse("web:product_words", args=[pk])
-    found = screen_texts.may_publish_product(product)
+    return _approved(request, scope, screen_texts.may_publish_product(product), reverse("web:product_words", args=[pk]))
+
+
+def listing_panels(listing: ListingVariant, scope) -> list[Any]:
+    """What stands against publishing a listing, as panels of its page; nothing where nothing was found."""
+    found = screen_texts.may_publish_listing(listing, on=scope.at.astimezone(scope.zone(listing.store_id)).date())
+    if found.may and not any(found.hits.values()):
+        return []
+    address = reverse("web:listing_words_approve", args=[listing.pk])
+    return [verdict_panel(found, address, scope.why_not("operate", listing.store_id)), hits_table(found)]
+
+
+@page("operate", methods=("POST",))
+def approve_listing(request, scope, pk: int):
+    listing = ListingVariant.objects.select_related("store", "variant__product").filter(pk=pk).first()
+    if listing is None:
+        raise Http404
+    scope.whole.require(listing.store_id, "operate")
+    found = screen_texts.may_publish_listing(listing, on=scope.at.astimezone(scope.zone(listing.store_id)).date())
+    return _approved(request, scope, found, reverse("web:listing", args=[pk]))
+
+
+def _approved(request, scope, found: Publishing, here: str):
     if not found.waits:
         return after(request, here, None, refused=[found.sentence or _("Nothing waits for a person here.")])
     if request.POST.get("digest") != found.digest:
@@ -154,4 +176,5 @@ def approve(request, scope, pk: int):
 urlpatterns = [
     path("words/products/<int:pk>/", WORDS.view, name="product_words"),
     path("words/products/<int:pk>/approve/", approve, name="product_words_approve"),
+    path("words/listings/<int:pk>/approve/", approve_listing, name="listing_words_approve"),
 ]
