@@ -111,8 +111,11 @@ def start(
 def withdraw(closing_id: int, *, reason: str, by: str, at: datetime) -> Closing:
     """Take a closing back before it was applied for: listings and notice return, the store is open again. Raises `Refused`."""
     closing = commands.withdraw_closing(closing_id=closing_id, reason=reason, by=by, at=at)
-    listings = _listings_taken_down(closing)
-    _set_listings(listings, to="live")
+    if closing.state == "withdrawn":
+        _set_listings(_listings_taken_down(closing), to="live", also_closed=True)
+        notice = ClosingStep.objects.get(closing=closing, code="shop_notice")
+        if notice.state == "done":
+            _withdraw_notice(Doing(closing, notice, Given(note=reason), by, at))
     _settle_tasks(closing, by=by, at=at)
     return closing
 
@@ -391,9 +394,10 @@ def _listings_taken_down(closing: Closing) -> list[int]:
     return list(found.facts.get("ids", [])) if found else []
 
 
-def _set_listings(ids: Sequence[int], *, to: str) -> int:
+def _set_listings(ids: Sequence[int], *, to: str, also_closed: bool = False) -> int:
     return bulk.execute(
-        "UPDATE catalog_listingvariant SET state = %s WHERE id = ANY(%s::bigint[]) AND state = 'delisted'", (to, list(ids))
+        "UPDATE catalog_listingvariant SET state = %s WHERE id = ANY(%s::bigint[]) AND state = ANY(%s::text[])",
+        (to, list(ids), ["delisted", "closed"] if also_closed else ["delisted"]),
     )
 
 

@@ -160,12 +160,13 @@ def test_a_closing_may_be_withdrawn_before_it_is_applied_for():
     close_store.undo_step(story.step("listings_down").pk, note="one more day", by=BY, at=story.at)
     live.refresh_from_db()
     assert live.state == "live" and story.state("listings_down") == "waiting"
-    story.do("listings_down")
+    story.do("listings_down", "links_retired")
+    assert queries.status_page(story.store.pk).is_on
     close_store.withdraw(story.closing.pk, reason="a buyer for the shop was found", by=BY, at=story.at)
     live.refresh_from_db()
     story.closing.refresh_from_db()
     assert (live.state, story.closing.state, story.life()) == ("live", "withdrawn", ("open", "normal"))
-    assert queries.shut_since([story.store.pk]) == {}
+    assert queries.shut_since([story.store.pk]) == {} and not queries.status_page(story.store.pk).is_on
     again = close_store.start(store_id=story.store.pk, scenario="choice", reason="after all", by=BY, at=story.at)
     assert again.number == 2
     assert audit() == []
