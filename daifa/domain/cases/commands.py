@@ -294,6 +294,32 @@ def set_appeal_deadline(*, violation_id: int, due_at: datetime, by: str, at: dat
         open_tasks([_appeal_task(violation)], at=at)
 
 
+@transaction.atomic
+def correct_points(
+    *, violation_id: int, points: Decimal, points_until: datetime | None, reason: str, by: str, at: datetime
+) -> None:
+    """A person enters how many points there are and when they fall (None = nobody knows), as the platform shows it.
+
+    What stood there before is kept in the note, with the reason. Raises `Refused`.
+    """
+    violation = _locked(Violation, violation_id)
+    if not points.is_finite() or not 0 <= points <= MOST_POINTS:
+        raise Refused(_("%(points)s points cannot be right.") % {"points": points}, code="points_wrong", field="points")
+    if points_until is not None and points_until < violation.notified_at:
+        raise Refused(_("Its points are said to end before the notice."), code="times_crossed", field="points_until")
+    if not reason.strip():
+        raise Refused(_("Say where the platform shows it."), code="reason_missing", field="reason")
+    zone = ZoneInfo(violation.store.timezone)
+    before, after = (
+        f"{number.normalize():f} / {until.astimezone(zone).date() if until else '–'}"
+        for number, until in ((violation.points, violation.points_until), (points, points_until))
+    )
+    line = f"{at.date()} {by}: {before} → {after} ({reason.strip()[:200]})"
+    violation.note = f"{violation.note}\n{line}".strip()
+    violation.points, violation.points_until = points, points_until
+    violation.save(update_fields=["points", "points_until", "note"])
+
+
 def _appeal_task(violation: Violation) -> NewTask:
     stake = queries.taken(violation.pk)
     return NewTask(

@@ -194,6 +194,8 @@ def _actions(found: queries.ViolationDetail, scope: Scope) -> list[Any]:
         buttons.append(LinkButton(_("Deadline on the notice"), reverse("web:violation_deadline", args=[pk]), "clock", reason=why))
         buttons.append(ActionButton(_("Accept it"), reverse("web:violation_accept", args=[pk]), "check", reason=why,
                                     confirm=_("Not appeal this violation? The task goes; the violation stays in force.")))  # fmt: skip
+    if row["state"] in queries.OPEN_VIOLATION:
+        buttons.append(LinkButton(_("Correct the points"), reverse("web:violation_points", args=[pk]), "pencil", "ghost", reason=why))
     if "lifted" in VIOLATION.next(row["state"]):
         buttons.append(ActionButton(_("The platform lifted it"), reverse("web:violation_lift", args=[pk]), "circle-check", reason=why,
                                     ask=_("What the platform wrote")))  # fmt: skip
@@ -431,6 +433,30 @@ def _save_deadline(scope: Scope, found: queries.ViolationDetail, data: dict[str,
 DEADLINE = FormPage(
     title=gettext_lazy("Deadline on the notice"), form=DeadlineForm, load=_load_whole, store_id="violation__store_id", save=_save_deadline,
     back=_back, success=gettext_lazy("Kept."),
+)  # fmt: skip
+
+
+class PointsForm(forms.Form):
+    points = forms.DecimalField(label=gettext_lazy("Points"), min_value=0, max_digits=7, decimal_places=2)
+    points_until = forms.DateTimeField(label=gettext_lazy("Points until"), widget=MOMENT, required=False, help_text=gettext_lazy("Empty: nobody knows."))
+    reason = forms.CharField(label=gettext_lazy("Where the platform shows it"), max_length=200)
+
+
+def _save_points(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    row = found.violation
+    until = moment(data["points_until"].replace(tzinfo=None), scope, row["store_id"]) if data["points_until"] else None
+    commands.correct_points(violation_id=row["id"], points=data["points"], points_until=until, reason=data["reason"], by=by, at=at)
+    return reverse("web:violation", args=[row["id"]])
+
+
+POINTS = FormPage(
+    title=gettext_lazy("Correct the points"), form=PointsForm, load=_load_whole, store_id="violation__store_id", save=_save_points, back=_back,
+    initial=lambda scope, found: {
+        "points": points_text(found.violation["points"]),
+        "points_until": found.violation["points_until"].astimezone(scope.whole.zone(found.violation["store_id"])).replace(tzinfo=None)
+        if found.violation["points_until"] else None,
+    },
+    success=gettext_lazy("Kept."),
 )  # fmt: skip
 
 
@@ -707,6 +733,7 @@ urlpatterns = [
     path("violations/<int:pk>/appeal/", APPEAL_FORM.view, name="violation_appeal"),
     path("violations/<int:pk>/deadline/", DEADLINE.view, name="violation_deadline"),
     path("violations/<int:pk>/consequence/", CONSEQUENCE.view, name="violation_consequence"),
+    path("violations/<int:pk>/points/", POINTS.view, name="violation_points"),
     path("violations/<int:pk>/accept/", accept, name="violation_accept"),
     path("violations/<int:pk>/lift/", lift, name="violation_lift"),
     path("violations/appeals/<int:pk>/send/", send_appeal, name="appeal_send"),

@@ -10,7 +10,16 @@ from django.urls import reverse
 from PIL import Image
 
 from daifa.domain.cases import queries
-from daifa.domain.cases.models import Appeal, CaseFile, Complaint, DepositMove, EvidencePack, Infringement, Qualification, Violation
+from daifa.domain.cases.models import (
+    Appeal,
+    CaseFile,
+    Complaint,
+    DepositMove,
+    EvidencePack,
+    Infringement,
+    Qualification,
+    Violation,
+)
 from daifa.domain.catalog.models import ListingVariant
 from daifa.domain.history.commands import ensure_months
 from daifa.domain.people.models import User
@@ -108,6 +117,10 @@ def test_too_late_the_form_offers_a_note(as_role, store):
     assert Appeal.objects.get().state == "note"
     seen(client.post(reverse("web:violation_deadline", args=[violation.pk]), {"due_at": "2026-04-05T18:00"}), 302)
     assert Violation.objects.get().appeal_until == datetime(2026, 4, 5, 10, tzinfo=UTC)
+    points = reverse("web:violation_points", args=[violation.pk])
+    seen(client.get(points))
+    seen(client.post(points, {"points": "3", "points_until": "2026-06-01T00:00", "reason": "health page"}), 302)
+    assert queries.points(store.pk, at=AT).total == 3
 
 
 def test_the_platforms_list(as_role, store):

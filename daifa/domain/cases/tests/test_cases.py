@@ -171,6 +171,20 @@ def test_part_of_the_points_stay(shopee):
     assert Violation.objects.get().state == "expired"
 
 
+def test_points_are_corrected_with_a_reason_and_what_was_there_is_kept(shopee):
+    violation = violate(shopee, NewViolation("V-1", AT, points=Decimal(6))).added[0]
+    with pytest.raises(Refused, match="where the platform"):
+        commands.correct_points(violation_id=violation, points=Decimal(2), points_until=None, reason=" ", by=BY, at=AT)
+    with pytest.raises(Refused, match="before the notice"):
+        commands.correct_points(
+            violation_id=violation, points=Decimal(2), points_until=AT - timedelta(days=1), reason="x", by=BY, at=AT
+        )
+    commands.correct_points(violation_id=violation, points=Decimal(2), points_until=None, reason="health page", by=BY, at=AT)
+    found = Violation.objects.get()
+    assert (found.points, found.points_until) == (2, None) and "6 / 2026-04-06 → 2 / – (health page)" in found.note
+    assert queries.points(shopee.pk, at=datetime(2026, 12, 1, tzinfo=UTC)).total == 2
+
+
 # --- Deposit ------------------------------------------------------------------------------------------------------
 
 
