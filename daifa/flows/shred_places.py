@@ -53,6 +53,7 @@ class Work:
     for_real: bool = True
     counts: Counter[str] = field(default_factory=Counter)
     left: list[tuple[str, str, dict[str, Any], list[int]]] = field(default_factory=list)
+    wrote: bool = False
     done_with: set[Path] = field(default_factory=set)  # files, so that none counts twice
 
     def of(self, data: str) -> list[int]:
@@ -69,6 +70,8 @@ def shred(work: Work) -> Work:
         _contact, _customers, _letters, _rows, _runs, _disputes, _evidence, _texts, _uploads, _mail_folder,
     ):  # fmt: skip
         step(work)
+    if work.wrote:
+        os.sync()  # once for all: a store has many letters
     return work
 
 
@@ -537,9 +540,8 @@ def _write(work: Work, path: Path, content: bytes) -> None:
     handle, aside = tempfile.mkstemp(prefix=".erase-", dir=path.parent)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
     os.replace(aside, path)
+    work.wrote = True
 
 
 def _delete(work: Work, path: Path) -> int:
