@@ -137,7 +137,8 @@ STORE = DetailPage(
     back=(_("Stores"), lambda: reverse("web:stores")),
     badges=lambda store, scope: [Badge(_("sample shop"), "warning")] if store.is_sample else [],
     actions=lambda store, scope: [
-        LinkButton(_("Edit"), reverse("web:store_edit", args=[store.pk]), "pencil", "primary", reason=scope.why_not("own", store.pk))
+        LinkButton(_("Life of the store"), reverse("web:store_life", args=[store.pk]), "calendar-due"),
+        LinkButton(_("Edit"), reverse("web:store_edit", args=[store.pk]), "pencil", "primary", reason=scope.why_not("own", store.pk)),
     ],
     facts=lambda store, scope: [
         Fact(_("Kind"), store.get_kind_display()),
