@@ -310,6 +310,11 @@ def _hear_ruling(doing: Doing) -> None:
         )
         commands.refresh_days(doing.closing, at=doing.at)
         return
+    if outcome == "granted" and doing.given.file is None and not doing.given.reference.strip():
+        raise Refused(
+            _("A licence is proved by its document: attach it, or name the platform's confirmation."),
+            code="file_missing", field="file",
+        )  # fmt: skip
     commands.note_params(doing.closing, ruled_on=_today(doing).isoformat())
     effect = steps.BY_CODE[doing.row.code].outcomes[outcome][0]
     now = queries.standing(doing.store.pk)

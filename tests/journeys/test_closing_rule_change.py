@@ -69,7 +69,10 @@ def test_a_licence_in_time_averts_it():
     )  # fmt: skip
     assert story.life() == ("open", "warned")
     story.do("self_check", note="four listings")
-    story.do("licence", note="licence CN-4711, valid to 2029", outcome="granted")
+    with pytest.raises(Refused, match="proved by its document"):
+        story.do("licence", note="licence CN-4711, valid to 2029", outcome="granted")
+    story.do("licence", note="valid to 2029", outcome="granted", file=("licence.pdf", b"%PDF-1.7 CN-4711"))
+    assert story.step("licence").evidence.get().file_name == "licence.pdf"
     story.closing.refresh_from_db()
     assert story.closing.state == "averted" and story.life() == ("open", "normal")
     assert audit() == []
