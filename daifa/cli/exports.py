@@ -82,6 +82,8 @@ def _write(run: dict, out: Path, *, by: str, at) -> dict:
             _("Nobody knows yet whether run %(number)s was mailed. Ask the supplier and say so on its page; "
               "then export it again if he has not got it.") % {"number": run["number"]}
         )
+    if verdict := place_purchases.run_withheld(run["id"], at=at):
+        output.fail(verdict.sentence)
     name = place_purchases.repeat_name(run["name"], run["times_sent"] + 1)
     _into_place(out / name, content)
     placed = place_purchases.confirm_run(run["id"], by=by, at=at)

@@ -37,6 +37,7 @@ from daifa.domain.orders.commands import lock_orders
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.flows import privacy
+from daifa.flows.route_lines import route_reopened
 from daifa.lib import bulk, keeping
 from daifa.lib.money import rounded
 from daifa.lib.refusal import Refused
@@ -685,6 +686,8 @@ def sweep(*, at: datetime, by: str = "job:keep_closings") -> dict[str, int]:
     Returns {"done": steps done now, "due": reminders opened now}.
     """
     done = 0
+    with transaction.atomic():
+        route_reopened(at=at)
     for pk in ClosingStep.objects.filter(
         state="waiting", not_before__lte=at, closing__state="running", code="listings_down"
     ).values_list("pk", flat=True):

@@ -33,6 +33,8 @@ from daifa.domain.history.commands import move, record_facts
 from daifa.domain.orders.commands import lock_orders_of
 from daifa.domain.purchasing import commands as purchasing
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
+from daifa.domain.sourcing.queries import may_not_be_told
+from daifa.domain.sourcing.rules import Refusal
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.queries import installation, may_act_outward, why_not_outward
 from daifa.flows.quarantine import doubt_suspects
@@ -79,6 +81,30 @@ def _rates(at: datetime) -> Callable[[str, str], purchasing.Rate | None]:
     return rate_of
 
 
+# --- Who may be told an address -----------------------------------------------------------------------------------
+
+
+def _withheld(pairs: Sequence[tuple[int, int]], *, by: str, at: datetime) -> dict[tuple[int, int], Refusal]:
+    """(store, supplier) → why no address goes to him now, although it was routed: the gate is asked again at the door.
+
+    What is withheld stays `ready`; a task says why, and goes once he may be told.
+    """
+    refused = may_not_be_told(pairs, on=at.date())
+    with transaction.atomic():
+        open_tasks(
+            [
+                NewTask(kind="address_withheld", store_id=store, thing_kind="supplier", thing=supplier,
+                        params={"sentence": verdict.sentence})
+                for (store, supplier), verdict in refused.items()
+            ],
+            at=at,
+        )  # fmt: skip
+        held = {supplier for _store, supplier in refused}
+        allowed = sorted({supplier for _store, supplier in pairs} - held)
+        close_tasks(kind="address_withheld", thing_kind="supplier", things=allowed, by=by, at=at)
+    return refused
+
+
 # --- Suppliers with a system --------------------------------------------------------------------------------------
 
 
@@ -92,12 +118,13 @@ def submit_purchases(*, at: datetime, by: str = "job:submit_purchases") -> dict[
         with _alone_with(supplier) as alone:
             if not alone:
                 continue
+            withheld = [store for store, _supplier in _withheld(_pairs_ready(supplier), by=by, at=at)]
             connector = supplier_connector(kind=kind, code=code, script=script, home=Path(settings.DAIFA_HOME))
             _own_leftovers(supplier, by=by, at=at)
             _ask(connector, supplier, counts, by=by, at=at)
             tried: Counter[int] = Counter()
             settled, barren = counts["placed"] + counts["refused"], 0
-            while barren < TRIES_A_CALL and (requests := _prepare(supplier, code, tried, by=by, at=at)):
+            while barren < TRIES_A_CALL and (requests := _prepare(supplier, code, tried, withheld, by=by, at=at)):
                 tried.update(purchase for purchase, _, _ in requests)
                 go_on = _send(connector, requests, counts, by=by, at=at)
                 barren = barren + 1 if counts["placed"] + counts["refused"] == settled else 0
@@ -249,12 +276,22 @@ def _refuse(refused: dict[int, str], *, by: str, at: datetime) -> None:
         record_facts("orders_to_route", again, at=at)
 
 
+def _pairs_ready(supplier: int) -> list[tuple[int, int]]:
+    """(store, supplier) of what is ready for him."""
+    return bulk.fetch(
+        """SELECT DISTINCT store_id, supplier_id FROM purchasing_purchaseorder
+           WHERE supplier_id = %s AND state = 'ready' AND run_id IS NULL""",
+        (supplier,),
+    )
+
+
 def _prepare(
-    supplier: int, code: str, tried: Counter[int], *, by: str, at: datetime
+    supplier: int, code: str, tried: Counter[int], withheld: Sequence[int], *, by: str, at: datetime
 ) -> list[tuple[int, int, PurchaseRequest]]:
     """Claim the next ready purchases and store their attempts: (purchase, attempt, request). Commits.
 
-    `tried`: how often each was sent in this go; those that failed too often wait for the next one.
+    `tried`: how often each was sent in this go; those that failed too often wait for the next one. `withheld`: stores
+    whose buyers' addresses this supplier may not have now.
     """
     with transaction.atomic():
         enough = [purchase for purchase, times in tried.items() if times >= TRIES_A_CALL]
@@ -262,8 +299,8 @@ def _prepare(
             row[0]
             for row in bulk.fetch(
                 """SELECT id FROM purchasing_purchaseorder WHERE supplier_id = %s AND state = 'ready' AND run_id IS NULL
-                   AND id <> ALL(%s::bigint[]) ORDER BY id LIMIT %s""",
-                (supplier, enough, CALL_SIZE),
+                   AND id <> ALL(%s::bigint[]) AND store_id <> ALL(%s::bigint[]) ORDER BY id LIMIT %s""",
+                (supplier, enough, list(withheld), CALL_SIZE),
             )
         ]
         if not ids:
@@ -433,8 +470,11 @@ def fix_runs(
            ORDER BY 1, 2""",
         {"supplier": supplier_id, "store": store_id, "delivery": delivery},
     )
+    withheld = _withheld([(store, supplier) for supplier, store, *_rest in pairs], by=by, at=at) if pairs else {}
     runs = []
     for supplier, store, code, language in pairs:
+        if (store, supplier) in withheld:
+            continue
         while True:
             with transaction.atomic():
                 # One writer of runs a supplier: run numbers follow each other without a gap or a clash.
@@ -489,10 +529,24 @@ def confirm_run(run_id: int, *, by: str, at: datetime) -> int:
     """
     if sentence := why_not_outward(at):
         raise Refused(sentence, code="quarantined")
+    if verdict := run_withheld(run_id, at=at):
+        raise Refused(verdict.sentence, code=str(verdict))
     with transaction.atomic():
         _lock_run(run_id)
         bulk.execute("UPDATE purchasing_purchaserun SET times_sent = times_sent + 1 WHERE id = %s", (run_id,))
         return _place_run(run_id, by=by, at=at, proof="downloaded")
+
+
+def run_withheld(run: int, *, at: datetime) -> Refusal | None:
+    """Why the addresses of a run may not be handed over (any more); None = they may."""
+    pairs = bulk.fetch(
+        "SELECT DISTINCT store_id, supplier_id FROM purchasing_purchaseorder WHERE run_id = %s ORDER BY 1, 2", (run,)
+    )
+    return next(iter(may_not_be_told(pairs, on=at.date()).values()), None)
+
+
+def _supplier_of(run: int) -> int:
+    return bulk.fetch("SELECT supplier_id FROM purchasing_purchaserun WHERE id = %s", (run,))[0][0]
 
 
 def settle_run(run_id: int, sent: bool, *, by: str, at: datetime) -> int:
@@ -542,6 +596,13 @@ def _mail_run(run: int, email: str, *, local: bool, by: str, at: datetime) -> st
                 return "answered"
             _run_unknown(run, "The supplier answered a part of it, although it was not sent.", by=by, at=at)
             return "unknown"
+        if verdict := run_withheld(run, at=at):
+            open_tasks(
+                [NewTask(kind="address_withheld", store_id=row[5], thing_kind="supplier", thing=_supplier_of(run),
+                         params={"sentence": verdict.sentence})],
+                at=at,
+            )  # fmt: skip
+            return "later"
         if not email:
             open_tasks(
                 [NewTask(kind="run_without_address", store_id=row[5], thing_kind="run", thing=run, params={"name": row[2]})],

@@ -12,6 +12,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 from daifa.domain.books.queries import rate_on
+from daifa.domain.closing.queries import shut_since
 from daifa.domain.fulfilment.commands import RoutedOrder, write_fulfilment
 from daifa.domain.fulfilment.rules import Candidate, WantedLine, decide
 from daifa.domain.history.commands import record_facts
@@ -22,7 +23,7 @@ from daifa.lib import bulk
 
 _ROUTING_HOLDS = (
     "mapping_missing", "mapping_broken", "platform_restricted", "consumer_platform", "agreement_missing",
-    "agreement_incomplete", "entrustment_missing", "destination_refused",
+    "agreement_incomplete", "entrustment_missing", "store_closing", "destination_refused",
     "exchange_rate_missing", "part_of_pack", "out_of_stock", "price_above_limit", "supplier_rejected",
 )  # fmt: skip
 _BLOCKED = {
@@ -49,7 +50,7 @@ def route_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     ready = [order for order, hold in waiting.items() if hold is None]
     rows = bulk.fetch(
         """SELECT o.id, o.store_id, o.country, a.id, a.country, l.id, l.sku, l.variant_id,
-                  l.quantity - l.cancelled - l.allocated, l.quantity, l.amount
+                  l.quantity - l.cancelled - l.allocated, l.quantity, l.amount, coalesce(o.paid_at, o.placed_at)
            FROM orders_order o
            JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version
            JOIN orders_orderline l ON l.order_id = o.id
@@ -65,6 +66,7 @@ def route_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     before = _before(line_ids)
     stores = _stores({row[1] for row in rows})
     found = _candidates(rows, variants, stores, at=at)
+    shut = shut_since(list(stores))
 
     grouped: dict[int, list[tuple]] = {}
     for row in rows:
@@ -74,6 +76,9 @@ def route_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     promised: dict[int, int] = {}
     for order, group in grouped.items():
         store = stores[group[0][1]]
+        if store.id in shut and group[0][11] >= shut[store.id]:  # what was paid before is owed and goes on
+            holds += [(order, row[5], "store_closing", {"sku": row[6], "units": row[8]}) for row in group]
+            continue
         decision = decide(
             [
                 WantedLine(
@@ -96,6 +101,20 @@ def route_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     released = write_fulfilment(routed, by=by, at=at)
     record_facts("fulfilment_released", released, at=at)
     return {}
+
+
+def route_reopened(*, at: datetime) -> int:
+    """Orders held because their store was shut are routed once it is open again; how many."""
+    held: dict[int, list[int]] = {}
+    for order, store in bulk.fetch(
+        """SELECT DISTINCT o.id, o.store_id FROM orders_hold h JOIN orders_order o ON o.id = h.order_id
+           WHERE h.released_at IS NULL AND h.reason = 'store_closing' ORDER BY 1"""
+    ):
+        held.setdefault(store, []).append(order)
+    shut = shut_since(list(held)) if held else {}
+    again = [order for store, waiting in held.items() if store not in shut for order in waiting]
+    record_facts("orders_to_route", again, at=at)
+    return len(again)
 
 
 def _settle_holds(line_ids: list[int], holds: list[tuple], *, by: str, at: datetime) -> None:

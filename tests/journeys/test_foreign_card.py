@@ -168,3 +168,41 @@ def test_an_agreement_that_ends_is_told_in_time_and_then_closes_the_gate():
     find_risks.find_risks(at=at)
     task.refresh_from_db()
     assert task.closed_at is not None
+
+
+def test_what_was_routed_is_not_handed_over_once_the_agreement_ends():
+    """Workbooks, mail and systems: the gate is asked again at the door, and what waits goes out once it opens."""
+    from daifa.flows import place_purchases
+    from daifa.lib.refusal import Refused
+
+    shop = cast.open_shop(code="red")
+    Store.objects.filter(pk=shop.store.pk).update(kind="marketplace", channel="xiaohongshu")
+    at = cast.MORNING
+    for agreement in Agreement.objects.filter(store=shop.store):
+        put_right.edit_agreement(agreement_id=agreement.pk, entrusted_on=at.date(), by=cast.BY, at=at, **TERMS)
+    from daifa.flows.react import react
+
+    cast.receive_orders(shop, ["R-1"], at=at)
+    while react(at=at):
+        pass
+    assert set(PurchaseOrder.objects.values_list("state", flat=True)) == {"ready"}
+    Agreement.objects.filter(store=shop.store).update(entrusted_on=None)
+    assert place_purchases.fix_runs(at=at, by=cast.BY) == []
+    assert place_purchases.submit_purchases(at=at)["placed"] == 0
+    assert set(PurchaseOrder.objects.values_list("state", flat=True)) == {"ready"}
+    tasks = Task.objects.filter(kind="address_withheld", closed_at=None)
+    assert set(tasks.values_list("thing", flat=True)) == {shop.factory.pk, shop.system.pk}
+    assert all("entrustment" in one.params["sentence"] for one in tasks)
+
+    # A run that was fixed while the gate was open is neither mailed nor downloaded once it is shut.
+    Agreement.objects.filter(store=shop.store).update(entrusted_on=at.date())
+    (run,) = place_purchases.fix_runs(at=at, by=cast.BY)
+    assert not tasks.filter(thing=shop.factory.pk).exists()
+    Agreement.objects.filter(store=shop.store).update(entrusted_on=None)
+    assert place_purchases.send_runs(at=at) == {"placed": 0, "unknown": 0, "later": 1}
+    with pytest.raises(Refused, match="entrustment"):
+        place_purchases.confirm_run(run, by=cast.BY, at=at)
+    Agreement.objects.filter(store=shop.store).update(entrusted_on=at.date())
+    assert place_purchases.send_runs(at=at)["placed"] == 1
+    assert place_purchases.submit_purchases(at=at)["placed"] == 1
+    place_purchases.fix_runs(at=at, by=cast.BY)

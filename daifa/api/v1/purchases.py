@@ -227,7 +227,7 @@ def download_run(request: HttpRequest, run_id: Id):
 
     Once it has been sent its name says REPEAT, so that nobody ships twice.
     """
-    from daifa.flows.place_purchases import repeat_name
+    from daifa.flows.place_purchases import repeat_name, run_withheld
 
     who = caller(request)
     found = queries.run_file(who.scope, run_id)
@@ -237,6 +237,8 @@ def download_run(request: HttpRequest, run_id: Id):
     _may_work_run(who, run_id)
     if sentence := why_not_outward(who.at):
         raise Problem(409, "quarantined", sentence)
+    if verdict := run_withheld(run_id, at=who.at):
+        raise Problem(409, str(verdict), verdict.sentence)
     name, content = found
     name = repeat_name(name, queries.run_row(who.scope, run_id)["times_sent"] + 1)
     response = HttpResponse(content, content_type=XLSX)

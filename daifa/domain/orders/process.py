@@ -12,6 +12,7 @@ HOLDS: dict[str, tuple[str, str]] = {
     "agreement_incomplete": ("the agreement does not yet satisfy the channel", "供货协议未满足平台要求"),
     "entrustment_missing": ("the supplier has no signed entrustment of personal data", "缺少个人信息委托处理协议"),
     "consumer_platform": ("only shops on consumer platforms have it; buying there for a buyer is not done", "仅消费平台有货(不代拍)"),
+    "store_closing": ("the store takes no new orders: it is closing, closed, frozen or not open yet", "店铺未营业或正在闭店，不再接新单"),
     "destination_refused": ("no supplier ships there", "供应商不发该地区"),
     "out_of_stock": ("every supplier is out of stock", "货源缺货"),
     "price_above_limit": ("every offer is below the margin floor", "低于最低毛利"),

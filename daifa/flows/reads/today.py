@@ -83,6 +83,10 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("%(count)s photos of parcels wait to be read: %(sentence)s"),
         N_("Install the extra, or judge them by eye."),
     ),
+    "address_withheld": (
+        N_("Purchases are not handed to a supplier: %(sentence)s"),
+        N_("Record what is missing; they go out by themselves then. Or give the orders to another supplier."),
+    ),
     "agreement_ending": (
         N_("The agreement with %(supplier)s ends on %(day)s"),
         N_("Agree anew and record it; after that day nothing is routed to him."),

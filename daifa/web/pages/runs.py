@@ -17,7 +17,14 @@ from daifa.domain.purchasing.models import PlacementAttempt
 from daifa.domain.purchasing.process import PURCHASE_RUN
 from daifa.domain.sourcing.queries import supplier_with_id
 from daifa.flows import file_shapes, intake
-from daifa.flows.place_purchases import XLSX_TYPE, confirm_run, fix_runs, repeat_name, settle_run
+from daifa.flows.place_purchases import (
+    XLSX_TYPE,
+    confirm_run,
+    fix_runs,
+    repeat_name,
+    run_withheld,
+    settle_run,
+)
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
     ActionButton,
@@ -236,6 +243,8 @@ def download(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
         name, content = queries.run_file(scope.whole.all_store_ids, pk) or ("", b"")
     except Refused as refused:
         return after(request, back, refused=[refused.sentence])
+    if verdict := run_withheld(pk, at=scope.at):
+        return after(request, back, refused=[verdict.sentence])
     if request.POST.get("place"):
         if run["state"] not in ("fixed", "placed"):
             return after(request, back, refused=[_("First say what became of it: nobody knows whether it was sent.")])

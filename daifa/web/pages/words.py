@@ -34,6 +34,7 @@ _SHORT = {
     "agreement_incomplete": ("agreement incomplete", "协议不全"),
     "entrustment_missing": ("no entrustment", "缺委托协议"),
     "consumer_platform": ("consumer platform", "消费平台"),
+    "store_closing": ("store not open", "店铺未营业"),
     "destination_refused": ("not shipped there", "不发该地区"),
     "out_of_stock": ("out of stock", "缺货"),
     "price_above_limit": ("below margin floor", "低于毛利线"),
@@ -66,6 +67,9 @@ _ADVICE = {
     ),
     "entrustment_missing": N_("Have the entrustment signed, record its day on the agreement, then look for suppliers again."),
     "consumer_platform": N_("Make an agreement with a factory or wholesaler and link its offer, or cancel and refund."),
+    "store_closing": N_(
+        "Cancel and refund it, or, once the store is open again, look for suppliers again. Orders paid before go on as ever."
+    ),
     "destination_refused": N_("Find a supplier who ships there, or cancel and refund."),
     "out_of_stock": N_("Wait for the next price list, link another supplier, or cancel and refund."),
     "price_above_limit": N_("Lower the store's margin floor, find a cheaper offer, or cancel and refund."),
