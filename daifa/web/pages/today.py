@@ -103,6 +103,8 @@ def _buttons(todo: reads.Todo, scope: Scope) -> list[Any]:
             return _link(_("Download"), places.of_thing("run", todo.thing), icon="download", style="primary")
         case "quarantined" | "purchases_unknown_here":
             return _link(_("Open"), places.place("installation"), style="primary")
+        case "deposit_short":
+            buttons = _link(_("Open"), places.place("deposit"))
         case "reply_row":
             buttons = _link(_("Open"), places.place("purchases", supplier=todo.thing) if todo.thing else None)
         case _:

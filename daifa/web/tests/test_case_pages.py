@@ -228,3 +228,10 @@ def test_today_leads_to_the_case(as_role, store):
     page = seen(client.get(reverse("web:today")))
     assert "Violation V-1 can be appealed" in page and reverse("web:violation", args=[Violation.objects.get().pk]) in page
     assert Decimal(0) == queries.deposit(store.pk).held.amount
+
+
+def test_a_shortfall_leads_to_the_deposit(as_role, store):
+    client = as_role("owner")
+    seen(client.post(reverse("web:deposit_require"), {"store": store.pk, "amount": "1000", "valid_from": "2026-04-01"}), 302)
+    page = seen(client.get(reverse("web:today")))
+    assert "The deposit of Red cups is 1000" in page and f'href="{reverse("web:deposit")}"' in page
