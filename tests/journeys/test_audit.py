@@ -10,7 +10,9 @@ from django.test import TestCase
 
 from daifa.domain.aftersales.commands import open_case, refund_case
 from daifa.domain.books.commands import NewExpense, NewPayment, add_expenses, pay_suppliers
+from daifa.domain.closing.commands import set_standing
 from daifa.domain.history.commands import record_facts
+from daifa.flows import close_store, platform_side
 from daifa.flows.audit import CHECKS, GUARDS, Breach, audit, codes
 from daifa.flows.work import work_until_idle
 from tests import cast
@@ -106,6 +108,18 @@ PLANTED: dict[str, str] = {
     "history_dispatch_notice": "UPDATE shipping_dispatchnotice SET state = 'sent' WHERE parcel_id = {parcel}",
     "history_refund": "UPDATE aftersales_refund SET state = 'failed'",
     "history_aftersale_case": "UPDATE aftersales_aftersalecase SET state = 'closed'",
+    "history_lifecycle": "UPDATE closing_lifecycle SET state = 'open'",
+    "history_standing": "UPDATE closing_standing SET state = 'normal'",
+    "history_closing": "UPDATE closing_closing SET state = 'withdrawn'",
+    "history_closing_step": "UPDATE closing_closingstep SET state = 'waiting' WHERE code = 'count_open'",
+    "history_platform_case": "UPDATE closing_platformcase SET state = 'review'",
+    "history_readmission": """INSERT INTO closing_readmission (store_id, closing_id, state, cause, started_at, started_by)
+                              SELECT store_id, id, 'applied', 'x', started_at, 'x' FROM closing_closing;
+                              INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                              SELECT h.batch_id, 84, t.id, '', 'planned', h.at FROM closing_readmission t,
+                                     (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
+    "closing_of_life": "UPDATE closing_lifecycle SET state = 'open'",
+    "archived_books": "UPDATE closing_lifecycle SET state = 'archived'",
     "history_violation": "UPDATE cases_violation SET state = 'lifted'",
     "history_complaint": "UPDATE cases_complaint SET state = 'closed'",
     "history_infringement": "UPDATE cases_infringement SET state = 'upheld'",
@@ -167,6 +181,9 @@ class AuditTest(TestCase):
             at=at,
         )
         cast.open_one_case_each(shop, at=at)
+        close_store.start(store_id=shop.store.pk, scenario="choice", reason="Change of plan", by=cast.BY, at=at)
+        set_standing(store_id=shop.store.pk, to="warned", reason="a letter", by=cast.BY, at=at)
+        platform_side.take_request(shop.store.pk, reason="Change of plan", at=at)
         work_until_idle(at=at)
         cls.at = at
         cls.ids = cls._ids(order, line)

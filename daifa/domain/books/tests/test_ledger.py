@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from daifa.domain.books import commands, queries
+from daifa.domain.books import commands, queries, rules
 from daifa.domain.books.commands import NewEntry, post_entries, reverse_entry
 from daifa.domain.books.models import Account, Entry, Posting
 from daifa.domain.stores.models import Store
@@ -149,5 +149,5 @@ def test_a_reversal_needs_a_reason(shop):
 def test_missing_accounts_are_added_again(shop):
     Account.objects.all().delete()
     commands.ensure_accounts()
-    assert Account.objects.count() == 18
+    assert Account.objects.count() == len(rules.CHART)
     post_entries([entry(shop)], by=BY)
