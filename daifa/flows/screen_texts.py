@@ -139,7 +139,7 @@ def _tasks(rows: list[tuple], *, by: str, at: datetime) -> None:
             (bulk.json({"count": len(things)}), FOUND, store),
         )
     open_tasks(
-        [NewTask(FOUND, store or None, "words", store, {"count": len(things)}) for store, things in blocked.items()], at=at
+        [NewTask("words_found", store or None, "words", store, {"count": len(things)}) for store, things in blocked.items()], at=at
     )
 
 

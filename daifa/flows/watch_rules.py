@@ -15,7 +15,6 @@ from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 
-RECHECK, CHANGES, REFUSED, OVERTAKEN = "rule_recheck", "rules_change", "rules_refused", "rules_overtaken"
 LOOK_AHEAD = timedelta(days=60)
 
 
@@ -42,19 +41,19 @@ def watch_rules(*, at: datetime, by: str = "job:watch_rules") -> Watched:
         if taken.problems:
             first = taken.problems[0]
             told = {"file": first.file, "line": first.line, "count": len(taken.problems)}
-            result.tasks += open_tasks([NewTask(REFUSED, thing_kind="rules", params=told)], at=at)
+            result.tasks += open_tasks([NewTask("rules_refused", thing_kind="rules", params=told)], at=at)
         else:
-            close_tasks(kind=REFUSED, thing_kind="rules", things=[0], by=by, at=at)
+            close_tasks(kind="rules_refused", thing_kind="rules", things=[0], by=by, at=at)
         if overtaken := queries.overtaken_files():
             told = {"file": ", ".join(overtaken)}
-            result.tasks += open_tasks([NewTask(OVERTAKEN, thing_kind="rules", params=told)], at=at)
+            result.tasks += open_tasks([NewTask("rules_overtaken", thing_kind="rules", params=told)], at=at)
         else:
-            close_tasks(kind=OVERTAKEN, thing_kind="rules", things=[0], by=by, at=at)
+            close_tasks(kind="rules_overtaken", thing_kind="rules", things=[0], by=by, at=at)
         living = living_stores()
         for store in living:
             result.tasks += _of_store(store, by=by, at=at)
         ended = list(Store.objects.exclude(pk__in=[store.pk for store in living]).values_list("pk", flat=True))
-        for kind in (RECHECK, CHANGES):
+        for kind in ("rule_recheck", "rules_change"):
             close_tasks(kind=kind, thing_kind="rules_of", things=ended, by=by, at=at)
     return result
 
@@ -72,19 +71,19 @@ def _of_store(store: Store, *, by: str, at: datetime) -> int:
     coming = [change for change in changes_for(store, on=on) if change.on <= on + LOOK_AHEAD]
     tasks = []
     if due:
-        tasks.append(NewTask(RECHECK, store.pk, thing_kind="rules_of", thing=store.pk, params={"count": len(due), "channel": store.channel}))
+        tasks.append(NewTask("rule_recheck", store.pk, thing_kind="rules_of", thing=store.pk, params={"count": len(due), "channel": store.channel}))
     else:
-        close_tasks(kind=RECHECK, thing_kind="rules_of", things=[store.pk], by=by, at=at)
+        close_tasks(kind="rule_recheck", thing_kind="rules_of", things=[store.pk], by=by, at=at)
     if coming:
         first = coming[0].on
         tasks.append(
             NewTask(
-                CHANGES, store.pk, thing_kind="rules_of", thing=store.pk,
+                "rules_change", store.pk, thing_kind="rules_of", thing=store.pk,
                 params={"count": len(coming), "date": first.isoformat()}, due_at=datetime.combine(first, datetime.min.time(), at.tzinfo),
             )
         )  # fmt: skip
     else:
-        close_tasks(kind=CHANGES, thing_kind="rules_of", things=[store.pk], by=by, at=at)
+        close_tasks(kind="rules_change", thing_kind="rules_of", things=[store.pk], by=by, at=at)
     _refresh(tasks)
     return open_tasks(tasks, at=at)
 

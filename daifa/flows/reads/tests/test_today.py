@@ -13,7 +13,8 @@ from daifa.flows.reads.today import TASKS, task_words, today
 
 PACKAGE = Path(daifa.__file__).parent
 OPENED = re.compile(
-    r"""NewTask\(\s*(?:kind=)?"(\w+)"|_ask_a_person\(\s*"(\w+)"|INTO stores_task[^;]*?SELECT '(\w+)'""", re.S
+    r"""NewTask\(\s*(?:kind=)?"(\w+)"(?: if \w+ == "\w+" else "(\w+)")?|_ask_a_person\(\s*"(\w+)"|INTO stores_task[^;]*?SELECT '(\w+)'""",
+    re.S,
 )
 
 
