@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
+from daifa.lib.pictures import cut_off_is_an_error
 from daifa.lib.refusal import Refused
 
 MOST_BYTES = 12 << 20
@@ -73,7 +74,7 @@ def read_lines(content: bytes) -> list[str]:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture:
+        with cut_off_is_an_error(), Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             dots = numpy.asarray(upright)[:, :, ::-1]  # the reader takes blue first

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from daifa.lib.pictures import cut_off_is_an_error
 from daifa.lib.refusal import Refused
 
 MAX_BYTES = 15 * 1024 * 1024
@@ -74,7 +75,7 @@ def _image_format(content: bytes) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(content), formats=tuple(IMAGES)) as picture:
+            with cut_off_is_an_error(), Image.open(BytesIO(content), formats=tuple(IMAGES)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     return None
                 found = picture.format

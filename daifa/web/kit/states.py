@@ -196,6 +196,7 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
         "partly_won": ("info", "won in part", "部分成功"),
         "lost": ("danger", "lost", "申诉失败"),
         "sent": ("progress", "sent", "已提交"),
+        "note": ("muted", "kept as a note", "仅作备注"),
     },
     "complaint": {
         "open": ("warning", "open", "待处理"),
@@ -211,6 +212,7 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
         "sued": ("danger", "complainant went to court or the authority", "对方已起诉或投诉"),
         "restored": ("success", "restored", "已恢复"),
         "upheld": ("danger", "stays down", "维持下架"),
+        "conceded": ("muted", "conceded", "我方认可下架"),
         "retracted": ("success", "notice retracted", "对方撤回通知"),
     },
     # Roles are shown as badges too, so they live in the same table.

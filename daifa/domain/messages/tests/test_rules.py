@@ -57,7 +57,7 @@ def test_worked_table(row):
         email={"–": "anna@buyers.daifa.co.uk", "none": ""}.get(address, address),
         parcel_state=given(parcel, "in_transit"),
         happened_at=None
-        if kind in ("delayed", "number_changed", "review")
+        if kind in ("delayed", "number_changed", "review", "store_closing")
         else AT - timedelta(days=int(given(days, 0))),
     )
     assert rules.why_not(kind, facts, AT) == ("" if answer == "send" else answer)
