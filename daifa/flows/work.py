@@ -26,6 +26,8 @@ def work_until_idle(
     """
     counts: Counter[str] = Counter()
     ensure_months(at.date(), at.date())
+    _count(counts, progress, "closing_steps", _keep_closings(at))
+    _watch_cases(at)
     barren = 0
     for _ in range(MOST_ROUNDS):
         before = sum(counts.values())
@@ -58,6 +60,18 @@ def _count(counts: Counter[str], progress: Callable[[str, int], None] | None, na
         counts[name] += number
         if progress is not None:
             progress(name, counts[name])
+
+
+def _keep_closings(at: datetime) -> int:
+    from daifa.flows import close_store
+
+    return close_store.sweep(at=at)["done"]
+
+
+def _watch_cases(at: datetime) -> None:
+    from daifa.domain.cases.commands import watch_cases
+
+    watch_cases(by="job:watch_cases", at=at)
 
 
 def _send_messages(at: datetime) -> int:
