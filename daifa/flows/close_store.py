@@ -159,7 +159,15 @@ def do_step(step_id: int, given: Given | None = None, *, by: str, at: datetime) 
         proof = Proof(given.note.strip(), given.reference.strip(), doing.facts, *doing.file)
         commands.settle_step(row, what="done", proof=proof, outcome=given.outcome, by=by, at=at)
         _after(doing, step)
+        _reckon_days(closing, at=at)
         return proof
+
+
+def _reckon_days(closing: Closing, *, at: datetime) -> None:
+    """A step that was settled (or taken back) may move the days of those that follow."""
+    closing.refresh_from_db()
+    if closing.state in ("threatened", "running"):
+        commands.refresh_days(closing, at=at)
 
 
 def undo_step(step_id: int, *, note: str, by: str, at: datetime) -> None:
@@ -189,6 +197,7 @@ def undo_step(step_id: int, *, note: str, by: str, at: datetime) -> None:
         commands.settle_step(
             row, what="undone", proof=Proof(note=note.strip(), facts=doing.facts), by=by, at=at
         )
+        _reckon_days(closing, at=at)
 
 
 def leave_out(step_id: int, *, note: str, by: str, at: datetime) -> None:
