@@ -1,5 +1,6 @@
 """The web server's entrance. Starts or adopts the embedded database when it is run by hand, without `daifa up`."""
 
+import gc
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "daifa.config.settings")
@@ -15,3 +16,6 @@ ensure_database()
 application = get_wsgi_application()
 # Pages are imported now and not by the first visitor; a mistake in one stops the server with its message.
 _ = get_resolver().url_patterns
+# What is loaded now stays as long as the server: looking through it for garbage would only hold up visitors.
+gc.collect()
+gc.freeze()

@@ -53,6 +53,8 @@ def case_page(
     """
     if state and state not in AFTERSALE_CASE.table:
         return []
+    if order_id is not None and not bulk.fetch("SELECT 1 FROM aftersales_aftersalecase WHERE order_id = %s LIMIT 1", (order_id,)):
+        return []  # as of most orders, whose page asks
     found = AftersaleCase.objects.filter(store_id__in=list(scope))
     if state:
         found = found.filter(state=state)

@@ -54,7 +54,7 @@ def roles_of(user: Any) -> dict[int, str]:
         return {}
     if user.is_superuser:
         return dict.fromkeys(Store.objects.values_list("id", flat=True), "owner")
-    return dict(StoreAccess.objects.filter(user=user).values_list("store_id", "role"))
+    return dict(bulk.fetch("SELECT store_id, role FROM stores_storeaccess WHERE user_id = %s", (user.pk,)))
 
 
 def may(user: Any, store_id: int | None, need: Need) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from daifa.domain.fulfilment.models import RoutingDecision
-from daifa.domain.orders.models import OrderLine
 from daifa.domain.orders.queries import OrderDetail, OrderRow, order_detail, order_page
 from daifa.domain.purchasing.queries import PurchaseRow, orders_of_references, purchase_page
 from daifa.domain.shipping.queries import ParcelRow, orders_of_numbers, parcel_page
@@ -90,9 +89,15 @@ class RoutedLine:
 
 def routing_of(order_id: int) -> list[RoutedLine]:
     """Every routing decision of an order, newest first, line by line. The caller has made sure of the scope."""
-    decisions = list(
-        RoutingDecision.objects.filter(order_id=order_id).order_by("-id").values_list("decision", "at")[:20]
-    )
+    decisions = [
+        (json.loads(decision), at)
+        for decision, at in bulk.fetch(
+            """SELECT decision, at FROM fulfilment_routingdecision WHERE order_id = %s ORDER BY id DESC LIMIT 20""",
+            (order_id,),
+        )
+    ]
+    if not decisions:
+        return []
     offers = {
         row[0]: row
         for row in SupplierOffer.objects.filter(
@@ -106,7 +111,7 @@ def routing_of(order_id: int) -> list[RoutedLine]:
     }
     lines = {
         row[0]: row
-        for row in OrderLine.objects.filter(order_id=order_id).values_list("id", "sku", "title", "line_no")
+        for row in bulk.fetch("SELECT id, sku, title, line_no FROM orders_orderline WHERE order_id = %s", (order_id,))
     }
 
     def choice(offer: int, *, units: int = 0, reason: str = "") -> Choice:

@@ -154,10 +154,9 @@ def relative_text(value: datetime | None, now: datetime | None = None) -> str:
 
 
 def _time(value: datetime, shown: str, zone: tzinfo | None, css: str = "") -> SafeString:
-    return format_html(
-        '<time datetime="{}" title="{}" class="text-nowrap{}">{}</time>',
-        value.astimezone(UTC).isoformat(timespec="seconds"), exact_text(value, zone), css, shown,
-    )  # fmt: skip
+    moment = value.astimezone(UTC).isoformat(timespec="seconds")
+    exact, shown = conditional_escape(exact_text(value, zone)), conditional_escape(shown)
+    return mark_safe(f'<time datetime="{moment}" title="{exact}" class="text-nowrap{css}">{shown}</time>')  # noqa: S308
 
 
 def when(value: datetime | None, zone: tzinfo | None = None) -> SafeString:
@@ -191,6 +190,11 @@ TONES = ("neutral", "info", "progress", "success", "warning", "danger", "muted")
 
 def badge(label: Any, tone: str = "neutral", title: str = "") -> SafeString:
     """A coloured word. `tone` is one of `TONES`."""
+    return _badge(conditional_escape(label), tone, title)
+
+
+@lru_cache(maxsize=1024)
+def _badge(label: SafeString, tone: str, title: str) -> SafeString:
     return format_html(
         '<span class="badge {}"{}>{}</span>', f"tone-{tone if tone in TONES else 'neutral'}",
         format_html(' title="{}"', title) if title else "", label,
@@ -220,6 +224,7 @@ def _sprite() -> str:
     return static("vendor/icons/sprite.svg")
 
 
+@lru_cache(maxsize=512)
 def icon(name: str, css: str = "") -> SafeString:
     """One of the icons in static/vendor/icons/sprite.svg; decoration only, so always beside a word or a label."""
     return format_html(

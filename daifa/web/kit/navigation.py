@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 from django.utils.translation import gettext_lazy as _
 
 from daifa.web.kit.scope import Scope
@@ -87,8 +89,14 @@ class Item:
 
 
 def address(name: str) -> str | None:
+    return _address(name, get_urlconf() or settings.ROOT_URLCONF, get_script_prefix())
+
+
+@lru_cache(maxsize=512)
+def _address(name: str, urlconf: Any, _prefix: str) -> str | None:
+    """Asked for every section of every page, and always the same."""
     try:
-        return reverse(f"web:{name}")
+        return reverse(f"web:{name}", urlconf=urlconf)
     except NoReverseMatch:
         return None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from django import forms, template
 from django.conf import settings
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -51,6 +54,22 @@ def button(context: template.Context, one: Any, small: bool = False) -> dict[str
 def sidebar(context: template.Context) -> dict[str, Any]:
     request = context["request"]
     return {"items": navigation.items(request, scope_of(request)), **_frame(context)}
+
+
+@register.simple_tag
+def sections(items: list[navigation.Item]) -> SafeString:
+    """The list of sections. Drawn once for each way it looks: it stands on every page and seldom changes."""
+    return _sections(tuple(_plain(one) for one in items))
+
+
+def _plain(one: navigation.Item) -> navigation.Item:
+    """With its label in the reader's language, so that two looks are one thing only where they are the same words."""
+    return replace(one, label=str(one.label), items=tuple(_plain(inside) for inside in one.items))
+
+
+@lru_cache(maxsize=512)
+def _sections(items: tuple[navigation.Item, ...]) -> SafeString:
+    return render_to_string("web/parts/sections.html", {"items": items})
 
 
 @register.inclusion_tag("web/parts/topbar.html", takes_context=True)
