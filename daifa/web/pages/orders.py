@@ -18,6 +18,8 @@ from daifa.domain.aftersales.models import AftersaleCase
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.aftersales.queries import case_page
 from daifa.domain.books.queries import entries_of_orders, profit_of_orders
+from daifa.domain.compliance.queries import open_clocks
+from daifa.domain.compliance.rules import KINDS, OWN_PROMISE
 from daifa.domain.messages.process import MESSAGE
 from daifa.domain.orders import queries
 from daifa.domain.orders.models import OrderLine
@@ -464,12 +466,31 @@ def _books_panel(whole: reads.WholeOrder, scope: Scope) -> TablePanel | None:
     )  # fmt: skip
 
 
+def _clocks_panel(order: dict[str, Any]) -> TablePanel | None:
+    """What runs out on this order, soonest first; nothing once it has ended."""
+    rows = open_clocks([order["store_id"]], order_id=order["id"], limit=20) if order["status"] not in ENDED else []
+    if not rows:
+        return None
+    return TablePanel(
+        _("Clocks"),
+        [
+            Column("kind", gettext_lazy("Clock"), value=lambda row: _(KINDS[row.kind].words) if row.kind in KINDS else row.kind,
+                   hint=lambda row: " ".join(row.sentences()), wrap=True),
+            Column("due_at", gettext_lazy("Due"), "due"),
+            Column("stake", gettext_lazy("At stake"), "money", value=lambda row: None if row.stake is None else Money(row.stake, row.currency)),
+            Column("rule", gettext_lazy("Rule"), "code", phone=False,
+                   url=lambda row: None if row.rule == OWN_PROMISE else places.place("rule", row.rule)),
+        ],
+        rows,
+    )  # fmt: skip
+
+
 def order_panels(whole: reads.WholeOrder, scope: Scope) -> list[Panel]:
     order = _order(whole)
     panels: list[Panel | None] = []
     if order["is_history"]:
         panels.append(NotePanel(_("This order was finished before daifa saw it: it is kept, and nothing is done with it.")))
-    panels += [_holds_panel(whole, scope), _lines_panel(whole)]
+    panels += [_holds_panel(whole, scope), _clocks_panel(order), _lines_panel(whole)]
     if not order["is_history"]:
         panels.append(_routing_panel(whole))
         panels.append(

@@ -61,6 +61,12 @@ def test_the_list_says_what_runs_out_and_what_it_costs(enter, shop):
     assert exported.count("xhs-ship-spot-domestic") == 13
 
 
+def test_the_page_of_an_order_shows_its_clocks(enter, shop):
+    late = Clock.objects.filter(store=shop, state="overdue").first()
+    page = body(enter("viewer").get(reverse("web:order", args=[late.order_id])))
+    assert "Clocks" in page and "xhs-ship-spot-domestic" in page and "CN¥8.00" in page
+
+
 def test_health_shows_lines_what_breaks_next_and_what_cannot_be_measured(enter, shop):
     page = body(enter("viewer").get(reverse("web:store_health_of", args=[shop.pk])))
     assert "What breaks next" in page and "late dispatch" in page
