@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -444,7 +442,8 @@ def _retire_links(doing: Doing) -> None:
     ]
     gone = messages.suppress_queued(dict.fromkeys(stale, "store_closing"), by=doing.by, at=doing.at)
     doing.facts |= {"links": len(links), "messages": len(gone.moved)}
-    doing.file = (f"{store.code}-links.csv", _keep(_csv(("sku", "external_id", "title"), sorted(links))))
+    table = _csv(("sku", "external_id", "title"), sorted(links))
+    doing.file = (f"{store.code}-links.csv", keeping.store(FOLDER, table))
 
 
 def _tell_buyers(doing: Doing) -> None:
@@ -651,26 +650,13 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes, hashes: list[str])
 
 def _export_all(doing: Doing) -> None:
     content, counts = export_store(doing.store)
-    doing.file = (f"{doing.store.code}-books-and-orders.zip", _keep(content))
+    doing.file = (f"{doing.store.code}-books-and-orders.zip", keeping.store(FOLDER, content))
     doing.facts["rows"] = counts
-
-
-def _keep(content: bytes) -> str:
-    """Store what daifa itself has written under its hash; returns it."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    target = file_of(sha256)
-    if not target.exists():
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = target.parent / f".{os.getpid()}-{os.urandom(6).hex()}.part"
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(content)
-        os.replace(aside, target)
-    return sha256
 
 
 def file_of(sha256: str) -> Path:
     """Where a file that proves a step lies."""
-    return Path(settings.MEDIA_ROOT) / FOLDER / sha256[:2] / sha256
+    return keeping.path_of(FOLDER, sha256)
 
 
 DO: dict[str, Callable[[Doing], None]] = {

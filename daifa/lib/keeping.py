@@ -84,18 +84,26 @@ def keep(folder: str, content: bytes, *, kinds: set[str], most: int, field: str 
         else:
             sentence = _("This file is none of the kinds kept here: use a PDF, a picture, DOCX or XLSX without macros.")
         raise Refused(sentence, code="file_kind", field=field)
+    return Kept(store(folder, content), len(content), found)
+
+
+def store(folder: str, content: bytes) -> str:
+    """Put bytes that need no check into `folder` under their hash, in place whole or not at all; returns the SHA-256."""
     sha256 = hashlib.sha256(content).hexdigest()
     target = path_of(folder, sha256)
-    if not target.exists():
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = target.parent / f".{os.getpid()}-{os.urandom(6).hex()}.part"
-        try:
-            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                out.write(content)
-            os.replace(aside, target)
-        finally:
-            aside.unlink(missing_ok=True)
-    return Kept(sha256, len(content), found)
+    if target.is_file() and target.stat().st_size == len(content):
+        return sha256
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = target.parent / f".{os.getpid()}-{os.urandom(6).hex()}.part"
+    try:
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return sha256
 
 
 def path_of(folder: str, sha256: str) -> Path:

@@ -6,14 +6,13 @@ They lie in `DAIFA_HOME/files/cases/<sha256>`, served by no address of their own
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
+from daifa.lib import keeping
 from daifa.lib.pictures import cut_off_is_an_error
 from daifa.lib.refusal import Refused
 
@@ -93,26 +92,12 @@ def keep(name: str, content: bytes, *, images_only: bool = False) -> Kept:
 
 def store(content: bytes, folder: str) -> str:
     """Put bytes into the file store under their hash, in place whole or not at all; returns the SHA-256."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    target = path_of(sha256, folder)
-    if target.is_file() and target.stat().st_size == len(content):
-        return sha256
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    aside = target.parent / f".{os.getpid()}-{os.urandom(6).hex()}.part"
-    try:
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
-    return sha256
+    return keeping.store(folder, content)
 
 
 def path_of(sha256: str, folder: str = "cases") -> Path:
     """Where a stored file lies."""
-    return Path(settings.MEDIA_ROOT) / folder / sha256[:2] / sha256
+    return keeping.path_of(folder, sha256)
 
 
 def read(sha256: str, folder: str = "cases") -> bytes | None:
