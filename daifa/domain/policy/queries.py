@@ -92,6 +92,11 @@ def channels_of(store: Any) -> list[str]:
     return [name for name in (channel, law, "payments", "logistics") if name in known]
 
 
+def country_of(store: Any) -> str:
+    """The country by whose working days and clock a store's platform goes: China for a domestic channel, else the store's."""
+    return "CN" if channel_of(store) in DOMESTIC else str(store.country)
+
+
 # --- What is going to change ------------------------------------------------------------------------------------
 
 
