@@ -256,7 +256,9 @@ def _tell_violation(work: _Work, violation: Violation) -> None:
     for number in violation.unknown_orders:
         work.gaps.append(_("Order %(number)s of the notice is not known here.") % {"number": number})
     work.rule(violation.rule, violation.occurred_at or violation.notified_at)
-    work.rule(violation.appeal_rule, violation.notified_at)
+    terms = queries.appeal_terms(work.store, kind=violation.kind, on=violation.notified_at.astimezone(work.zone).date())
+    for rule in terms:
+        work.rule(rule.id if rule is not None else "", violation.notified_at)
     work.sections.append(section)
 
 
@@ -296,7 +298,10 @@ def _tell_infringement(work: _Work, case: Infringement) -> None:
         work.gaps.append(_("No right is recorded on the listing."))
     _add_files(work, section, "infringement", [case.pk], "case")
     _add_files(work, section, "listing_right", [one["id"] for one in rights], "rights")
-    work.rule("cn-ec-43", case.notified_at)
+    notified = case.notified_at.astimezone(work.zone).date()
+    for rule in queries.book(work.store, on=notified):
+        if rule.metric == "counter_notice_days":
+            work.rule(rule.id, case.notified_at)
     work.sections.append(section)
 
 

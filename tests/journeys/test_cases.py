@@ -10,6 +10,7 @@ from daifa.domain.cases import commands, files, queries
 from daifa.domain.cases.commands import NewComplaint, NewConsequence, NewInfringement, NewMove, NewViolation
 from daifa.domain.cases.models import Appeal, CaseFile, Complaint, DepositMove, Infringement, Violation
 from daifa.domain.catalog.models import ListingVariant
+from daifa.domain.policy.commands import NewOverride, override_rules
 from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Task
 from daifa.flows.audit import audit
@@ -102,7 +103,7 @@ def test_an_appeal_goes_its_way_and_a_won_one_brings_the_money_back(store):
     with pytest.raises(Refused, match="under way"):
         commands.open_appeal(violation_id=violation, text="Again.", by=BY, at=AT)
     sent = commands.send_appeal(appeal_id=appeal.pk, reference="AP-7", by=BY, at=AT + timedelta(hours=3))
-    assert sent.answer_due_at == datetime(2026, 4, 6, 16, tzinfo=UTC)  # three working days, Shanghai's midnight
+    assert sent.answer_due_at == datetime(2026, 4, 7, 16, tzinfo=UTC)  # three working days without Qingming, Shanghai's midnight
     assert not tasks("violation_to_appeal")
     assert queries.points(store.pk, at=AT + timedelta(hours=4)).total == 4
     later = AT + timedelta(days=2)
@@ -142,8 +143,49 @@ def test_one_round_where_the_rule_allows_one(store):
     appeal = commands.open_appeal(violation_id=violation, text="No.", by=BY, at=AT)
     commands.send_appeal(appeal_id=appeal.pk, by=BY, at=AT)
     commands.answer_appeal(appeal_id=appeal.pk, outcome="lost", by=BY, at=AT)
-    with pytest.raises(Refused, match="1 appeal"):
+    with pytest.raises(Refused, match="allows 1"):
         commands.open_appeal(violation_id=violation, text="No!", by=BY, at=AT)
+
+
+def override(rule, at=AT, **changes):
+    done = override_rules([NewOverride(rule, "The platform's new text", at.date(), changes)], by=BY, at=at)
+    assert not done.refused, done.refused
+
+
+def test_a_changed_rule_changes_deadlines_and_rounds(store):
+    done = violate(store, NewViolation("V-1", AT), NewViolation("V-2", AT), NewViolation("V-3", AT, appeal_due_at=AT + timedelta(days=9)))
+    first, second, third = done.added
+    appeal = commands.open_appeal(violation_id=first, text="No.", by=BY, at=AT)
+    sent = commands.send_appeal(appeal_id=appeal.pk, by=BY, at=AT)
+    assert sent.answer_due_at == datetime(2026, 4, 7, 16, tzinfo=UTC)
+    assert commands.recount_deadlines(at=AT) == 0
+    override("xhs-appeal-penalty", threshold="4")
+    override("xhs-appeal-penalty-answer", threshold="7")
+    override("xhs-appeal-penalty-rounds", threshold="2")
+    assert commands.recount_deadlines(at=AT) == 2
+    assert Violation.objects.get(pk=second).appeal_due_at == AT + timedelta(days=4)
+    assert Violation.objects.get(pk=third).appeal_due_at == AT + timedelta(days=9), "what the notice says stays"
+    assert {task.thing: task.due_at for task in tasks("violation_to_appeal")}[second] == AT + timedelta(days=4)
+    assert Appeal.objects.get().answer_due_at == datetime(2026, 4, 13, 16, tzinfo=UTC)
+    commands.answer_appeal(appeal_id=appeal.pk, outcome="lost", by=BY, at=AT)
+    again = commands.open_appeal(violation_id=first, text="Still no.", by=BY, at=AT)
+    commands.send_appeal(appeal_id=again.pk, by=BY, at=AT)
+    commands.answer_appeal(appeal_id=again.pk, outcome="lost", by=BY, at=AT)
+    with pytest.raises(Refused, match=r"allows 2 .*xhs-appeal-penalty-rounds"):
+        commands.open_appeal(violation_id=first, text="And again no.", by=BY, at=AT)
+
+
+def test_a_rule_that_only_informs_lets_no_points_fall_until_it_is_confirmed(shopee):
+    violation = violate(shopee, NewViolation("V-1", AT, points=Decimal(6))).added[0]
+    found = Violation.objects.get()
+    assert (found.points_until, found.points_rule) == (None, "shopee-points-reset")
+    assert queries.points(shopee.pk, at=datetime(2026, 4, 6, tzinfo=UTC)).total == 6
+    override("shopee-points-reset", at=AT + timedelta(days=1))
+    assert commands.recount_deadlines(at=AT + timedelta(days=1)) == 1
+    assert Violation.objects.get().points_until == datetime(2026, 4, 5, 16, tzinfo=UTC)
+    assert queries.points(shopee.pk, at=datetime(2026, 4, 6, tzinfo=UTC)).total == 0
+    commands.correct_points(violation_id=violation, points=Decimal(6), points_until=None, reason="still on the page", by=BY, at=AT)
+    assert commands.recount_deadlines(at=AT + timedelta(days=1)) == 0 and Violation.objects.get().points_until is None
 
 
 def test_a_deadline_on_the_notice_counts_before_the_book(shopee):
@@ -157,6 +199,7 @@ def test_a_deadline_on_the_notice_counts_before_the_book(shopee):
 
 
 def test_part_of_the_points_stay(shopee):
+    override("shopee-points-reset")
     violation = violate(shopee, NewViolation("V-1", AT, points=Decimal(6))).added[0]
     appeal = commands.open_appeal(violation_id=violation, text="x", by=BY, at=AT)
     commands.send_appeal(appeal_id=appeal.pk, by=BY, at=AT)
@@ -172,6 +215,7 @@ def test_part_of_the_points_stay(shopee):
 
 
 def test_points_are_corrected_with_a_reason_and_what_was_there_is_kept(shopee):
+    override("shopee-points-reset")
     violation = violate(shopee, NewViolation("V-1", AT, points=Decimal(6))).added[0]
     with pytest.raises(Refused, match="where the platform"):
         commands.correct_points(violation_id=violation, points=Decimal(2), points_until=None, reason=" ", by=BY, at=AT)

@@ -48,6 +48,7 @@ from daifa.domain.cases.process import (
 )
 from daifa.domain.cases.rules import NOTHING
 from daifa.domain.history.commands import move, record_births, record_facts
+from daifa.domain.policy import queries as policy
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
@@ -131,20 +132,20 @@ def add_violations(
         day = wanted.notified_at.astimezone(ZoneInfo(store.timezone)).date()
         if day not in books:
             books[day] = queries.book(store, on=day)
-        found = rules.appeal_deadline(wanted.kind, wanted.notified_at, books[day], store.timezone)
-        due, until = (found.due_at, found.until) if found else (None, None)
+        terms = rules.appeal_terms(wanted.kind, books[day])
+        found = rules.appeal_deadline(terms, wanted.notified_at, store.timezone, policy.country_of(store))
+        due, until, appeal_rule = (found.due_at, found.until, found.rule) if found else (None, None, "")
         if wanted.appeal_due_at is not None:  # what the notice says counts, on both readings
-            due = until = wanted.appeal_due_at
-        points_until = wanted.points_until
-        if points_until is None and wanted.points:
-            points_until = rules.points_until(
-                queries.channel_of(store), books[day], wanted.notified_at, store.timezone
-            )
+            due, until, appeal_rule = wanted.appeal_due_at, wanted.appeal_due_at, ""
+        fall = None
+        if wanted.points_until is None and wanted.points:
+            fall = rules.points_fall(books[day], wanted.notified_at, store.timezone)
+        points_until = fall.at if fall is not None and fall.acts else wanted.points_until
         deadlines[reference] = due
         rows.append((
             store.pk, reference, wanted.rule[:60], wanted.kind, "active", wanted.title[:300], wanted.points, points_until,
-            wanted.occurred_at, wanted.notified_at, due, until, found.rule if found else "", wanted.note,
-            [number[:80] for number in wanted.orders if number not in orders], source[:60], at,
+            wanted.occurred_at, wanted.notified_at, due, until, appeal_rule, wanted.note,
+            [number[:80] for number in wanted.orders if number not in orders], source[:60], at, fall.rule if fall is not None else "",
         ))  # fmt: skip
     added = _insert("cases_violation", _VIOLATION, rows, "(store_id, reference)", "reference")
     result.known += [reference for reference in usable if reference not in added]
@@ -197,7 +198,7 @@ def add_violations(
 
 _VIOLATION = (
     "store_id", "reference", "rule", "kind", "state", "title", "points", "points_until", "occurred_at", "notified_at",
-    "appeal_due_at", "appeal_until", "appeal_rule", "note", "unknown_orders", "source", "at",
+    "appeal_due_at", "appeal_until", "appeal_rule", "note", "unknown_orders", "source", "at", "points_rule",
 )  # fmt: skip
 
 
@@ -316,8 +317,8 @@ def correct_points(
     )
     line = f"{at.date()} {by}: {before} → {after} ({reason.strip()[:200]})"
     violation.note = f"{violation.note}\n{line}".strip()
-    violation.points, violation.points_until = points, points_until
-    violation.save(update_fields=["points", "points_until", "note"])
+    violation.points, violation.points_until, violation.points_rule = points, points_until, ""
+    violation.save(update_fields=["points", "points_until", "points_rule", "note"])
 
 
 def _appeal_task(violation: Violation) -> NewTask:
@@ -394,42 +395,54 @@ def _watch_money(ids: Sequence[int], *, by: str, at: datetime) -> None:
 _WHY_NOT_APPEAL = {
     "settled": N_("This violation is settled: there is nothing left to appeal."),
     "open": N_("An appeal is under way already; wait for its answer or withdraw it."),
-    "rounds": N_("The channel allows %(rounds)s appeal against it, and that was made. What is still to be said can be kept as a note."),
+    "rounds": N_("Appeals against it are used up: the channel allows %(rounds)s (rule %(rule)s). What is still to be said can be kept as a note."),
     "late": N_("The time to appeal ended on %(until)s. It is not taken as an appeal any more, but can be kept as a note."),
 }
 
 
-def why_not_appeal(violation: Violation, *, at: datetime) -> tuple[str, str]:
-    """(code, sentence) why no appeal can be made now; ("", "") when one can."""
+def why_not_appeal(violation: Violation, *, by_letter: bool = False, at: datetime) -> tuple[str, str]:
+    """(code, sentence) why no appeal can be made now; ("", "") when one can.
+
+    `by_letter`: a letter of the platform opened this round, so the rule about how many there are does not count.
+    """
     used = Appeal.objects.filter(violation=violation, sent_at__isnull=False).count()
-    allowed = rules.ROUNDS.get(violation.appeal_rule)
+    terms = _terms(violation)
     code = rules.why_not_appeal(
-        state=violation.state, until=violation.appeal_until, rounds_used=used, rounds_allowed=allowed, at=at,
+        state=violation.state, until=violation.appeal_until, rounds_used=used, rounds_allowed=None if by_letter else terms.most, at=at,
         has_open=Appeal.objects.filter(violation=violation, state__in=("draft", "sent")).exists(),
     )  # fmt: skip
-    return (code, _appeal_sentence(code, violation, allowed)) if code else ("", "")
+    return (code, _appeal_sentence(code, violation, terms.rounds)) if code else ("", "")
 
 
-def _appeal_sentence(code: str, violation: Violation, allowed: int | None) -> str:
+def _terms(violation: Violation) -> rules.AppealTerms:
+    """The rules about appeals as they read on the day of the notice."""
+    zone = ZoneInfo(violation.store.timezone)
+    return queries.appeal_terms(violation.store, kind=violation.kind, on=violation.notified_at.astimezone(zone).date())
+
+
+def _appeal_sentence(code: str, violation: Violation, rounds: Any = None) -> str:
     until = ""
     if violation.appeal_until is not None:
         zone = ZoneInfo(violation.store.timezone)
         until = violation.appeal_until.astimezone(zone).strftime("%Y-%m-%d %H:%M")
-    return _(_WHY_NOT_APPEAL[code]) % {"until": until, "rounds": allowed}
+    told = {"rounds": int(rounds.threshold), "rule": rounds.id} if rounds is not None else {"rounds": "", "rule": ""}
+    return _(_WHY_NOT_APPEAL[code]) % {"until": until, **told}
 
 
 @transaction.atomic
 def open_appeal(
-    *, violation_id: int, text: str, keep_as_note: bool = False, by: str, at: datetime
+    *, violation_id: int, text: str, keep_as_note: bool = False, by_letter: bool = False, by: str, at: datetime
 ) -> Appeal:
     """Begin an appeal, as a draft. After the deadline it is refused; with `keep_as_note` the text is kept all the same.
+
+    `by_letter` as in `why_not_appeal`.
 
     Raises `Refused` (codes settled, open, rounds, late).
     """
     violation = _locked(Violation, violation_id)
     if not text.strip():
         raise Refused(_("Say why the violation is wrong."), code="text_missing", field="text")
-    code, sentence = why_not_appeal(violation, at=at)
+    code, sentence = why_not_appeal(violation, by_letter=by_letter, at=at)
     if code and not (keep_as_note and code in ("late", "rounds", "settled")):
         raise Refused(sentence, code=code)
     state = "note" if code else "draft"
@@ -459,10 +472,10 @@ def send_appeal(*, appeal_id: int, reference: str = "", by: str, at: datetime) -
     appeal = _locked(Appeal, appeal_id)
     violation = _locked(Violation, appeal.violation_id)
     if violation.appeal_until is not None and at >= violation.appeal_until:
-        raise Refused(_appeal_sentence("late", violation, None), code="late")
+        raise Refused(_appeal_sentence("late", violation), code="late")
     _must(move(APPEAL, [appeal_id], to="sent", by=by, at=at, set_at="sent_at"))
     _must(move(VIOLATION, [violation.pk], to="appealed", by=by, at=at))
-    due = rules.answer_deadline(violation.appeal_rule, at, violation.store.timezone)
+    due = rules.answer_deadline(_terms(violation), at, violation.store.timezone, policy.country_of(violation.store))
     Appeal.objects.filter(pk=appeal_id).update(reference=reference.strip()[:80], answer_due_at=due)
     close_tasks(kind="violation_to_appeal", thing_kind="violation", things=[violation.pk], by=by, at=at)
     appeal.refresh_from_db()
@@ -703,7 +716,7 @@ def open_complaints(
         day = wanted.opened_at.astimezone(ZoneInfo(store.timezone)).date()
         if day not in books:
             books[day] = queries.book(store, on=day)
-        found = rules.complaint_deadline(wanted.opened_at, books[day], store.timezone)
+        found = rules.complaint_deadline(wanted.opened_at, books[day], store.timezone, policy.country_of(store))
         dues[reference] = wanted.due_at or (found.due_at if found else None)
         order = orders.get(wanted.order.strip()) or known_cases.get(wanted.aftersale_case)
         rows.append((
@@ -843,6 +856,7 @@ def open_infringement(wanted: NewInfringement, *, store: Store, source: str, by:
         notified_at=wanted.notified_at, answer_due_at=wanted.answer_due_at, source=source[:60],
     )  # fmt: skip
     record_births(INFRINGEMENT, [case.pk], state, by=by, at=at, reason=source)
+    record_facts("infringements_moved", [case.pk], at=at)
     open_tasks(
         [
             NewTask(
@@ -882,9 +896,10 @@ def step_infringement(
             code="too_early", field="text",
         )  # fmt: skip
     _must(move(INFRINGEMENT, [case_id], to=to, by=by, at=at, reason=text.strip()[:300]))
+    record_facts("infringements_moved", [case_id], at=at)
     if to == "forwarded":
-        rule = queries.rule("cn-ec-43")
-        found = rules.restore_deadline(when, rule, case.store.timezone)
+        book = queries.book(case.store, on=when.astimezone(ZoneInfo(case.store.timezone)).date())
+        found = rules.restore_deadline(when, book, case.store.timezone, policy.country_of(case.store))
         case.forwarded_at = when
         case.restore_due_at, case.rule = (found.until, found.rule) if found else (None, "")
     if INFRINGEMENT.is_final(to):
@@ -1072,8 +1087,83 @@ def keep_pack(
 
 
 @transaction.atomic
+def recount_deadlines(*, at: datetime) -> int:
+    """Deadlines of open cases that come from a rule are reckoned anew, as the rule reads now for the day they began.
+
+    An owner's word on a rule, a new file or newly announced holidays so move what is not answered yet. What a person
+    entered, and what is over, stays. Returns how many cases changed.
+    """
+    books: dict[tuple[int, date], list[Any]] = {}
+
+    def known(store: Store, start: datetime) -> tuple[list[Any], str, str]:
+        zone = ZoneInfo(store.timezone)
+        day = start.astimezone(zone).date()
+        if (store.pk, day) not in books:
+            then, now = queries.book(store, on=day), queries.book(store, on=at.astimezone(zone).date())
+            # What the owner has confirmed since counts too, unless it took effect only after that day.
+            since = [rule for rule in now if rule.acts and (rule.effective is None or rule.effective <= day)]
+            books[store.pk, day] = [*(rule for rule in then if rule.acts), *since, *(rule for rule in then if not rule.acts)]
+        return books[store.pk, day], store.timezone, policy.country_of(store)
+
+    changed = 0
+    for violation in Violation.objects.select_related("store").filter(state__in=queries.OPEN_VIOLATION).order_by("pk"):
+        book, zone, country = known(violation.store, violation.notified_at)
+        new: dict[str, Any] = {}
+        by_rule = violation.appeal_rule or violation.appeal_due_at is None
+        if by_rule and violation.state == "active" and not (violation.appeal_until and violation.appeal_until <= at):
+            found = rules.appeal_deadline(rules.appeal_terms(violation.kind, book), violation.notified_at, zone, country)
+            if found is not None:
+                new = {"appeal_due_at": found.due_at, "appeal_until": found.until, "appeal_rule": found.rule}
+        if violation.points_rule and not (violation.points_until and violation.points_until <= at):
+            fall = rules.points_fall(book, violation.notified_at, zone)
+            if fall is not None:
+                new |= {"points_until": fall.at if fall.acts else None, "points_rule": fall.rule}
+        changed += _anew(violation, new, "violation_to_appeal", "violation", "appeal_due_at")
+    for appeal in Appeal.objects.select_related("violation__store").filter(state="sent").order_by("pk"):
+        store = appeal.violation.store
+        book, _zone, _country = known(store, appeal.violation.notified_at)
+        due = rules.answer_deadline(
+            rules.appeal_terms(appeal.violation.kind, book), appeal.sent_at, store.timezone, policy.country_of(store)
+        )
+        if due is not None and due != appeal.answer_due_at:
+            changed += Appeal.objects.filter(pk=appeal.pk).update(answer_due_at=due)
+    for complaint in Complaint.objects.select_related("store").filter(state="open").exclude(rule="").order_by("pk"):
+        book, zone, country = known(complaint.store, complaint.opened_at)
+        found = rules.complaint_deadline(complaint.opened_at, book, zone, country)
+        if found is not None:
+            changed += _anew(complaint, {"due_at": found.due_at, "rule": found.rule}, "complaint_to_answer", "complaint", "due_at")
+    for case in Infringement.objects.select_related("store").filter(state="forwarded").exclude(rule="").order_by("pk"):
+        book, zone, country = known(case.store, case.forwarded_at)
+        found = rules.restore_deadline(case.forwarded_at, book, zone, country)
+        if found is not None:
+            new = {"restore_due_at": found.until, "rule": found.rule}
+            changed += _anew(case, new, "infringement_restore_due", "infringement", "restore_due_at")
+    return changed
+
+
+def _anew(thing: Any, new: Mapping[str, Any], task: str, kind: str, due: str) -> bool:
+    """Write what differs, and let the open task tell the new time."""
+    fields = [name for name, value in new.items() if getattr(thing, name) != value]
+    if not fields:
+        return False
+    for name in fields:
+        setattr(thing, name, new[name])
+    thing.save(update_fields=fields)
+    if due in fields:
+        bulk.execute(
+            "UPDATE stores_task SET due_at = %s WHERE kind = %s AND thing_kind = %s AND thing = %s AND closed_at IS NULL",
+            (new[due], task, kind, thing.pk),
+        )
+    return True
+
+
+@transaction.atomic
 def watch_cases(*, by: str, at: datetime) -> dict[str, int]:
-    """Let violations whose points and limits are over expire, and open the tasks that time brings. Counts by kind."""
+    """Reckon deadlines anew, let violations whose points and limits are over expire, open the tasks that time brings.
+
+    Counts by kind.
+    """
+    recount_deadlines(at=at)
     over = [row[0] for row in bulk.fetch(
         """SELECT v.id FROM cases_violation v
            WHERE v.state IN ('active', 'upheld', 'reduced') AND v.points_until IS NOT NULL AND v.points_until <= %(at)s

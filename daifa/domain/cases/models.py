@@ -26,7 +26,8 @@ class Violation(models.Model):
     """What a platform ruled against a store, once for each reference of the platform.
 
     `rule` is the id of the rule in the rule book, "" where none is named. Times are null where nobody knows them: an
-    unknown `appeal_due_at` is asked for, an unknown `points_until` counts the points for good.
+    unknown `appeal_due_at` is asked for, an unknown `points_until` counts the points for good (`points_rule` then names
+    the rule that only informs about it).
     """
 
     store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")
@@ -37,6 +38,7 @@ class Violation(models.Model):
     title = models.CharField(max_length=300, blank=True, db_default="")  # in the platform's words
     points = models.DecimalField(max_digits=7, decimal_places=2, db_default=0)
     points_until = models.DateTimeField(null=True)
+    points_rule = models.CharField(max_length=60, blank=True, db_default="")  # "" = a person said until when, or nobody
     occurred_at = models.DateTimeField(null=True)
     notified_at = models.DateTimeField()
     appeal_due_at = models.DateTimeField(null=True)  # stricter reading of the rule, or as the notice says

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db.models import F
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 
 from daifa.domain.cases import rules
 from daifa.domain.cases.models import (
@@ -37,7 +38,7 @@ from daifa.domain.cases.process import (
 from daifa.domain.cases.rules import NOTHING, Missing, Points
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
-from daifa.lib import bulk
+from daifa.lib import bulk, workdays
 from daifa.lib.money import Money
 from daifa.lib.paging import Cursor
 
@@ -66,6 +67,32 @@ def rule(rule_id: str, *, on: date | None = None) -> Any:
         return policy.rule(rule_id, on=on)
     except KeyError:
         return None
+
+
+def appeal_terms(store: Store, *, kind: str, on: date) -> rules.AppealTerms:
+    """Until when and how often a violation of this kind (of `VIOLATION_KINDS`) notified on that day may be appealed, and
+    how soon it is answered: the rules that act."""
+    return rules.appeal_terms(kind, book(store, on=on))
+
+
+def points_fall(violation_id: int) -> rules.Fall | None:
+    """When the points of a violation fall by the rules as they read on the day of its notice, acting or not."""
+    violation = Violation.objects.select_related("store").get(pk=violation_id)
+    zone = violation.store.timezone
+    day = violation.notified_at.astimezone(ZoneInfo(zone)).date()
+    return rules.points_fall(book(violation.store, on=day), violation.notified_at, zone)
+
+
+def why_not_exact(store: Store, rule_id: str, start: datetime, until: datetime | None) -> str:
+    """"" or the sentence why a deadline by this rule may be off: working days of a year that is not announced yet."""
+    found = rule(rule_id, on=start.date()) if rule_id and until is not None else None
+    if found is None or found.unit not in rules.WORKING:
+        return ""
+    zone = ZoneInfo(store.timezone)
+    code = workdays.why_not_exact(
+        policy.country_of(store), start.astimezone(zone).date(), until.astimezone(zone).date()
+    )
+    return gettext(workdays.WHYS[code]) if code else ""
 
 
 def channel_of(store: Store) -> str:
@@ -400,22 +427,34 @@ def missing_qualifications(store_id: int, category: str, on: date) -> list[Missi
     `blocks` True: the owner confirmed that it is needed, so publishing waits. False: daifa asks, because the law
     names it, but nobody has confirmed it for this channel yet.
     """
-    store = Store.objects.get(pk=store_id)
+    return missing_by_category(Store.objects.get(pk=store_id), [category], on)[category]
+
+
+def missing_by_category(store: Store, categories: Iterable[str], on: date) -> dict[str, list[Missing]]:
+    """`missing_qualifications` of many categories of one store, in two statements."""
     licences = [
         rules.Licence(*row)
-        for row in Qualification.objects.filter(store_id=store_id).values_list(
+        for row in Qualification.objects.filter(store=store).values_list(
             "kind", "category", "valid_from", "valid_until", "withdrawn_on"
         )
     ]
     channel = channel_of(store)
-    return rules.missing(channel, category, needs_of(channel, category), licences, on)
+    said = _needs_said(channel)
+    return {category: rules.missing(channel, category, needs_of(channel, category, said), licences, on) for category in set(categories)}
 
 
-def needs_of(channel: str, category: str) -> list[rules.Need]:
-    """What a category needs on a channel: the owner's own words, and daifa's where the owner said nothing about them."""
+def _needs_said(channel: str) -> list[QualificationNeed]:
+    return list(QualificationNeed.objects.filter(channel__in=("", channel)).order_by("channel"))
+
+
+def needs_of(channel: str, category: str, rows: Sequence[QualificationNeed] | None = None) -> list[rules.Need]:
+    """What a category needs on a channel: the owner's own words, and daifa's where the owner said nothing about them.
+
+    `rows`: what the owner said about this channel, where it was read already.
+    """
     said = {
         (one.kind, one.category): one
-        for one in QualificationNeed.objects.filter(channel__in=("", channel)).order_by("channel")
+        for one in (_needs_said(channel) if rows is None else rows)
         if rules.fits(category, (one.category,) if one.category else ())
     }
     own = [

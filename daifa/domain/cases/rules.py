@@ -13,14 +13,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from daifa.lib.workdays import nth_working_day
+
 NOTHING = Decimal(0)
 
-# What the notes of two rules say in words: how often one may appeal, and within how many working days the platform
-# answers. An override of the rule does not change them.
-ROUNDS = {"xhs-appeal-penalty": 1, "xhs-appeal-comp": 1}
-ANSWERED_IN = {"xhs-appeal-penalty": 3, "xhs-appeal-comp": 5}
-# Points that fall on a day of the calendar instead of after so many days (note of the rules of that channel).
-RESET_QUARTERLY = ("shopee",)
 REMIND_DAYS = 30
 """A licence that ends within so many days is a task."""
 
@@ -36,12 +32,13 @@ class Deadline(NamedTuple):
     rule: str
 
 
-def deadline(start: datetime, amount: int | Decimal, unit: str, zone: str, rule: str = "") -> Deadline | None:
-    """So long after `start`; None for a unit that is no time.
+def deadline(
+    start: datetime, amount: int | Decimal, unit: str, zone: str, rule: str = "", country: str = ""
+) -> Deadline | None:
+    """So long after `start`; None for a unit that is no time. Working days are those of `country` (`lib.workdays`).
 
     "One day after the notice" may mean 24 hours or the end of the next day where the store is: the first is warned of,
-    the second is when it is over. Working days are Monday to Friday; public holidays are not known here, so the real
-    end may be later, never earlier.
+    the second is when it is over.
     """
     if unit in ("hour", "clock_hour"):
         end = start + timedelta(hours=float(amount))
@@ -49,11 +46,14 @@ def deadline(start: datetime, amount: int | Decimal, unit: str, zone: str, rule:
     whole = int(amount)
     if unit == "day":
         return Deadline(start + timedelta(days=whole), _end_of_day(_day(start, zone) + timedelta(days=whole), zone), rule)
-    if unit in ("working_day", "business_day"):
-        last = _working_days_after(_day(start, zone), whole)
+    if unit in WORKING:
+        last = nth_working_day(_day(start, zone), whole, country)
         end = _end_of_day(last, zone)
         return Deadline(datetime.combine(last, _clock(start, zone), ZoneInfo(zone)), end, rule)
     return None
+
+
+WORKING = ("working_day", "business_day")
 
 
 def _day(at: datetime, zone: str) -> date:
@@ -69,32 +69,47 @@ def _end_of_day(day: date, zone: str) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(0), ZoneInfo(zone))
 
 
-def _working_days_after(day: date, count: int) -> date:
-    while count > 0:
-        day += timedelta(days=1)
-        if day.weekday() < 5:
-            count -= 1
-    return day
+class AppealTerms(NamedTuple):
+    """The rules about appeals that act: until when, how often, within what time it is answered. None = the book is silent."""
+
+    within: Any = None
+    rounds: Any = None
+    answer: Any = None
+
+    @property
+    def most(self) -> int | None:
+        """How many appeals there may be; None = as many as one likes."""
+        return int(self.rounds.threshold) if self.rounds is not None else None
 
 
-def appeal_metric(kind: str) -> str:
-    """Which deadline of the rule book a violation of this kind has."""
-    return "days_to_appeal_compensation" if kind == "compensation" else "days_to_appeal_penalty"
+_TERMS = {
+    "within": ("days_to_appeal_penalty", "days_to_appeal_compensation"),
+    "rounds": ("appeals_against_penalty", "appeals_against_compensation"),
+    "answer": ("days_to_answer_penalty_appeal", "days_to_answer_compensation_appeal"),
+}
+"""Metrics of the rule book for a penalty and for a compensation to a buyer."""
 
 
-def appeal_deadline(kind: str, notified_at: datetime, book: Iterable[Any], zone: str) -> Deadline | None:
-    """By when a violation must be appealed, by the channel's rules; None where the book does not say."""
-    metric = appeal_metric(kind)
+def appeal_terms(kind: str, book: Iterable[Any]) -> AppealTerms:
+    """What the rules of a book say about appeals against a violation of this kind."""
+    wanted = {metrics[kind == "compensation"]: name for name, metrics in _TERMS.items()}
+    found: dict[str, Any] = {}
     for rule in book:
-        if rule.metric == metric and rule.acts and rule.threshold is not None:
-            return deadline(notified_at, rule.threshold, rule.unit or "", zone, rule.id)
-    return None
+        if rule.metric in wanted and rule.acts and isinstance(rule.threshold, Decimal):
+            found.setdefault(wanted[rule.metric], rule)
+    return AppealTerms(**found)
 
 
-def answer_deadline(appeal_rule: str, sent_at: datetime, zone: str) -> datetime | None:
-    """By when the platform should have answered an appeal; None where its rule does not say."""
-    days = ANSWERED_IN.get(appeal_rule)
-    found = deadline(sent_at, days, "working_day", zone) if days else None
+def appeal_deadline(terms: AppealTerms, notified_at: datetime, zone: str, country: str = "") -> Deadline | None:
+    """By when a violation must be appealed; None where the rules do not say."""
+    rule = terms.within
+    return None if rule is None else deadline(notified_at, rule.threshold, rule.unit or "", zone, rule.id, country)
+
+
+def answer_deadline(terms: AppealTerms, sent_at: datetime, zone: str, country: str = "") -> datetime | None:
+    """By when the platform should have answered an appeal; None where the rules do not say."""
+    rule = terms.answer
+    found = None if rule is None else deadline(sent_at, rule.threshold, rule.unit or "", zone, rule.id, country)
     return found.until if found else None
 
 
@@ -113,19 +128,21 @@ def why_not_appeal(
     return ""
 
 
-def complaint_deadline(opened_at: datetime, book: Iterable[Any], zone: str) -> Deadline | None:
+def complaint_deadline(opened_at: datetime, book: Iterable[Any], zone: str, country: str = "") -> Deadline | None:
     """By when a complaint must be answered, by the channel's rule for tickets; None where the book does not say."""
+    return _by_metric("hours_to_answer_ticket", opened_at, book, zone, country)
+
+
+def restore_deadline(forwarded_at: datetime, book: Iterable[Any], zone: str, country: str = "") -> Deadline | None:
+    """When the platform must end its measure unless the complainant has sued or complained; None: no law here says so."""
+    return _by_metric("counter_notice_days", forwarded_at, book, zone, country)
+
+
+def _by_metric(metric: str, start: datetime, book: Iterable[Any], zone: str, country: str) -> Deadline | None:
     for rule in book:
-        if rule.metric == "hours_to_answer_ticket" and rule.acts and rule.threshold is not None:
-            return deadline(opened_at, rule.threshold, rule.unit or "hour", zone, rule.id)
+        if rule.metric == metric and rule.acts and isinstance(rule.threshold, Decimal):
+            return deadline(start, rule.threshold, rule.unit or "day", zone, rule.id, country)
     return None
-
-
-def restore_deadline(forwarded_at: datetime, rule: Any, zone: str) -> Deadline | None:
-    """When the platform must end its measure unless the complainant has sued or complained: E-Commerce Law art. 43."""
-    if rule is None or rule.threshold is None:
-        return None
-    return deadline(forwarded_at, rule.threshold, rule.unit or "day", zone, rule.id)
 
 
 # --- Points -------------------------------------------------------------------------------------------------------
@@ -166,29 +183,42 @@ def ladder(book: Iterable[Any]) -> tuple[Rung, ...]:
     return tuple(sorted(rungs, key=lambda rung: (rung.threshold, rung.rule)))
 
 
-def points_until(channel: str, book: Iterable[Any], notified_at: datetime, zone: str) -> datetime | None:
-    """When points of a violation fall away; None where the rules do not say: then they count until somebody knows.
+class Fall(NamedTuple):
+    """When points fall away by a rule; one that does not act only informs: the points count until a person says so."""
 
-    A window of so many days runs from the notice. Where the channel resets each quarter, it is the first Monday of the
-    next one.
+    at: datetime
+    rule: str
+    acts: bool
+
+
+def points_fall(book: Iterable[Any], notified_at: datetime, zone: str) -> Fall | None:
+    """When points of a violation fall away; None where no rule says: then they count until somebody knows.
+
+    Where the channel resets all points every so many months, it is on the first Monday of such a month; else a window of
+    so many days runs from the notice, the longest there is.
     """
-    if channel in RESET_QUARTERLY:
-        return datetime.combine(_first_monday_after(_day(notified_at, zone)), time(0), ZoneInfo(zone))
-    windows = [
-        rule.window_days for rule in book if rule.kind == "penalty_points" and rule.window_days and rule.comparison in (">=", ">")
-    ]
-    return notified_at + timedelta(days=max(windows)) if windows else None
+    windows = []
+    for rule in book:
+        if rule.metric == "months_between_points_resets" and isinstance(rule.threshold, Decimal):
+            monday = _reset_after(_day(notified_at, zone), int(rule.threshold))
+            return Fall(datetime.combine(monday, time(0), ZoneInfo(zone)), rule.id, rule.acts)
+        if rule.kind == "penalty_points" and rule.window_days and rule.comparison in (">=", ">"):
+            windows.append(rule)
+    if not windows:
+        return None
+    longest = max(windows, key=lambda rule: (rule.window_days, rule.acts))
+    return Fall(notified_at + timedelta(days=longest.window_days), longest.id, longest.acts)
 
 
-def _first_monday_after(day: date) -> date:
-    year, quarter = day.year, (day.month - 1) // 3
-    for step in (0, 1, 2):  # points of the days before this quarter's first Monday fall on it
-        months = quarter + step
-        first = date(year + months // 4, months % 4 * 3 + 1, 1)
+def _reset_after(day: date, months: int) -> date:
+    """The first Monday after `day` that is the first of its month, in January or a multiple of `months` after it."""
+    month = (day.month - 1) // months * months
+    while True:  # points of the days before this period's first Monday fall on it
+        first = date(day.year + month // 12, month % 12 + 1, 1)
         monday = first + timedelta(days=-first.weekday() % 7)
         if monday > day:
             return monday
-    raise AssertionError("a quarter has a Monday")
+        month += months
 
 
 def standing(

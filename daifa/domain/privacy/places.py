@@ -198,7 +198,7 @@ ABOUT: dict[str, tuple[str, str]] = {
 
 CODES = frozenset((
     "currency", "country", "language", "timezone", "sha256", "source", "state", "state_from", "state_to", "kind",
-    "thing_kind", "case_kind", "status", "code", "layout", "media_type", "channel", "rule", "appeal_rule", "connector",
+    "thing_kind", "case_kind", "status", "code", "layout", "media_type", "channel", "rule", "appeal_rule", "points_rule", "connector",
     "metric", "unit", "carrier", "fx_source", "pgh_label",
     "by", "closed_by", "released_by", "recorded_by", "gone_by", "withdrawn_by", "started_by", "rule_id", "confirmed_by", "answered_by", "decided_by", "done_by",
 ))  # fmt: skip

@@ -52,7 +52,7 @@ def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> 
 
 INFRINGEMENTS = ListPage(
     title=gettext_lazy("Infringement"),
-    intro=gettext_lazy("Notices of original sellers and brands. Concede, or answer with a counter-notice and proof: then the complainant has 15 days to sue or complain."),
+    intro=gettext_lazy("Notices of original sellers and brands. Concede, or answer with a counter-notice and proof: then the law gives the complainant some days to sue or complain (15 in China)."),
     search=gettext_lazy("Reference or listing"),
     order=queries.NEWEST,
     rows=_rows,

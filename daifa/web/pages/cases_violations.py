@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
@@ -221,7 +222,8 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
                 Column("text", gettext_lazy("What we say"), value=lambda one: one["text"] if may else private.DOTS, wrap=True),
                 Column("answer", gettext_lazy("Answer"), value=lambda one: one["answer"] if may else private.DOTS, wrap=True),
                 Column("sent_at", gettext_lazy("Sent"), "datetime"),
-                Column("answer_due_at", gettext_lazy("Answer due"), "due", value=lambda one: one["answer_due_at"] if one["state"] == "sent" else None),
+                Column("answer_due_at", gettext_lazy("Answer due"), "due", value=lambda one: one["answer_due_at"] if one["state"] == "sent" else None,
+                       hint=lambda one: _not_exact(violation, one)),
             ],
             found.appeals,
             empty=_("Nothing was said against it yet."),
@@ -272,9 +274,32 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
     return panels
 
 
+def _not_exact(violation: Violation, appeal: dict[str, Any]) -> str:
+    if appeal["state"] != "sent":
+        return ""
+    zone = violation.store.timezone
+    terms = queries.appeal_terms(violation.store, kind=violation.kind, on=violation.notified_at.astimezone(ZoneInfo(zone)).date())
+    return queries.why_not_exact(violation.store, terms.answer.id if terms.answer else "", appeal["sent_at"], appeal["answer_due_at"])
+
+
 def _rule_words(rule_id: str, row: dict[str, Any]) -> str:
     rule = queries.rule(rule_id) if rule_id else None
     return f"{rule_id}: {rule.consequence}" if rule is not None else rule_id
+
+
+def _fall_words(found: queries.ViolationDetail, scope: Scope) -> str:
+    """By which rule the points fall; where it only informs, when they would."""
+    row = found.violation
+    if not row["points_rule"] or not row["points"]:
+        return ""
+    if row["points_until"] is not None:
+        return str(row["points_rule"])
+    fall = queries.points_fall(row["id"])
+    if fall is None:
+        return ""
+    return _("%(rule)s says %(day)s, but only informs: confirm the rule, or correct the points as the platform shows them.") % {
+        "rule": fall.rule, "day": fmt.date_text(fall.at, scope.zone(row["store_id"])),
+    }  # fmt: skip
 
 
 VIOLATION_PAGE = DetailPage(
@@ -296,7 +321,7 @@ VIOLATION_PAGE = DetailPage(
         Fact(_("Appeal by"), found.violation["appeal_due_at"], "datetime", store_id=found.violation["store_id"], hint=found.violation["appeal_rule"]),
         Fact(_("Taken as an appeal until"), found.violation["appeal_until"], "datetime", store_id=found.violation["store_id"]),
         Fact(_("Points until"), found.violation["points_until"] or (_("nobody knows") if found.violation["points"] else None),
-             "datetime" if found.violation["points_until"] else "text", store_id=found.violation["store_id"]),
+             "datetime" if found.violation["points_until"] else "text", store_id=found.violation["store_id"], hint=_fall_words(found, scope)),
         Fact(_("Note"), found.violation["note"] if private.may_read(scope, found.violation["store_id"]) else None),
     ],
     panels=_panels,

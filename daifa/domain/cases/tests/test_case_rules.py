@@ -41,29 +41,37 @@ def test_until_when():
     for row in rows("Until when", "rule"):
         rule = policy.rule(row["rule"])
         start = moment(row["start"], row["zone"])
-        found = rules.deadline(start, rule.threshold, rule.unit, row["zone"], rule.id)
+        found = rules.deadline(start, rule.threshold, rule.unit, row["zone"], rule.id, "CN")
         assert found == (moment(row["due"], row["zone"]), moment(row["over"], row["zone"]), row["rule"]), row
 
 
 def test_when_a_violation_must_be_appealed():
     for row in rows("When a violation must be appealed", "channel"):
         notice = moment(row["notice"])
-        found = rules.appeal_deadline(row["kind"], notice, book(row["channel"], notice.date()), SHANGHAI)
+        terms = rules.appeal_terms(row["kind"], book(row["channel"], notice.date()))
+        found = rules.appeal_deadline(terms, notice, SHANGHAI, "CN")
         expected = moment(row["due"]) and (moment(row["due"]), moment(row["over"]), row["by rule"])
         assert found == expected, row
 
 
 def test_when_the_platform_answers():
-    for row in rows("When the platform answers", "appeal by rule"):
-        found = rules.answer_deadline(row["appeal by rule"], moment(row["sent"]), SHANGHAI)
+    for row in rows("When the platform answers", "channel"):
+        sent = moment(row["sent"])
+        terms = rules.appeal_terms(row["kind"], book(row["channel"], sent.date()))
+        found = rules.answer_deadline(terms, sent, SHANGHAI, "CN" if row["channel"] == "xiaohongshu" else "SG")
         assert found == moment(row["answer over"]), row
+        assert (terms.answer.id if terms.answer else "–") == row["by rule"].strip("`"), row
+        assert (str(terms.most) if terms.most else "any") == row["rounds"], row
 
 
-def test_the_rules_whose_notes_are_repeated_are_in_the_book():
-    for rule_id in rules.ROUNDS.keys() | rules.ANSWERED_IN.keys():
-        note = policy.rule(rule_id).note
-        assert str(rules.ANSWERED_IN[rule_id]) in note.en
-        assert "one attempt" in note.en or "once" in note.en
+def test_figures_of_notes_are_what_the_notes_say():
+    for rule_id, rounds, days in (("xhs-appeal-penalty", 1, 3), ("xhs-appeal-comp", 1, 5)):
+        note, count, answer = (policy.rule(rule_id + end) for end in ("", "-rounds", "-answer"))
+        assert (count.threshold, answer.threshold, answer.unit) == (rounds, days, "working_day")
+        assert str(days) in note.note.en and ("one attempt" in note.note.en or "once" in note.note.en)
+        assert (note.source, note.as_of, note.confidence) == (answer.source, answer.as_of, answer.confidence)
+    assert "first Monday of a quarter" in policy.rule("shopee-points-3").note.en
+    assert policy.rule("shopee-points-reset").threshold == 3
 
 
 def test_may_it_be_appealed():
@@ -79,8 +87,10 @@ def test_may_it_be_appealed():
 def test_when_points_fall():
     for row in rows("When points fall", "channel"):
         notice = moment(row["notice"])
-        found = rules.points_until(row["channel"], book(row["channel"], notice.date()), notice, SHANGHAI)
-        assert found == moment(row["fall"]), row
+        found = rules.points_fall(book(row["channel"], notice.date()), notice, SHANGHAI)
+        assert (found.at if found else None) == moment(row["fall"]), row
+        assert (found.rule if found else "–") == row["by rule"].strip("`"), row
+        assert ("acts" if found and found.acts else "informs" if found else "–") == row["it"], row
 
 
 def test_what_points_cost_next():
