@@ -18,8 +18,8 @@ def health(
 ):
     """How a store stands against each line of its channel, and what breaks next."""
     from daifa.domain.compliance.health import value_text
-    from daifa.domain.compliance.queries import whole_health
     from daifa.flows.keep_clocks import keep_clocks, keep_metrics
+    from daifa.flows.reads.store_health import whole_health
 
     one, at = output.store_with(store), clock.now()
     if keep:
@@ -40,17 +40,17 @@ def health(
         })  # fmt: skip
         return
     output.table(
-        (_("rule"), _("figure"), _("value"), _("breaks at"), _("of the way"), _("bad ones"), _("of"), _("stands")),
+        (_("rule"), _("figure"), _("value"), _("the platform says"), _("breaks at"), _("of the way"), _("bad ones"), _("of"), _("stands")),
         [
             (
-                metric.rule or metric.metric, metric.words, value_text(metric.value, metric.unit),
+                metric.rule or metric.metric, metric.words, value_text(metric.value, metric.unit), _said(metric),
                 f"{metric.comparison} {value_text(metric.line, metric.unit)}" if metric.line is not None else "",
                 f"{metric.share_of_line * 100:.0f} %" if metric.share_of_line is not None else "", metric.events, metric.base,
                 _stands(metric),
             )
             for metric in found.metrics
         ],
-        right=(2, 3, 4, 5, 6),
+        right=(2, 3, 4, 5, 6, 7),
     )  # fmt: skip
     if first is not None and first.breaks is not None:
         typer.echo(
@@ -59,8 +59,16 @@ def health(
         )
 
 
+def _said(metric) -> str:
+    from daifa.domain.compliance.health import value_text
+
+    if metric.platform is None:
+        return ""
+    return f"{value_text(metric.platform.figure.value, metric.unit)} ({metric.platform.figure.ended_on.isoformat()})"
+
+
 def _stands(metric) -> str:
-    if metric.missing:
+    if metric.missing and metric.platform is None:
         return _("not measured")
-    word = _("crossed") if metric.level == 100 else _("near") if metric.level else ""
+    word = _("crossed") if metric.worst == 100 else _("near") if metric.worst else ""
     return word if metric.acts or not word else f"{word} ({_('to be checked')})"

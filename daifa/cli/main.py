@@ -50,6 +50,7 @@ COMMANDS = {
     "privacy": Entry("daifa.cli.privacy:app", "Buyers' data: show, export, erase, retention, map."),
     "clocks": Entry("daifa.cli.clocks:app", "Deadlines and their money: list, reckon, dispatch."),
     "health": Entry("daifa.cli.health:health", "A store's figures against its channel's lines."),
+    "figures": Entry("daifa.cli.figures:app", "Figures the platforms show: list, add, import, table, withdraw."),
     "audit": Entry("daifa.cli.audit:audit", "Recompute the invariants and name each breach."),
     "closing": Entry("daifa.cli.closing:app", "Close a store in good order, and come back."),
     "platform": Entry("daifa.cli.platform_side:app", "The platform's side of closings, as a stand-in."),

@@ -11,6 +11,7 @@ from datetime import datetime
 from daifa.domain.compliance import commands, health
 from daifa.domain.history.commands import retried
 from daifa.domain.stores.queries import whole_scope
+from daifa.flows.reads.store_health import complaints_of
 
 
 def keep_clocks(*, at: datetime, by: str = "job:keep_clocks", stores: Sequence[int] | None = None) -> dict[str, int]:
@@ -23,7 +24,10 @@ def keep_clocks(*, at: datetime, by: str = "job:keep_clocks", stores: Sequence[i
 
 def keep_metrics(*, at: datetime, stores: Sequence[int] | None = None) -> int:
     """Reckon the metrics of every store (or these) and keep them as the day's. Returns how many figures."""
-    return sum(health.keep_metrics(store_id=store, at=at) for store in (whole_scope() if stores is None else stores))
+    return sum(
+        health.keep_metrics(store_id=store, at=at, complaints=complaints_of(store, at=at))
+        for store in (whole_scope() if stores is None else stores)
+    )
 
 
 def keep_orders(orders: Sequence[int], *, at: datetime) -> None:

@@ -17,7 +17,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
-from daifa.domain.compliance import commands, health_rules, rules
+from daifa.domain.compliance import commands, figure_queries, figure_rules, health_rules, rules
+from daifa.domain.compliance.figure_rules import Figure
 from daifa.domain.compliance.health_rules import Break, Bucket, Window
 from daifa.domain.policy import queries as policy
 from daifa.domain.policy.book import metrics as metric_words
@@ -25,8 +26,28 @@ from daifa.lib import bulk
 
 SHOWN = 50  # orders named behind a metric
 FORECAST_DAYS = 14
-LINES = ("metric_limit", "eligibility")
-"""Kinds of rules that are lines for a store's figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What the platform itself says of a figure, beside what is reckoned here. `said` None: there is no line.
+
+    `apart`: by how much its value lies above the one reckoned here; None where both are alike or only one is known.
+    """
+
+    figure: Figure
+    age: int  # days
+    is_stale: bool
+    said: figure_rules.Said | None = None
+    apart: Decimal | None = None
+
+
+class Complained(NamedTuple):
+    """A complaint to the platform about an order: from where it is kept, which is above here."""
+
+    order_id: int
+    kind: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +55,8 @@ class Metric:
     """One figure of a store, with the line it is held against where the book has one.
 
     Percent in points of 100. `events` are the bad ones out of `base`; `orders` some of the orders behind them.
-    `acts` False: the line only informs (`why_not`). `missing`: why it cannot be measured here.
+    `acts` False: the line only informs (`why_not`). `missing`: why it cannot be measured here. `platform`: what the
+    platform shows, where somebody looked it up; `daifa.flows.read_figures` and the page of figures bring it.
     """
 
     store_id: int
@@ -63,6 +85,13 @@ class Metric:
     about: str = ""
     breaks: Break | None = None
     orders: list[int] = field(default_factory=list)
+    platform: Platform | None = None
+
+    @property
+    def worst(self) -> int:
+        """The level by both: what is reckoned here and what the platform shows, while that is fresh."""
+        said = self.platform
+        return max(self.level, said.said.level if said and said.said and not said.is_stale else 0)
 
 
 class Share(NamedTuple):
@@ -94,35 +123,37 @@ class Health:
         return min(acting or coming, key=lambda one: one.breaks.at, default=None)  # type: ignore[union-attr]
 
 
-def health(store_id: int, *, at: datetime) -> list[Metric]:
+def health(store_id: int, *, at: datetime, complaints: Sequence[Complained] = ()) -> list[Metric]:
     """The metrics of a store as of `at`: nearest to their line first."""
-    return whole_health(store_id, at=at).metrics
+    return whole_health(store_id, at=at, complaints=complaints).metrics
 
 
 @transaction.atomic
-def whole_health(store_id: int, *, at: datetime) -> Health:
-    """`health`, with what each supplier and each listing adds. Reads only; temporary tables go with the transaction."""
+def whole_health(store_id: int, *, at: datetime, complaints: Sequence[Complained] = ()) -> Health:
+    """`health`, with what each supplier and each listing adds. Reads only; temporary tables go with the transaction.
+
+    `complaints` to the platform count into defects and disputes: `flows.reads.store_health` brings them along.
+    """
     (store,) = commands._stores([store_id])
     channel, zone = commands.channel_of(store.channel), commands.zone_of(store.channel, store.zone)
-    book = health_rules.in_market(policy.rules(channel, on=at.date(), store_id=store_id), store.country)
-    lines = [rule for rule in book if rule.kind in LINES and _is_line(rule)]
-    if not lines and store.kind in commands.LAW_ONLY:
-        lines = [_own_line(at)]
-    _lay_out(store, at, max([400 if rule.channel == "ebay" else rule.window_days or 30 for rule in lines], default=60))
+    book = figure_queries.book_of(store, on=at.date())
+    lines = [rule for rule in book if figure_queries.is_line(rule)]
+    if store.kind in commands.LAW_ONLY and not any(rule.metric in health_rules.MEASURE_OF for rule in lines):
+        lines = [_own_line(at), *lines]
+    _lay_out(store, at, max([400 if rule.channel == "ebay" else rule.window_days or 30 for rule in lines], default=60), complaints)
     reader = _Reader(store, zone, at)
     found = [reader.metric(rule, book) for rule in lines]
-    found.sort(key=lambda one: (bool(one.missing), not one.acts, -(one.share_of_line or 0), one.rule))
-    found += reader.figures()
+    found.sort(key=lambda one: (bool(one.missing) and one.platform is None, not one.acts, -_way(one), one.rule))
+    found += reader.figures(book, [rule.metric for rule in lines])
     result = Health(store_id, at, channel, found, reader.suppliers(), reader.listings())
-    for table in (*commands._TABLES, "health_order", "health_parcel"):
+    for table in (*commands._TABLES, "health_order", "health_parcel", "health_complaint"):
         bulk.execute(f"DROP TABLE {table}")
     return result
 
 
-def _is_line(rule: Any) -> bool:
-    return rule.status != "superseded" and (
-        rule.metric in health_rules.MEASURE_OF or (rule.kind == "metric_limit" and rule.metric in health_rules.NOT_MEASURED)
-    )
+def _way(one: Metric) -> Decimal:
+    said = one.platform.said if one.platform and not one.platform.is_stale else None
+    return max(one.share_of_line or Decimal(0), (said.share if said else None) or Decimal(0))
 
 
 def _own_line(at: datetime) -> Any:
@@ -133,9 +164,10 @@ def _own_line(at: datetime) -> Any:
 # --- Laying out ---------------------------------------------------------------------------------------------------------
 
 DEFECTS = ("not_arrived", "damaged", "wrong_item", "not_as_described")
+DEFECT_COMPLAINTS = (*DEFECTS, "quality")
 
 
-def _lay_out(store: Any, at: datetime, days: int) -> None:
+def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complained]) -> None:
     """`health_order` and `health_parcel`: what each order and parcel of the window did, with its own time for dispatch."""
     for setting in ("work_mem = '64MB'", "jit = off"):
         bulk.execute(f"SET LOCAL {setting}")
@@ -149,6 +181,8 @@ def _lay_out(store: Any, at: datetime, days: int) -> None:
     bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
     bulk.execute(commands._DUE_OF_ALL, {"before": rules.SAME_DAY_BEFORE})
     scanned = any(line.kind == "carrier_scan" for line in lines[store.id])
+    bulk.execute("CREATE TEMP TABLE health_complaint (order_id bigint, kind text, at timestamptz) ON COMMIT DROP")
+    bulk.copy_rows("health_complaint", ("order_id", "kind", "at"), [one for one in complaints if one.at <= at])
     bulk.execute(
         """CREATE TEMP TABLE health_parcel ON COMMIT DROP AS
            SELECT p.id, p.order_id, p.supplier_id, p.announced_at, coalesce(n.at, p.announced_at) AS told_at, s.first,
@@ -171,8 +205,9 @@ def _lay_out(store: Any, at: datetime, days: int) -> None:
                    CASE WHEN x.cancelled > 0 AND NOT coalesce(c.changed_mind, false) THEN true ELSE false END AS cancelled,
                    x.cancelled < x.units
                      AND (coalesce(b.units, 0) < x.units - x.cancelled OR b.shipped_at IS NULL) AS unshipped,
-                   coalesce(c.defect, false) AS defect, coalesce(c.unresolved, false) AS unresolved,
-                   coalesce(c.missing, false) OR coalesce(b.lost, false) AS missing,
+                   coalesce(c.defect, false) OR coalesce(k.defect, false) AS defect, coalesce(c.unresolved, false) AS unresolved,
+                   coalesce(c.missing, false) OR coalesce(k.missing, false) OR coalesce(b.lost, false) AS missing,
+                   least(k.at, c.disputed_at) AS disputed_at,
                    x.returned > 0 OR coalesce(c.returned, false) AS returned, x.refunded_amount > 0 AS refunded,
                    x.customer_id, r.at AS refunded_at
             FROM clock_order o JOIN orders_order x ON x.id = o.id
@@ -188,12 +223,16 @@ def _lay_out(store: Any, at: datetime, days: int) -> None:
                          ON true GROUP BY 1) b ON b.order_id = o.id
             LEFT JOIN (SELECT order_id, bool_or(reason = 'changed_mind') AS changed_mind, bool_or(reason = ANY(%(defects)s::text[])) AS defect,
                               bool_or(state = 'expired') AS unresolved, bool_or(reason = 'not_arrived') AS missing,
-                              bool_or(kind = 'return') AS returned
+                              bool_or(kind = 'return') AS returned,
+                              min(opened_at) FILTER (WHERE state IN ('refused', 'expired')) AS disputed_at
                        FROM aftersales_aftersalecase WHERE store_id = %(store)s AND opened_at <= %(at)s GROUP BY 1) c
               ON c.order_id = o.id
+            LEFT JOIN (SELECT order_id, min(at) AS at, bool_or(kind = ANY(%(complaints)s::text[])) AS defect,
+                              bool_or(kind = 'not_arrived') AS missing FROM health_complaint GROUP BY 1) k
+              ON k.order_id = o.id
             LEFT JOIN (SELECT order_id, min(at) AS at FROM aftersales_refund WHERE store_id = %(store)s GROUP BY 1) r
               ON r.order_id = o.id""",
-        {"at": at, "store": store.id, "defects": list(DEFECTS)},
+        {"at": at, "store": store.id, "defects": list(DEFECTS), "complaints": list(DEFECT_COMPLAINTS)},
     )
 
 
@@ -218,6 +257,7 @@ _MEASURES: dict[str, tuple[str, str, str, str]] = {
                 "(h.first IS NULL OR h.faulty)"),
     "false_tracking": ("health_parcel", "h.announced_at", "true", "h.faulty"),
     "fraud": ("health_parcel", "h.announced_at", "true", "h.fraud"),
+    "disputed": ("health_order", "h.disputed_at", "true", "true"),
     "late_delivery": ("health_parcel", "h.late_at", "true", "(h.delivered_at IS NULL OR h.delivered_at > h.late_at)"),
 }  # fmt: skip
 _ITEMS = {"item_late": "late", "item_out_of_stock": "out_of_stock", "item_cancelled": "cancelled"}
@@ -232,6 +272,19 @@ class _Reader:
         count = bulk.fetch("SELECT count(*) FROM health_order WHERE placed_at > %(since)s AND placed_at <= %(at)s", quarter)
         self.busy = count[0][0] >= health_rules.QUARTER_ORDERS
         self._late: list[Bucket] | None = None
+        self.said = figure_queries.latest_figures(store.id)
+        self.today = at.astimezone(ZoneInfo(zone)).date()
+
+    def platform(self, metric: str, window_days: int | None, value: Decimal | None, unit: str, rule: Any = None) -> Platform | None:
+        """What the platform says of this, where somebody looked it up."""
+        figure = figure_rules.latest(self.said, metric, window_days)
+        if figure is None:
+            return None
+        age = (self.today - figure.ended_on).days
+        return Platform(
+            figure, age, age >= figure_rules.stale_after(figure.window_days or window_days),
+            figure_rules.standing(rule, figure) if rule is not None else None, figure_rules.differs(value, figure.value, unit),
+        )  # fmt: skip
 
     def metric(self, rule: Any, book: Sequence[Any]) -> Metric:
         """One line of the book: counted, judged, projected."""
@@ -242,7 +295,10 @@ class _Reader:
             consequence=str(rule.consequence), gate=_gate_words(rule),
         )  # fmt: skip
         if rule.metric in health_rules.NOT_MEASURED:
-            return _with(about, missing=_(health_rules.NOT_MEASURED[rule.metric]))
+            return _with(
+                about, missing=_(health_rules.NOT_MEASURED[rule.metric]),
+                platform=self.platform(rule.metric, rule.window_days, None, rule.unit or "", rule),
+            )  # fmt: skip
         measure = health_rules.MEASURE_OF[rule.metric]
         counted, sku, orders = None, "", []
         if measure == "late_days":
@@ -250,6 +306,9 @@ class _Reader:
         elif measure in _ITEMS:
             sku, events, base = self._worst_item(_ITEMS[measure], window, rule)
             orders = self._behind(_ITEMS[measure], window, sku) if sku else []
+        elif measure == "disputed":
+            events, base = self._disputes(window)
+            orders = self._behind(measure, window)
         else:
             events, base = self._count(measure, window)
             orders = self._behind(measure, window)
@@ -268,6 +327,7 @@ class _Reader:
             about, value=stood.value, low=stood.low, high=stood.high, events=events, base=base,
             share_of_line=stood.share, level=stood.level, is_sure=stood.sure, left=stood.left, about=sku, orders=orders,
             note=" ".join(notes), breaks=breaks,
+            platform=self.platform(rule.metric, rule.window_days, stood.value, rule.unit or "", rule),
         )  # fmt: skip
 
     def _count(self, measure: str, window: Window) -> tuple[int, int]:
@@ -276,6 +336,11 @@ class _Reader:
                     WHERE {moment} > %(begin)s AND {moment} <= %(end)s AND {counts}"""
         row = bulk.fetch(query, self._given(query, window))[0]
         return row[0], row[1]
+
+    def _disputes(self, window: Window) -> tuple[int, int]:
+        """(orders that came to a dispute in the window, parcels announced in it)."""
+        query = """SELECT count(*) FROM health_order h WHERE h.disputed_at > %(begin)s AND h.disputed_at <= %(end)s"""
+        return bulk.fetch(query, self._given(query, window))[0][0], self._count("false_tracking", window)[1]
 
     def _given(self, query: str, window: Window, **more: Any) -> dict[str, Any]:
         # Each placeholder of the statement and no other: the driver refuses what it cannot type.
@@ -343,8 +408,38 @@ class _Reader:
 
     # --- Figures without a line, and who adds what ----------------------------------------------------------------------
 
-    def figures(self) -> list[Metric]:
-        """What counts into platforms' scores without a line in the book."""
+    def figures(self, book: Sequence[Any], lines: Sequence[str]) -> list[Metric]:
+        """What counts into platforms' scores without a line in the book, then what every channel is asked for and this
+        one's rules name no line for, then what else the platform showed."""
+        found = [self._beside(one) for one in [*self._scores(), *self._wanted(book, lines)]]
+        known = {one.metric for one in found} | set(lines)
+        for metric, about in figure_rules.reportable(book).items():
+            if metric not in known and (said := self.platform(metric, None, None, about.unit)):
+                found.append(Metric(self.store.id, metric, words_of(metric), unit=about.unit, missing=_missing(metric), platform=said))
+        return found
+
+    def _beside(self, one: Metric) -> Metric:
+        return _with(one, platform=self.platform(one.metric, None, one.value, one.unit))
+
+    def _wanted(self, book: Sequence[Any], lines: Sequence[str]) -> list[Metric]:
+        """Late, cancelled, valid tracking, defects, on time, replies: where no line of the channel is about it."""
+        month = Window(self.at - timedelta(days=30), self.at)
+        found = []
+        for measure, metric in figure_rules.WANTED.items():
+            if measure in ("focus", "dispute") or figure_rules.metric_for(measure, lines) is not None:
+                continue
+            # Its own name for the figure where its rules know it without a line, for example as a part of its score.
+            metric = figure_rules.metric_for(measure, figure_rules.reportable(book)) or metric
+            if measure == "reply":
+                found.append(Metric(self.store.id, metric, words_of(metric), missing=_missing(metric)))
+                continue
+            bad, base = self._count(measure, month)
+            value = _good(bad, base) if metric in figure_rules.GOOD else _share(bad, base)
+            one = self._figure(metric, value, "percent", bad, base, month)
+            found.append(_with(one, note=_(health_rules.PARTLY[measure]) if measure in health_rules.PARTLY else ""))
+        return found
+
+    def _scores(self) -> list[Metric]:
         month = Window(self.at - timedelta(days=30), self.at)
         found = []
         query = """SELECT round(avg(extract(epoch FROM delivered_at - told_at) / 3600), 1), count(*) FROM health_parcel h
@@ -363,11 +458,8 @@ class _Reader:
             value, n = times.get(kind, (None, 0))
             found.append(self._figure(name, value, "hour", 0, n, month))
         two = Window(self.at - timedelta(days=60), self.at)
-        query = """SELECT count(*) FROM aftersales_aftersalecase
-                   WHERE store_id = %(store)s AND opened_at > %(begin)s AND opened_at <= %(end)s"""
-        cases = bulk.fetch(query, self._given(query, two, store=self.store.id))[0][0]
-        parcels = self._count("false_tracking", two)[1]
-        found.append(self._figure("dispute_rate", _share(cases, parcels), "percent", cases, parcels, two))
+        disputed, parcels = self._disputes(two)
+        found.append(self._figure("dispute_rate", _share(disputed, parcels), "percent", disputed, parcels, two))
         query = """SELECT coalesce(nullif(split_part(p.category, '>', 1), ''), '–'), count(DISTINCT h.id)
                    FROM health_order h JOIN orders_orderline l ON l.order_id = h.id AND l.kind = 'goods'
                    LEFT JOIN catalog_variant v ON v.id = l.variant_id LEFT JOIN catalog_product p ON p.id = v.product_id
@@ -435,6 +527,10 @@ def words_of(metric: str) -> str:
     return str(found.words) if found else metric.replace("_", " ")
 
 
+def _missing(metric: str) -> str:
+    return _(health_rules.NOT_MEASURED[metric]) if metric in health_rules.NOT_MEASURED else ""
+
+
 _OWN_WORDS = {"category_focus": N_("share of the main category")}
 
 
@@ -447,9 +543,9 @@ def _gate_words(rule: Any) -> str:
 # --- The chart, and what is near ----------------------------------------------------------------------------------------
 
 
-def keep_metrics(*, store_id: int, at: datetime) -> int:
+def keep_metrics(*, store_id: int, at: datetime, complaints: Sequence[Complained] = ()) -> int:
     """Reckon a store and keep its figures as those of the day; returns how many."""
-    found = [one for one in health(store_id, at=at) if not one.missing]
+    found = [one for one in health(store_id, at=at, complaints=complaints) if not one.missing]
     (store,) = commands._stores([store_id])
     day = at.astimezone(ZoneInfo(commands.zone_of(store.channel, store.zone))).date()
     rows = [
@@ -478,7 +574,7 @@ def trend(store_id: int, rule: str, *, since: date, metric: str = "") -> list[tu
 
 
 class Near(NamedTuple):
-    """A line that acts and is near or crossed, as of the last reckoning."""
+    """A line that acts and is near or crossed: as of the last reckoning, or (`is_said`) as the platform shows it."""
 
     store_id: int
     rule: str
@@ -489,10 +585,14 @@ class Near(NamedTuple):
     consequence: str
     since: datetime
     breaks_at: datetime | None
+    is_said: bool = False
 
 
 def near_lines(scope: Sequence[int], *, at: datetime) -> list[Near]:
-    """Lines at 70 % or more, or soon to break, of rules that act; small numbers alone make none."""
+    """Lines at 70 % or more, or soon to break, of rules that act; small numbers alone make none.
+
+    One entry for a line: where the platform's own figure, while it is fresh, stands worse, that one.
+    """
     rows = bulk.fetch(
         """SELECT m.store_id, m.rule, m.metric, m.value, m.line, m.level, m.day, m.breaks_at
            FROM compliance_metricday m
@@ -502,17 +602,28 @@ def near_lines(scope: Sequence[int], *, at: datetime) -> list[Near]:
            ORDER BY m.level DESC, m.store_id, m.rule""",
         (list(scope), at.date() - timedelta(days=2), at, at + timedelta(days=3)),
     )
-    found = []
+    found: dict[tuple[int, str], Near] = {}
     for store, rule_id, metric, value, line, level, day, breaks_at in rows:
         rule = policy.in_force(on=at.date(), store_id=store).get(rule_id)
         if rule is None or not rule.acts:
             continue
         since = datetime.combine(day, datetime.min.time(), at.tzinfo)
-        found.append(
-            Near(store, rule_id, words_of(metric), value_text(value, rule.unit), value_text(line, rule.unit), level,
-                 str(rule.consequence), since, breaks_at)
+        found[store, rule_id] = Near(
+            store, rule_id, words_of(metric), value_text(value, rule.unit), value_text(line, rule.unit), level,
+            str(rule.consequence), since, breaks_at,
         )  # fmt: skip
-    return found
+    for one in figure_queries.said_lines(scope, at=at):
+        key = one.store_id, one.rule.id
+        if one.is_stale or not one.rule.acts or one.said.level < 70 or not one.said.is_sure:
+            continue
+        if key not in found or found[key].level < one.said.level:
+            found[key] = Near(
+                one.store_id, one.rule.id, words_of(one.rule.metric), value_text(one.figure.value, one.rule.unit),
+                value_text(one.rule.threshold, one.rule.unit), one.said.level, str(one.rule.consequence),
+                datetime.combine(one.figure.ended_on, datetime.min.time(), at.tzinfo),
+                found[key].breaks_at if key in found else None, True,
+            )  # fmt: skip
+    return sorted(found.values(), key=lambda one: (-one.level, one.store_id, one.rule))
 
 
 def value_text(value: Decimal | None, unit: str | None) -> str:

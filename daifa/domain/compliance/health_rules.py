@@ -30,6 +30,7 @@ MEASURE_OF = {
     "cases_closed_without_resolution_rate": "unresolved", "refund_rate": "refunded", "return_rate": "returned",
     "seller_fault_return_refund_rate": "defects", "item_not_received_rate": "not_received",
     "out_of_stock_rate": "out_of_stock", "item_out_of_stock_rate": "item_out_of_stock", "fraud_dispatch_rate": "fraud",
+    "dispute_rate": "disputed",
 }  # fmt: skip
 NOT_MEASURED = {
     "negative_feedback_rate": N_("Reviews are not in daifa: look it up on the channel."),
@@ -37,14 +38,20 @@ NOT_MEASURED = {
     "seller_response_rate": N_("Conversations with buyers are not in daifa: look it up on the channel."),
     "conversations_unanswered_24h": N_("Conversations with buyers are not in daifa: look it up on the channel."),
     "passive_service_conversations": N_("Conversations with buyers are not in daifa: look it up on the channel."),
+    "reply_within_3min_rate": N_("Conversations with buyers are not in daifa: look it up on the channel."),
+    "item_rating_mean": N_("Reviews are not in daifa: look it up on the channel."),
+    "shop_score": N_("The platform makes the score by weights it does not publish: look it up on the channel."),
+    "chargeback_rate": N_("Chargebacks are not in daifa: look it up at the payment provider."),
+    "vamp_ratio": N_("Reports of fraud and chargebacks are not in daifa: look it up at the payment provider."),
 }
 PARTLY = {
-    "defects": N_("Counted: aftersale cases for goods that did not arrive, were damaged, wrong or not as described. Reviews, guarantee claims and chargebacks only where they came in as cases."),
-    "defects_or_cancelled": N_("Counted: cancellations by the shop, and aftersale cases for goods that did not arrive, were damaged, wrong or not as described."),
+    "defects": N_("Counted: aftersale cases and complaints for goods that did not arrive, were damaged, wrong or not as described. Reviews, guarantee claims and chargebacks only where they came in as such."),
+    "defects_or_cancelled": N_("Counted: cancellations by the shop, and aftersale cases and complaints for goods that did not arrive, were damaged, wrong or not as described."),
     "cancelled": N_("A cancellation counts as the shop's own unless its case says that the buyer changed their mind."),
     "invalid": N_("A parcel is valid once a carrier has scanned it after the payment; the youngest (48 hours) are left out until then."),
     "unresolved": N_("Counted: aftersale cases that ran out without an answer."),
-    "not_received": N_("Counted: cases for goods that did not arrive, and lost parcels."),
+    "disputed": N_("Counted: orders with a complaint to the platform, or with an aftersale case that was refused or ran out, against parcels."),
+    "not_received": N_("Counted: cases and complaints for goods that did not arrive, and lost parcels."),
     "unfulfilled": N_("Counted: cancelled orders and orders of which something came back."),
 }  # fmt: skip
 

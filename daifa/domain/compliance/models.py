@@ -88,6 +88,37 @@ class MetricDay(models.Model):
         indexes = [models.Index(fields=["day", "store"], name="metrics_by_day")]
 
 
+class ReportedFigure(models.Model):
+    """What a platform shows of a store, as a person or a file said it. Added and withdrawn, never edited.
+
+    `value` in the unit of its metric (percent in points of 100); `part` of `base` where the platform shows both. A window
+    of `window_days` days (None: not said) that ended with `ended_on`. `seen_in`: where it stands on the platform.
+    """
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, db_index=False, related_name="+")
+    metric = models.CharField(max_length=60)
+    window_days = models.SmallIntegerField(null=True)
+    ended_on = models.DateField()
+    value = models.DecimalField(max_digits=12, decimal_places=4)
+    part = models.IntegerField(null=True)
+    base = models.IntegerField(null=True)
+    seen_in = models.CharField(max_length=200, blank=True, db_default="")
+    source = models.CharField(max_length=200)  # page, cli, api, or file:NAME
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=60, blank=True, db_default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store", "metric", "window_days", "ended_on"], condition=Q(withdrawn_at=None), nulls_distinct=False,
+                name="one_reported_figure",
+            )
+        ]
+        indexes = [models.Index(fields=["store", "-ended_on", "-id"], name="figures_by_day")]
+
+
 # --- Signs of selling without a source, and the plans against them -------------------------------------------------------
 
 

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 
 from daifa.domain.compliance import rules
-from daifa.domain.compliance.health import Health, Metric, health, near_lines, trend, whole_health
+from daifa.domain.compliance.health import Complained, Health, Metric, health, near_lines, trend, whole_health
 from daifa.domain.compliance.models import DispatchMode, Finding
 from daifa.domain.policy import queries as policy
 from daifa.lib import bulk
 from daifa.lib.paging import Cursor
 
-__all__ = ["Health", "Metric", "health", "near_lines", "trend", "whole_health"]  # reads too; the rest is below
+__all__ = ["Complained", "Health", "Metric", "health", "near_lines", "trend", "whole_health"]  # reads too; the rest is below
 
 SOONEST = ("due_at", "id")
 DEAREST = ("-at_stake", "-id")

@@ -106,6 +106,7 @@ PERSONAL: tuple[Place, ...] = (
     Place("procrastinate.ProcrastinateJob", "args lock queueing_lock", "contact", "marks", "server"),
     Place("pghistory.Context", "metadata", "contact", "marks", "server"),
     # --- words that merchants type and that could name a buyer ----------------------------------------------------
+    Place("books.Entry", "memo", "contact", "marks", "operators"),
     Place("books.Expense", "note", "contact", "marks", "operators"),
     Place("books.SupplierPayment", "note", "contact", "marks", "operators"),
     Place("sourcing.Agreement", "note", "contact", "marks", "operators"),
@@ -113,6 +114,7 @@ PERSONAL: tuple[Place, ...] = (
     Place("compliance.RiskOrder", "seen", "disputes", "marks", "operators"),
     Place("compliance.PlanStep", "note", "contact", "marks", "operators"),
     Place("policy.TextApproval", "reason", "contact", "marks", "operators"),
+    Place("catalog.Publication", "decision", "contact", "marks", "operators"),
     Place("policy.TextFinding", "name term", "contact", "marks", "operators"),
     Place("closing.Closing", "reason", "contact", "marks", "owner"),
     Place("closing.StepEvidence", "note file_name", "contact", "marks", "owner"),
@@ -175,7 +177,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     "sourcing.Agreement": ("agreements with suppliers: notes", "供应商协议:备注"),
     "books.Expense": ("expenses: notes", "费用:备注"),
     "books.SupplierPayment": ("payments to suppliers: notes", "供应商付款:备注"),
-    "books": ("the books", "账簿"),
+    "books.Entry": ("the books: memos", "账簿:备注"),
     "compliance.Risk": ("risks: notes", "风险:备注"),
     "compliance.RiskOrder": ("orders behind a risk", "风险涉及的订单"),
     "compliance.PlanStep": ("steps of plans: notes", "计划步骤:备注"),
@@ -219,6 +221,8 @@ NOT_PERSONAL: dict[str, str] = {
     "buyer_messages.MessageTemplate": "subject body",
     "catalog.Product": "handle title description brand category image", "catalog.Variant": "sku title options barcode",
     "catalog.ListingVariant": "sku external_id title",
+    "catalog.Publication": "content digest reasons hits allowed answer", "catalog.ListingFile": "name content",
+    "catalog.ListingConcern": "reasons", "policy.WordLists": "digest dates entries",
     "sourcing.Supplier": "name email ships_to script", "sourcing.SupplierOffer": "supplier_sku title ships_to",
     "sourcing.SkuMapping": "supplier_sku evidence", "sourcing.Agreement": "ships_from returns_to",
     "sourcing.AgreementDocument": "name",
@@ -231,8 +235,8 @@ NOT_PERSONAL: dict[str, str] = {
     "imports.ImportFile": "supplier_code", "imports.ImportShape": "supplier_code headings options", "customers.Consent": "purpose",
     "aftersales.AftersaleCase": "reason return_number", "aftersales.Refund": "external_ref", "aftersales.RefundLine": "sku",
     "history.PendingReaction": "reaction things",
-    # the books: final, they hold amounts, codes and what the owner wrote; a name in a memo is told, and stays
-    "books.Account": "name name_zh", "books.Entry": "fact memo", "books.FxRate": "base quote",
+    # the books: final; a memo may lose words
+    "books.Account": "name name_zh", "books.Entry": "fact", "books.FxRate": "base quote",
     "books.Expense": "key", "books.SupplierPayment": "key",
     # platforms and rights
     "cases.Violation": "reference unknown_orders", "cases.Appeal": "reference", "cases.DepositRequirement": "note",
@@ -241,6 +245,7 @@ NOT_PERSONAL: dict[str, str] = {
     "cases.Qualification": "category number holder note", "cases.QualificationNeed": "category",
     "cases.EvidencePack": "orders name",
     "compliance.Clock": "why", "compliance.DispatchMode": "origin", "compliance.Finding": "params", "compliance.Risk": "params",
+    "compliance.ReportedFigure": "metric seen_in source",
     "compliance.AffiliateLink": "name url", "compliance.AffiliatePost": "url title",
     "shipping.PlatformWaybill": "number", "books.BookLock": "reason",
     # the rule book and what is screened by it: the shop's own texts
@@ -248,7 +253,8 @@ NOT_PERSONAL: dict[str, str] = {
     "policy.OwnWord": "term reason", "policy.TextApproval": "digest", "policy.TextFinding": "field category severity",
     # stores as a whole
     "exit_index.Learned": "version uses mean spread", "exit_index.StoreReview": "verdict reasons",
-    "closing.Standing": "reason", "closing.Closing": "params", "closing.ClosingStep": "outcome",
+    "closing.Standing": "reason rule_id said said_over reckoned", "closing.Traffic": "source",
+    "closing.PastClosing": "name note source", "closing.Closing": "params", "closing.ClosingStep": "outcome",
     "closing.StepEvidence": "what reference facts", "closing.StatusPage": "slug contact", "closing.PlatformCase": "reference",
     "closing.PlatformEvent": "what",
     # privacy itself: numbers and keyed hashes

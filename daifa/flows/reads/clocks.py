@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from daifa.domain.compliance import queries, rules
+from daifa.domain.compliance import figure_queries, queries, rules
+from daifa.domain.compliance.health import words_of
 
 
 def clock_todos(scope: Sequence[int], at: datetime) -> list[Any]:
@@ -44,7 +45,7 @@ def clock_todos(scope: Sequence[int], at: datetime) -> list[Any]:
     todos += [
         Todo(
             kind="metric_near",
-            sentence=_near(near.level)
+            sentence=(_said(near.level) if near.is_said else _near(near.level))
             % {"metric": near.words, "value": near.value_text, "line": near.line_text},
             advice=near.consequence,
             store_id=near.store_id, opened_at=near.since, due_at=near.breaks_at, thing_kind="health", thing=near.store_id,
@@ -52,7 +53,30 @@ def clock_todos(scope: Sequence[int], at: datetime) -> list[Any]:
         )
         for near in queries.near_lines(scope, at=at)
     ]  # fmt: skip
+    todos += [
+        Todo(
+            kind="figures_stale",
+            sentence=ngettext(
+                "%(count)d figure of the platform is %(age)d days old: %(metric)s", "%(count)d figures of the platform are up to %(age)d days old: %(metric)s …",
+                stale.count,
+            ) % {"count": stale.count, "age": stale.age, "metric": words_of(stale.metric)},
+            advice=_("Look them up on the platform and enter them; old figures warn of nothing."),
+            store_id=stale.store_id, opened_at=_midnight(stale.ended_on, at), count=stale.count, thing_kind="health",
+            thing=stale.store_id, name=stale.metric,
+        )
+        for stale in figure_queries.stale_figures(scope, at=at)
+    ]  # fmt: skip
     return todos
+
+
+def _midnight(day: date, at: datetime) -> datetime:
+    return datetime.combine(day, datetime.min.time(), at.tzinfo)
+
+
+def _said(level: int) -> str:
+    if level >= 100:
+        return _("The platform says a line is crossed: %(metric)s %(value)s (line %(line)s)")
+    return _("The platform says a line is near: %(metric)s %(value)s (line %(line)s)")
 
 
 def _near(level: int) -> str:

@@ -11,9 +11,10 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from daifa.domain.compliance import queries
+from daifa.domain.compliance import figure_queries, queries
 from daifa.domain.compliance.health import value_text
 from daifa.flows.keep_clocks import keep_clocks, keep_metrics
+from daifa.flows.reads.store_health import whole_health
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -80,17 +81,46 @@ HEALTH = PanelPage(title=gettext_lazy("Store health"), panels=_panels_of_all)
 
 
 def _load(scope: Scope, pk: int) -> Any:
-    return queries.whole_health(pk, at=scope.at) if scope.whole.store(pk) else None
+    return whole_health(pk, at=scope.at) if scope.whole.store(pk) else None
 
 
 def _standing(one: queries.Metric) -> list[Any]:
-    word = {100: _("crossed"), 85: _("85 % of the line"), 70: _("70 % of the line")}.get(one.level)
-    found = [Badge(word or _("in order"), TONES[one.level] if one.acts or not one.level else "info")]
-    if one.level and not one.is_sure:
-        found.append(Badge(_("small number"), "muted", _("It may be bad luck: too few orders to be sure.")))
+    word = {100: _("crossed"), 85: _("85 % of the line"), 70: _("70 % of the line")}
+    found = []
+    if not one.missing:
+        found.append(Badge(word.get(one.level) or _("in order"), TONES[one.level] if one.acts or not one.level else "info"))
+        if one.level and not one.is_sure:
+            found.append(Badge(_("small number"), "muted", _("It may be bad luck: too few orders to be sure.")))
+    if (said := one.platform) is not None and said.said is not None:
+        text = _("platform: %(standing)s") % {"standing": word.get(said.said.level) or _("in order")}
+        found.append(Badge(text, "muted" if said.is_stale else TONES[said.said.level] if one.acts or not said.said.level else "info"))
+        if said.said.gate_open:
+            found.append(Badge(_("second condition not said"), "muted", _("The line also asks for: %(gate)s") % {"gate": one.gate}))
     if not one.acts:
         found.append(Badge(_("to be checked"), "muted", one.why_not))
     return found
+
+
+def _said(one: queries.Metric) -> str:
+    return "" if one.platform is None else value_text(one.platform.figure.value, one.unit)
+
+
+def _said_hint(one: queries.Metric) -> str:
+    """Of when it is, how old, how far from ours."""
+    if (said := one.platform) is None:
+        return ""
+    parts = [_("as of %(day)s") % {"day": said.figure.ended_on.isoformat()}]
+    if said.figure.base:
+        parts.append(_("%(part)s of %(base)s") % {"part": said.figure.part, "base": said.figure.base})
+    if said.is_stale:
+        parts.append(ngettext("%(count)d day old: look again", "%(count)d days old: look again", said.age) % {"count": said.age})
+    if said.apart is not None:
+        apart = value_text(abs(said.apart).quantize(Decimal("0.01")), one.unit)
+        parts.append(
+            (_("%(apart)s above what is counted here") if said.apart > 0 else _("%(apart)s below what is counted here"))
+            % {"apart": apart}
+        )
+    return " · ".join(parts)
 
 
 def _line(one: queries.Metric) -> str:
@@ -98,6 +128,8 @@ def _line(one: queries.Metric) -> str:
 
 
 def _interval(one: queries.Metric) -> str:
+    if one.missing:
+        return one.missing
     if one.low is None or one.high is None:
         return _window(one)
     return _window(one) + " · " + _("%(bad)s of %(base)s, between %(low)s and %(high)s %%") % {
@@ -140,7 +172,8 @@ def _breaks(one: queries.Metric, scope: Scope, store_id: int) -> Any:
 
 
 def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
-    lines = [one for one in found.metrics if one.rule and not one.missing]
+    known = [one for one in found.metrics if one.rule]
+    lines = [one for one in known if not one.missing or one.platform]
     figures = [one for one in found.metrics if not one.rule]
     store = scope.whole.store(found.store_id)
     panels: list[Panel] = []
@@ -167,9 +200,10 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
             [
                 Column("words", _("Figure"), wrap=True, hint=_hint, url=lambda one: places.place("rule", one.rule)),
                 Column("standing", _("How it stands"), "badges", value=_standing),
-                Column("value", _("Value"), wrap=True, value=lambda one: value_text(one.value, one.unit), hint=_interval),
+                Column("value", _("Counted here"), wrap=True, value=_counted, hint=_interval),
+                Column("platform", _("The platform says"), wrap=True, value=_said, hint=_said_hint),
                 Column("line", _("Breaks at"), value=_line, hint=_left),
-                Column("share_of_line", _("Of the way"), "percent"),
+                Column("share_of_line", _("Of the way"), "percent", value=_way),
                 Column("next", _("Breaks next"), wrap=True, value=lambda one: _breaks(one, scope, found.store_id)),
             ],
             lines,
@@ -177,16 +211,18 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
         )
     )  # fmt: skip
     panels.append(_chart(found, scope, lines))
-    if unseen := [one for one in found.metrics if one.missing]:
+    if unseen := [one for one in known if one.missing and not one.platform]:
         panels.append(
             TablePanel(
-                _("Lines that daifa cannot measure"),
+                _("Lines that only the platform shows"),
                 [
                     Column("words", _("Figure"), wrap=True, hint="consequence", url=lambda one: places.place("rule", one.rule)),
                     Column("line", _("Breaks at"), value=_line),
                     Column("missing", _("Why"), wrap=True),
+                    Column("enter", "", value=lambda one: _("Enter it"), url=lambda one: _enter(found.store_id, one.metric)),
                 ],
                 unseen,
+                note=_("Look them up on the platform and enter them: they are then watched as the others are."),
             )
         )  # fmt: skip
     panels += [
@@ -195,17 +231,32 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Figures without a line"),
             [
-                Column("words", _("Figure"), hint="about"),
-                Column("value", _("Value"), value=lambda one: value_text(one.value, one.unit)),
-                Column("base", _("Counted over"), "quantity"),
+                Column("words", _("Figure"), wrap=True, hint=lambda one: one.about or one.note),
+                Column("value", _("Counted here"), wrap=True, value=_counted, hint=lambda one: one.missing),
+                Column("platform", _("The platform says"), wrap=True, value=_said, hint=_said_hint),
+                Column("base", _("Counted over"), "quantity", value=lambda one: None if one.missing else one.base),
                 Column("window", _("Window"), value=_window),
             ],
             figures,
-            note=_("They go into platforms' scores; how much is not published."),
+            note=_("They go into platforms' scores or are asked for elsewhere; how much they count is not published."),
         ),
         _behind(lines),
     ]  # fmt: skip
     return panels
+
+
+def _counted(one: queries.Metric) -> str:
+    return "" if one.missing else value_text(one.value, one.unit)
+
+
+def _way(one: queries.Metric) -> Decimal | None:
+    if not one.missing:
+        return one.share_of_line
+    return one.platform.said.share if one.platform and one.platform.said else None
+
+
+def _enter(store_id: int, metric: str) -> str:
+    return reverse("web:store_figure_add_of", args=[store_id, metric])
 
 
 def _shares(title: str, what: str, rows: list[Any]) -> TablePanel:
@@ -237,16 +288,21 @@ def _behind(lines: list[queries.Metric]) -> TablePanel:
 
 def _chart(found: queries.Health, scope: Scope, lines: list[queries.Metric]) -> ChartPanel:
     since = scope.at.astimezone(scope.zone(found.store_id)).date() - timedelta(days=CHART_DAYS)
-    shown = [one for one in lines if not one.missing and one.unit == "percent" and one.value is not None][:CHART_LINES]
-    trends = [dict(queries.trend(found.store_id, one.rule, since=since)) for one in shown]
-    days = sorted({day for trend in trends for day in trend})
+    shown = [one for one in lines if one.unit == "percent" and (one.value is not None or one.platform)][:CHART_LINES]
+    trends: list[tuple[str, dict[Any, Any]]] = []
+    for one in shown:
+        name = f"{one.words} ({one.rule})"
+        if not one.missing:
+            trends.append((name, dict(queries.trend(found.store_id, one.rule, since=since))))
+        if one.platform:
+            days = one.platform.figure.window_days
+            said = figure_queries.said_trend(found.store_id, one.metric, days, since=since)
+            trends.append((_("%(name)s, the platform says") % {"name": name}, dict(said)))
+    days = sorted({day for _name, trend in trends for day in trend})
     return ChartPanel(
         _("The last 60 days"),
         [f"{day.month}-{day.day:02d}" for day in days],
-        [
-            Series(f"{one.words} ({one.rule})", [_fraction(trend.get(day)) for day in days], kind="line")
-            for one, trend in zip(shown, trends, strict=True)
-        ],
+        [Series(name, [_fraction(trend.get(day)) for day in days], kind="line") for name, trend in trends],
         unit="percent",
         empty=_("The chart begins with the first day on which figures are kept."),
         name="health",
@@ -264,14 +320,17 @@ STORE_HEALTH = DetailPage(
     pretitle=lambda found, scope: found.channel,
     back=(gettext_lazy("Store health"), lambda: reverse("web:store_health")),
     actions=lambda found, scope: [
+        LinkButton(_("Enter what the platform shows"), reverse("web:store_figure_add", args=[found.store_id]), icon="pencil",
+                   reason=scope.why_not("operate", found.store_id)),
+        LinkButton(_("History"), reverse("web:store_figures", args=[found.store_id]), icon="history"),
         ActionButton(_("Count again"), reverse("web:store_health_count", args=[found.store_id]), icon="refresh",
                      reason=scope.why_not("operate", found.store_id)),
     ],
     facts=lambda found, scope: [
         Fact(_("Channel"), found.channel, "code"),
         Fact(_("Counted at"), found.at, "datetime", store_id=found.store_id),
-        Fact(_("Lines crossed"), sum(one.level == 100 and one.acts for one in found.metrics), "quantity"),
-        Fact(_("Lines near"), sum(one.level in (70, 85) and one.acts for one in found.metrics), "quantity"),
+        Fact(_("Lines crossed"), sum(one.worst == 100 and one.acts for one in found.metrics), "quantity"),
+        Fact(_("Lines near"), sum(one.worst in (70, 85) and one.acts for one in found.metrics), "quantity"),
     ],
     panels=_panels,
 )  # fmt: skip

@@ -41,7 +41,7 @@ NOT_DISMISSED = ("run_unknown", "purchase_unknown", "message_unknown", "quaranti
 ICONS = {
     "held": "player-pause", "run_to_send": "download", "rows_refused": "file-import", "purchases_overdue": "hourglass",
     "parcels_late": "clock", "clocks_due": "clock",
-    "parcel_faults": "alert-triangle", "metric_near": "shield-lock", "parcel_lost": "alert-triangle", "parked": "refresh", "run_unknown": "question-mark",
+    "parcel_faults": "alert-triangle", "metric_near": "shield-lock", "figures_stale": "shield-lock", "parcel_lost": "alert-triangle", "parked": "refresh", "run_unknown": "question-mark",
     "purchase_unknown": "question-mark", "message_unknown": "question-mark", "order_changed": "pencil",
     "cases_answer": "receipt-refund", "cases_goods": "hourglass", "cases_money": "cash",
     "mapping_broken": "link", "mail_not_working": "mail", "quarantined": "shield-lock",
@@ -89,7 +89,7 @@ def _buttons(todo: reads.Todo, scope: Scope) -> list[Any]:
             return _link(_("Open"), places.place("clocks", kind=todo.name, store=todo.store_id))
         case "parcel_faults":
             return _link(_("Open"), places.place("parcel_findings", kind=todo.name, store=todo.store_id))
-        case "metric_near":
+        case "metric_near" | "figures_stale":
             return _link(_("Open"), places.place("store_health_of", todo.store_id))
         case "rule_recheck":
             return _link(_("Open"), places.place("rules", state="recheck", store=todo.store_id))
@@ -127,7 +127,7 @@ def _held_buttons(todo: reads.Todo, short: str | None) -> list[Any]:
     buttons = _link(_("Open the orders"), places.place("orders", hold=todo.name, store=todo.store_id))
     if todo.name in ("mapping_missing", "mapping_broken") and (url := places.place("listings", unlinked=1)):
         buttons.append(LinkButton(_("Link SKUs"), url, icon="link"))
-    elif todo.name == "agreement_missing" and (url := places.place("suppliers")):
+    elif todo.name in ("agreement_missing", "agreement_incomplete", "entrustment_missing") and (url := places.place("suppliers")):
         buttons.append(LinkButton(_("Record an agreement"), url, icon="file-text"))
     elif todo.name == "exchange_rate_missing" and (url := places.place("books_rates")):
         buttons.append(LinkButton(_("Enter the rate"), url, icon="switch-horizontal"))

@@ -1,0 +1,148 @@
+"""Reads of figures that platforms show: which may be said, what was said, how it stands against the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from daifa.domain.compliance import commands, figure_rules, health_rules
+from daifa.domain.compliance.figure_rules import Figure, Reportable
+from daifa.domain.compliance.models import ReportedFigure
+from daifa.domain.policy import queries as policy
+from daifa.domain.policy.book import metrics as metric_words
+from daifa.lib import bulk
+from daifa.lib.paging import Cursor
+
+STEP = Decimal("0.0001")
+NEWEST = ("-ended_on", "-id")
+
+
+def book_of(store: Any, *, on: date) -> list[Any]:
+    """The rules whose figures may be said of a store (`id, channel, kind, country`): its channel's, and of card payments
+    where the store takes them itself."""
+    book = health_rules.in_market(policy.rules(commands.channel_of(store.channel), on=on, store_id=store.id), store.country)
+    if store.kind in commands.LAW_ONLY:
+        book = book + policy.rules("payments", kind="chargeback", on=on, store_id=store.id)
+    return book
+
+
+def reportable(store: Any, *, on: date) -> dict[str, Reportable]:
+    """`figure_rules.reportable` of a store."""
+    return figure_rules.reportable(book_of(store, on=on))
+
+
+def words_in_both(metrics: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The names of metrics in Chinese and English, for reading files."""
+    known = metric_words()
+    return {one: tuple(known[one].words) for one in metrics if one in known}
+
+
+def _figure(row: ReportedFigure) -> Figure:
+    return Figure(
+        row.metric, row.value, row.ended_on, row.window_days, row.part, row.base, row.seen_in, row.source, row.pk, row.store_id
+    )
+
+
+def latest_figures(store_id: int) -> list[Figure]:
+    """The newest figure of each metric and window of a store."""
+    rows = ReportedFigure.objects.filter(store_id=store_id, withdrawn_at=None)
+    return [_figure(row) for row in rows.order_by("metric", "window_days", "-ended_on", "-id").distinct("metric", "window_days")]
+
+
+def figure_page(
+    scope: Sequence[int], *, store_id: int | None = None, metric: str | None = None, cursor: Cursor | None = None, limit: int = 50
+) -> list[ReportedFigure]:
+    """All that was ever said, withdrawn ones too, the newest window first (order NEWEST)."""
+    found = ReportedFigure.objects.filter(store_id__in=list(scope))
+    if store_id:
+        found = found.filter(store_id=store_id)
+    if metric:
+        found = found.filter(metric=metric)
+    return (cursor or Cursor(NEWEST)).slice(found, limit)
+
+
+def figure_with_id(figure_id: int) -> ReportedFigure | None:
+    return ReportedFigure.objects.filter(pk=figure_id).first()
+
+
+def said_trend(store_id: int, metric: str, window_days: int | None, *, since: date) -> list[tuple[date, Decimal]]:
+    """(day, value) of what the platform showed for a line, oldest first."""
+    rows = ReportedFigure.objects.filter(store_id=store_id, metric=metric, withdrawn_at=None, ended_on__gte=since)
+    if window_days is not None:
+        rows = rows.filter(window_days=window_days) if rows.filter(window_days=window_days).exists() else rows.filter(window_days=None)
+    return list(rows.order_by("ended_on", "id").values_list("ended_on", "value"))
+
+
+class StoreSaid(NamedTuple):
+    """A figure of the platform against a line of a store. `age` in days; `is_stale`: too old to go by."""
+
+    store_id: int
+    rule: Any
+    figure: Figure
+    said: figure_rules.Said
+    age: int
+    is_stale: bool
+
+
+def said_lines(scope: Sequence[int], *, at: datetime) -> list[StoreSaid]:
+    """Each line of these stores for which the platform's figure is known, with how it stands. Few rows, a few statements."""
+    known: dict[int, list[Figure]] = {}
+    for row in (
+        ReportedFigure.objects.filter(store_id__in=list(scope), withdrawn_at=None, ended_on__gte=at.date() - timedelta(days=400))
+        .order_by("store_id", "metric", "window_days", "-ended_on", "-id")
+        .distinct("store_id", "metric", "window_days")
+    ):
+        known.setdefault(row.store_id, []).append(_figure(row))
+    if not known:
+        return []
+    found = []
+    for store in commands._stores(sorted(known)):
+        today = at.astimezone(ZoneInfo(commands.zone_of(store.channel, store.zone))).date()
+        for rule in book_of(store, on=at.date()):
+            if not is_line(rule):
+                continue
+            if figure := figure_rules.latest(known[store.id], rule.metric, rule.window_days):
+                age = (today - figure.ended_on).days
+                stale = age >= figure_rules.stale_after(figure.window_days or rule.window_days)
+                found.append(StoreSaid(store.id, rule, figure, figure_rules.standing(rule, figure), age, stale))
+    return found
+
+
+def is_line(rule: Any) -> bool:
+    """Is this rule a line for a figure of a store, reckoned here or said by the platform?"""
+    if rule.status == "superseded" or rule.comparison not in (">", ">=", "<", "<=") or not isinstance(rule.threshold, Decimal):
+        return False
+    if rule.metric in health_rules.MEASURE_OF:
+        return rule.kind in ("metric_limit", "eligibility")
+    return rule.metric in health_rules.NOT_MEASURED and rule.kind in figure_rules.KINDS
+
+
+class Stale(NamedTuple):
+    """Figures of a store that somebody looked up once and that are too old now: how many, and the oldest's last day."""
+
+    store_id: int
+    count: int
+    metric: str
+    ended_on: date
+    age: int
+
+
+def stale_figures(scope: Sequence[int], *, at: datetime) -> list[Stale]:
+    """By store, the figures to look up again; those given up for long are left out."""
+    rows = bulk.fetch(
+        """SELECT store_id, metric, min(window_days), max(ended_on) FROM compliance_reportedfigure
+           WHERE withdrawn_at IS NULL AND store_id = ANY(%s::bigint[]) GROUP BY 1, 2""",
+        (list(scope),),
+    )
+    by_store: dict[int, list[tuple[date, str]]] = {}
+    for store, metric, window, ended_on in rows:
+        age = (at.date() - ended_on).days
+        if figure_rules.stale_after(window) <= age <= figure_rules.FORGOTTEN_AFTER:
+            by_store.setdefault(store, []).append((ended_on, metric))
+    return [
+        Stale(store, len(those), min(those)[1], min(those)[0], (at.date() - min(those)[0]).days)
+        for store, those in sorted(by_store.items())
+    ]
