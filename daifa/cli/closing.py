@@ -48,6 +48,8 @@ def start(
     noticed: str = typer.Option("", help="Day of the platform's notice."),
     effective: str = typer.Option("", help="Day on which a changed rule takes effect."),
     appeals: int = typer.Option(1, help="Appeals allowed.", min=1, max=5),
+    violation: list[str] = typer.Option([], help="Number of a violation behind a removal; may be given several times."),
+    about: str = typer.Option("other", help="What the violations are about: no_source, false_claims, late_dispatch …"),
     at: str = AT,
     as_json: bool = output.AS_JSON,
 ):
@@ -63,7 +65,7 @@ def start(
     with output.sentences():
         closing = close_store.start(
             store_id=output.store_with(store).pk, scenario=scenario, reason=reason, wished_on=day(by_day), noticed_on=day(noticed),
-            effective_on=day(effective), most_rounds=appeals, by=output.actor(), at=moment,
+            effective_on=day(effective), most_rounds=appeals, letter=close_store.Letter(tuple(violation), about), by=output.actor(), at=moment,
         )  # fmt: skip
     _print_days(closing, moment, as_json)
 
@@ -189,7 +191,7 @@ def step(
             close_store.leave_out(row.pk, note=note, **how)
         else:
             given = close_store.Given(
-                note, reference, outcome, _amount(amount), (file.name, file.read_bytes()) if file else None
+                note, reference, outcome, amount_of(amount), (file.name, file.read_bytes()) if file else None
             )
             close_store.do_step(row.pk, given, **how)
     row.refresh_from_db()
@@ -200,7 +202,7 @@ def step(
         typer.echo(" · ".join(filter(None, (row.code, output.state(CLOSING_STEP, row.state), planned))))
 
 
-def _amount(text: str) -> Decimal | None:
+def amount_of(text: str) -> Decimal | None:
     if not text:
         return None
     try:

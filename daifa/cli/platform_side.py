@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import typer
@@ -111,15 +112,21 @@ def notice(
     reason: str = typer.Option(..., help="The rule and what broke it."),
     appeals: int = typer.Option(1, help="Appeals allowed."),
     days: int = typer.Option(None, help="Days until a new rule takes effect, 7 to 15."),
+    violation: list[str] = typer.Option([], help="Number of a violation behind a removal; may be given several times."),
+    about: str = typer.Option("other", help="What the violations are about: no_source, false_claims, late_dispatch …"),
+    points: str = typer.Option("0", help="Points for each violation."),
     at: str = AT,
     as_json: bool = output.AS_JSON,
 ):
-    """Give a store notice; its closing of that kind begins with it."""
+    """Give a store notice; its closing of that kind begins with it, a removal's violations are written down or linked."""
+    from daifa.cli.closing import amount_of
     from daifa.flows import platform_side
+    from daifa.flows.close_store import Letter
 
     with output.sentences():
+        letter = Letter(tuple(violation), about, points=amount_of(points) or Decimal(0))
         case = platform_side.give_notice(
-            output.store_with(store).pk, kind, reason=reason, most_appeals=appeals, days_until_effect=days, **_how(at)
+            output.store_with(store).pk, kind, reason=reason, most_appeals=appeals, days_until_effect=days, letter=letter, **_how(at)
         )
     _told(case, as_json)
 
@@ -149,11 +156,12 @@ def rule(case: str = CASE, outcome: str = typer.Option(..., help="upheld, revers
 
 @app.command("sweep")
 def sweep(at: str = AT, as_json: bool = output.AS_JSON):
-    """Carry out what is due: takedowns, stores whose notice is over."""
+    """Read the post (requests, appeals), then carry out what is due: takedowns, stores whose notice is over."""
     from daifa.flows import platform_side
 
-    count = platform_side.sweep(**_how(at))
-    output.put_json({"done": count}) if as_json else typer.echo(_("%(count)s carried out.") % {"count": count})
+    taken, count = platform_side.take_in(**_how(at)), platform_side.sweep(**_how(at))
+    told = _("%(taken)s letters taken in, %(count)s cases carried out.") % {"taken": taken, "count": count}
+    output.put_json({"taken": taken, "done": count}) if as_json else typer.echo(told)
 
 
 @app.command("dormant")

@@ -11,7 +11,7 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from daifa.domain.books import queries as book_queries
 from daifa.domain.books.rules import BANK, FEES, RECEIVABLE
 from daifa.domain.cases import commands as cases
 from daifa.domain.cases import queries as case_queries
+from daifa.domain.cases.models import Violation
+from daifa.domain.catalog import commands as catalog
 from daifa.domain.closing import commands, queries, rules, steps
 from daifa.domain.closing.commands import Proof
 from daifa.domain.closing.models import Closing, ClosingStep, StepEvidence
@@ -83,12 +85,31 @@ def pre_check(store_id: int, *, at: datetime) -> list[Blocker]:
     return queries.blockers(store_id, at=at)
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What the platform's letter says about the violations behind a removal.
+
+    `references`: the platform's numbers; those known here are linked, the others written down. None given = one
+    violation under a number of our own, which `name_violation` replaces once the platform's is known.
+    """
+
+    references: tuple[str, ...] = ()
+    kind: str = "other"
+    rule: str = ""
+    points: Decimal = Decimal(0)
+    appeal_until: date | None = None
+    orders: tuple[str, ...] = ()
+
+
 @transaction.atomic
 def start(
     *, store_id: int, scenario: str, reason: str, wished_on: date | None = None, noticed_on: date | None = None,
-    effective_on: date | None = None, most_rounds: int = 1, by: str, at: datetime,
+    effective_on: date | None = None, most_rounds: int = 1, letter: Letter | None = None, by: str, at: datetime,
 ) -> Closing:  # fmt: skip
-    """Begin a closing and do at once what daifa can do by itself: count what is open. Raises `Refused`."""
+    """Begin a closing and do at once what daifa can do by itself: count what is open. Raises `Refused`.
+
+    A removal writes down (or links) the violations its letter names; a changed rule is no breach and has none.
+    """
     params: dict[str, Any] = {"noticed_on": noticed_on and noticed_on.isoformat(),
                               "effective_on": effective_on and effective_on.isoformat()}  # fmt: skip
     if scenario == "forced":
@@ -96,6 +117,12 @@ def start(
     closing = commands.start_closing(
         store_id=store_id, scenario=scenario, reason=reason, wished_on=wished_on, params=params, by=by, at=at
     )
+    if scenario == "forced":
+        own = f"{OWN_NUMBER}{closing.pk}"
+        commands.put_behind(
+            closing, write_down(closing.store, letter or Letter(), own=own, reason=reason, on=noticed_on, by=by, at=at)
+        )
+        commands.refresh_days(closing, at=at)
     first = steps.SCENARIOS[scenario][0]
     rows = {row.code: row for row in ClosingStep.objects.filter(closing=closing)}
     if first.code != "decide":
@@ -106,12 +133,128 @@ def start(
     return closing
 
 
+# --- The violations behind a removal ------------------------------------------------------------------------------
+
+OWN_NUMBER = "daifa-closing-"
+"""How a violation is numbered whose number at the platform nobody knows yet."""
+
+
+@transaction.atomic
+def write_down(
+    store: Store, letter: Letter, *, own: str, reason: str, on: date | None = None, by: str, at: datetime
+) -> list[int]:
+    """The violations a letter names: known ones are found by their number, the rest is written down. Raises `Refused`."""
+    zone = ZoneInfo(store.timezone)
+    notified = at if on is None or on == at.astimezone(zone).date() else datetime.combine(on, time(12), zone)
+    until = letter.appeal_until
+    references = tuple(dict.fromkeys(one.strip() for one in letter.references if one.strip())) or (own,)
+    taken = cases.add_violations(
+        [
+            cases.NewViolation(
+                reference, notified, letter.kind, reason[:300], letter.rule, letter.points, orders=letter.orders,
+                appeal_due_at=datetime.combine(until + timedelta(days=1), time(0), zone) if until else None,
+            )
+            for reference in references
+        ],
+        store=store, source="notice", by=by, at=at,
+    )  # fmt: skip
+    if taken.refused:
+        raise Refused(taken.refused[0].sentence(), code=taken.refused[0].code, field="references")
+    found = list(Violation.objects.filter(store=store, reference__in=references).order_by("pk"))
+    # The letter opens a time to appeal for what was known before, too.
+    days = queries.terms_of(store, on=at.date()).appeal_days.value
+    last = until or notified.astimezone(zone).date() + timedelta(days=days)
+    ends = datetime.combine(last + timedelta(days=1), time(0), zone)
+    for one in found:
+        if one.pk not in taken.added and one.state in ("active", "upheld", "reduced") and (one.appeal_until is None or one.appeal_until < ends):
+            cases.set_appeal_deadline(violation_id=one.pk, due_at=ends, by=by, at=at)
+    if over := [one.reference for one in found if one.state in ("lifted", "expired")]:
+        raise Refused(
+            _("%(references)s is settled: it cannot be behind a removal.") % {"references": ", ".join(over)},
+            code="violation_settled", field="references",
+        )  # fmt: skip
+    return [one.pk for one in found]
+
+
+@transaction.atomic
+def name_violation(closing_id: int, violation_id: int, *, by: str, at: datetime) -> None:
+    """Another violation is behind the removal. One under a number of our own gives way to it, where nothing hangs on it.
+
+    So a letter that was entered by hand and then came with the platform's list stays one violation. Raises `Refused`.
+    """
+    closing = Closing.objects.select_for_update(of=("self",)).select_related("store").get(pk=closing_id)
+    if closing.scenario != "forced" or closing.state not in ("threatened", "running"):
+        raise Refused(_("Only a removal that goes on has violations behind it."), code="not_forced")
+    named = Violation.objects.filter(pk=violation_id, store_id=closing.store_id).first()
+    if named is None or named.state in ("lifted", "expired"):
+        raise Refused(_("There is no such violation of this store in force."), code="no_violation", field="violation")
+    own = [
+        one
+        for one in queries.violations_behind(closing)
+        if one.reference.startswith(OWN_NUMBER) and one.pk != named.pk and one.state == "active" and not one.appeals.exists()
+    ]
+    commands.put_behind(closing, [named.pk])
+    for one in own:
+        closing.violations.remove(one)
+        cases.lift_violations(
+            [one.pk], reason=_("It is violation %(reference)s.") % {"reference": named.reference}, by=by, at=at
+        )
+    commands.reckon_standings([closing.store_id], by=by, at=at)
+    commands.refresh_days(closing, at=at)
+
+
+def send_appeals(
+    violations: Iterable[Violation], *, text: str, reference: str, file: tuple[str, bytes] | None = None, by: str, at: datetime
+) -> list[str]:
+    """Appeal against each of them; one that is appealed already is not appealed twice. Their references.
+
+    Raises `Refused` after the time to appeal, and where no round is left.
+    """
+    appealed = []
+    for one in violations:
+        if one.state in ("lifted", "expired"):
+            continue
+        if one.state != "appealed":
+            draft = one.appeals.filter(state="draft").first()
+            draft = draft or cases.open_appeal(violation_id=one.pk, text=text, by_letter=True, by=by, at=at)
+            cases.send_appeal(appeal_id=draft.pk, reference=reference, by=by, at=at)
+            if file is not None:
+                cases.attach_files([file], store_id=one.store_id, thing_kind="appeal", thing=draft.pk, by=by, at=at)
+        appealed.append(one.reference)
+    return appealed
+
+
+def rule_on(violations: Iterable[Violation], outcome: str, *, answer: str, until: datetime | None = None, by: str, at: datetime) -> None:
+    """A ruling reaches the violations behind a removal: reversed lifts them, upheld ends their appeals, again opens one more.
+
+    What was answered before stays as it was answered: a ruling moves each of them once. `until`: end of a further round.
+    """
+    for one in violations:
+        if one.state in ("lifted", "expired"):
+            continue
+        sent = one.appeals.filter(state="sent").first()
+        if outcome == "reversed":
+            if sent is not None:
+                cases.answer_appeal(appeal_id=sent.pk, outcome="won", answer=answer, by=by, at=at)
+            else:
+                cases.lift_violations([one.pk], reason=answer, by=by, at=at)
+            continue
+        if sent is not None:
+            cases.answer_appeal(appeal_id=sent.pk, outcome="lost", answer=answer, by=by, at=at)
+        for draft in one.appeals.filter(state="draft") if outcome == "upheld" else ():
+            cases.withdraw_appeal(appeal_id=draft.pk, by=by, at=at)
+        if outcome == "again" and until is not None:
+            cases.set_appeal_deadline(violation_id=one.pk, due_at=until, by=by, at=at)
+        if outcome == "upheld":
+            cases.accept_violations([one.pk], by=by, at=at)
+
+
 @transaction.atomic
 def withdraw(closing_id: int, *, reason: str, by: str, at: datetime) -> Closing:
     """Take a closing back before it was applied for: listings and notice return, the store is open again. Raises `Refused`."""
     closing = commands.withdraw_closing(closing_id=closing_id, reason=reason, by=by, at=at)
     if closing.state == "withdrawn":
-        _set_listings(_listings_taken_down(closing), to="live", also_closed=True)
+        _listings_live(_listings_taken_down(closing), ["delisted", "closed"], by=by, at=at)
         notice = ClosingStep.objects.get(closing=closing, code="shop_notice")
         if notice.state == "done":
             _withdraw_notice(Doing(closing, notice, Given(note=reason), by, at))
@@ -201,11 +344,13 @@ def undo_step(step_id: int, *, note: str, by: str, at: datetime) -> None:
 def leave_out(step_id: int, *, note: str, by: str, at: datetime) -> None:
     """Say that an optional step is not needed, and why (no appeal is made …). Raises `Refused`."""
     with transaction.atomic():
-        _closing, row, step = _locked(step_id)
+        closing, row, step = _locked(step_id)
         if not step.optional:
             raise Refused(_("“%(step)s” cannot be left out.") % {"step": title(row.code)}, code="not_optional")
         if not note.strip():
             raise Refused(_("Say why it is left out."), code="note_missing", field="note")
+        if row.code == "appeal":  # nobody appeals: those violations are accepted
+            cases.accept_violations([one.pk for one in queries.violations_behind(closing)], by=by, at=at)
         commands.settle_step(row, what="not_needed", proof=Proof(note=note.strip()), by=by, at=at)
 
 
@@ -290,6 +435,22 @@ def _count_open(doing: Doing) -> None:
     }  # fmt: skip
 
 
+def _send_appeals(doing: Doing) -> None:
+    """The appeals of this round: those of the violations behind the removal, in their time and no more than are allowed."""
+    behind = queries.violations_behind(doing.closing)
+    doing.facts["appealed"] = send_appeals(
+        behind, text=doing.given.note.strip(), reference=doing.given.reference.strip(), file=doing.given.file, by=doing.by, at=doing.at
+    )
+    commands.note_params(doing.closing, appealed_on=_today(doing).isoformat())
+
+
+def _withdraw_appeals(doing: Doing) -> None:
+    for one in queries.violations_behind(doing.closing):
+        for appeal in one.appeals.filter(state="sent"):
+            cases.withdraw_appeal(appeal_id=appeal.pk, by=doing.by, at=doing.at)
+    commands.note_params(doing.closing, appealed_on=None)
+
+
 def _warn_store(doing: Doing) -> None:
     if queries.standing(doing.store.pk) == "normal":
         commands.set_standing(store_id=doing.store.pk, to="warned", reason=doing.given.note, by=doing.by, at=doing.at)
@@ -311,6 +472,11 @@ def _hear_ruling(doing: Doing) -> None:
             commands.settle_step(appeal, what="undone", note=doing.given.note, by=doing.by, at=doing.at)
         today = _today(doing)
         commands.note_params(doing.closing, rounds=rounds, noticed_on=today.isoformat(), appealed_on=None)
+        terms = queries.terms_of(doing.store, on=doing.at.date())
+        until = datetime.combine(
+            today + timedelta(days=terms.appeal_days.value + 1), time(0), ZoneInfo(doing.store.timezone)
+        )
+        rule_on(queries.violations_behind(doing.closing), "again", answer=doing.given.note, until=until, by=doing.by, at=doing.at)
         doing.facts["rounds"] = rounds
         doing.stays_open = True  # the ruling itself is still to come
         StepEvidence.objects.create(
@@ -325,9 +491,13 @@ def _hear_ruling(doing: Doing) -> None:
         )  # fmt: skip
     commands.note_params(doing.closing, ruled_on=_today(doing).isoformat())
     effect = steps.BY_CODE[doing.row.code].outcomes[outcome][0]
+    rule_on(
+        queries.violations_behind(doing.closing), outcome, answer=doing.given.note.strip() or title(doing.row.code), by=doing.by, at=doing.at
+    )
+    commands.reckon_standings([doing.store.pk], by=doing.by, at=doing.at)
     now = queries.standing(doing.store.pk)
-    if effect == "avert" and now != "normal":
-        commands.set_standing(store_id=doing.store.pk, to="normal", reason=doing.given.note, by=doing.by, at=doing.at)
+    if effect == "avert":  # the notice's word is over; what other violations come to still counts
+        commands.set_standing(store_id=doing.store.pk, to="", reason=doing.given.note, by=doing.by, at=doing.at)
     if effect == "wind_up" and doing.closing.scenario == "rule_change" and now == "warned":
         commands.set_standing(store_id=doing.store.pk, to="restricted", reason=doing.given.note, by=doing.by, at=doing.at)
 
@@ -391,14 +561,8 @@ def _take_listings_down(doing: Doing) -> None:
     if moment > doing.at:
         doing.later = moment
         return
-    down = [
-        row[0]
-        for row in bulk.fetch(
-            """UPDATE catalog_listingvariant SET state = 'delisted'
-               WHERE store_id = %s AND state IN ('live', 'paused') RETURNING id""",
-            (store.pk,),
-        )
-    ]
+    on_sale = bulk.fetch("SELECT id FROM catalog_listingvariant WHERE store_id = %s AND state IN ('live', 'paused')", (store.pk,))
+    down = catalog.move_listings([row[0] for row in on_sale], to="delisted", by=doing.by, at=doing.at, reason="closing").moved
     doing.facts |= {"listings": len(down), "ids": sorted(down), "busy_hours": sorted(busy)}
 
 
@@ -407,15 +571,16 @@ def _listings_taken_down(closing: Closing) -> list[int]:
     return list(found.facts.get("ids", [])) if found else []
 
 
-def _set_listings(ids: Sequence[int], *, to: str, also_closed: bool = False) -> int:
-    return bulk.execute(
-        "UPDATE catalog_listingvariant SET state = %s WHERE id = ANY(%s::bigint[]) AND state = ANY(%s::text[])",
-        (to, list(ids), ["delisted", "closed"] if also_closed else ["delisted"]),
+def _listings_live(ids: Sequence[int], states: Sequence[str], *, by: str, at: datetime) -> int:
+    """Those of the listings that are in one of `states` are live again; returns how many."""
+    rows = bulk.fetch(
+        "SELECT id FROM catalog_listingvariant WHERE id = ANY(%s::bigint[]) AND state = ANY(%s::text[])", (list(ids), list(states))
     )
+    return len(catalog.move_listings([row[0] for row in rows], to="live", by=by, at=at, reason="closing withdrawn").moved)
 
 
 def _put_listings_back(doing: Doing) -> None:
-    doing.facts["listings"] = _set_listings(_listings_taken_down(doing.closing), to="live")
+    doing.facts["listings"] = _listings_live(_listings_taken_down(doing.closing), ["delisted"], by=doing.by, at=doing.at)
 
 
 _STALE = ("order_received", "review", "in_transit")
@@ -425,11 +590,9 @@ _STALE = ("order_received", "review", "in_transit")
 def _retire_links(doing: Doing) -> None:
     """Listings are closed for good, the list of their links kept as a file; stale messages are not sent."""
     store = doing.store
-    links = bulk.fetch(
-        """UPDATE catalog_listingvariant SET state = 'closed' WHERE store_id = %s AND state <> 'closed'
-           RETURNING sku, external_id, title""",
-        (store.pk,),
-    )
+    ids = [row[0] for row in bulk.fetch("SELECT id FROM catalog_listingvariant WHERE store_id = %s", (store.pk,))]
+    ended = catalog.move_listings(ids, to="closed", by=doing.by, at=doing.at, reason="closing").moved
+    links = bulk.fetch("SELECT sku, external_id, title FROM catalog_listingvariant WHERE id = ANY(%s::bigint[])", (ended,))
     stale = [
         row[0]
         for row in bulk.fetch(
@@ -660,13 +823,14 @@ def file_of(sha256: str) -> Path:
 
 
 DO: dict[str, Callable[[Doing], None]] = {
-    "count_open": _count_open, "warn_store": _warn_store, "hear_ruling": _hear_ruling, "freeze_store": _freeze_store,
+    "count_open": _count_open, "warn_store": _warn_store, "send_appeals": _send_appeals, "hear_ruling": _hear_ruling, "freeze_store": _freeze_store,
     "count_listings": _count_listings, "measure": _measure, "publish_notice": _publish_notice,
     "take_listings_down": _take_listings_down, "retire_links": _retire_links, "tell_buyers": _tell_buyers, "apply": _apply,
     "mark_closed": _mark_closed, "book_proceeds": _book_proceeds, "return_deposit": _return_deposit,
     "export_all": _export_all, "shred_personal_data": _shred, "lock_books": _lock_books, "archive": _archive,
 }  # fmt: skip
 UNDO: dict[str, Callable[[Doing], None]] = {
+    "withdraw_appeals": _withdraw_appeals,
     "withdraw_notice": _withdraw_notice, "put_listings_back": _put_listings_back, "unlock_books": _unlock_books,
 }  # fmt: skip
 
@@ -683,6 +847,8 @@ def sweep(*, at: datetime, by: str = "job:keep_closings") -> dict[str, int]:
     done = 0
     with transaction.atomic():
         route_reopened(at=at)
+    keep_standings(at=at, by=by)
+    follow_appeals(at=at, by=by)
     for pk in ClosingStep.objects.filter(
         state="waiting", not_before__lte=at, closing__state="running", code="listings_down"
     ).values_list("pk", flat=True):
@@ -701,6 +867,45 @@ def sweep(*, at: datetime, by: str = "job:keep_closings") -> dict[str, int]:
         if day <= (at + AHEAD).astimezone(ZoneInfo(zone)).date() and not _waits_for_others(pk)
     ]
     return {"done": done, "due": _remind(due, at=at)}
+
+
+def keep_standings(*, at: datetime, by: str = "job:keep_standings") -> int:
+    """Let violations, their end and won appeals move the standing of every store; what a store could not do is routed again.
+
+    Returns how many moved.
+    """
+    moved = commands.reckon_standings(by=by, at=at)
+    if any(before == "frozen" for before, _now in moved.values()):
+        with transaction.atomic():
+            route_reopened(at=at)
+    return len(moved)
+
+
+def follow_appeals(*, at: datetime, by: str = "job:keep_closings") -> int:
+    """What happened on the violations' own pages settles the removal's steps: an appeal that was sent, one that was won.
+
+    Returns how many steps were settled. Where only some of the violations were lifted the ruling is still to come.
+    """
+    settled = 0
+    for closing in Closing.objects.filter(state="threatened", scenario="forced").select_related("store"):
+        behind = queries.violations_behind(closing)
+        waiting = {row.code: row.pk for row in ClosingStep.objects.filter(closing=closing, state="waiting")}
+        if not behind or "ruling" not in waiting or "notice" in waiting:
+            continue
+        sent = [appeal for one in behind for appeal in one.appeals.filter(state="sent")]
+        try:
+            with transaction.atomic():
+                if "appeal" in waiting and sent:
+                    given = Given(_("sent on the page of the violation"), sent[0].reference or behind[0].reference)
+                    settled += do_step(waiting["appeal"], given, by=by, at=at) is not None
+                if all(one.state == "lifted" for one in behind):
+                    if "appeal" in waiting and not sent:
+                        leave_out(waiting["appeal"], note=_("lifted"), by=by, at=at)
+                    given = Given(_("lifted: %(references)s") % {"references": ", ".join(one.reference for one in behind)}, outcome="reversed")
+                    settled += do_step(waiting["ruling"], given, by=by, at=at) is not None
+        except Refused as refused:
+            _remind([waiting["ruling"]], at=at, sentence=refused.sentence)
+    return settled
 
 
 def _waits_for_others(pk: int) -> bool:

@@ -8,6 +8,7 @@ building, and no real platform decides like this.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -18,13 +19,14 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.cases import queries as cases
+from daifa.domain.cases.models import Appeal
 from daifa.domain.closing import commands, queries, rules
 from daifa.domain.closing.models import Closing, ClosingStep, PlatformCase, PlatformEvent
 from daifa.domain.closing.process import PLATFORM_CASE
 from daifa.domain.history.commands import move, record_births
 from daifa.domain.stores.models import Store
 from daifa.flows import close_store
-from daifa.flows.close_store import Given
+from daifa.flows.close_store import Given, Letter
 from daifa.lib.refusal import Refused
 
 BY = "platform:desk"
@@ -91,12 +93,13 @@ def object_to_request(case_id: int, *, note: str, at: datetime, by: str = BY) ->
 
 @transaction.atomic
 def give_notice(
-    store_id: int, kind: str, *, reason: str, most_appeals: int = 1, days_until_effect: int | None = None, at: datetime,
-    by: str = BY,
+    store_id: int, kind: str, *, reason: str, most_appeals: int = 1, days_until_effect: int | None = None,
+    letter: Letter | None = None, at: datetime, by: str = BY,
 ) -> PlatformCase:  # fmt: skip
     """A letter to a store: removal for violations, a newly regulated category, a dormant account.
 
-    The shop's closing of that scenario begins with it, unless one goes on. `days_until_effect` of a category rule: the
+    The shop's closing of that scenario begins with it, unless one goes on. `letter` names the violations of a removal:
+    those the shop knows, or one under the case's own number. A changed rule and a quiet account are no violations. `days_until_effect` of a category rule: the
     buffer, 7 to 15 days. Raises `Refused`.
     """
     if kind not in _SCENARIO:
@@ -129,11 +132,20 @@ def give_notice(
     PlatformCase.objects.filter(pk=case.pk).update(due_at=_end_of(until, zone))
     case.due_at = _end_of(until, zone)
     _to(case, "noticed", "notice", reason, at=at, by=by)
-    if queries.running_closing(store_id) is None and queries.lifecycle(store_id) in ("open", "preparing"):
+    if kind == "violation":
+        letter = replace(letter or Letter(), appeal_until=until)
+        letter = replace(letter, references=letter.references or (case.reference,))
+        behind = close_store.write_down(store, letter, own=case.reference, reason=reason, by=by, at=at)
+        case.violations.add(*behind)
+    going = queries.running_closing(store_id)
+    if going is None and queries.lifecycle(store_id) in ("open", "preparing"):
         close_store.start(
             store_id=store_id, scenario=_SCENARIO[kind], reason=reason, noticed_on=today if kind != "dormancy" else None,
-            effective_on=effective, most_rounds=max(1, most_appeals), by=by, at=at,
+            effective_on=effective, most_rounds=max(1, most_appeals), letter=letter, by=by, at=at,
         )  # fmt: skip
+    elif kind == "violation" and going is not None and going.scenario == "forced":
+        commands.put_behind(going, behind)
+        commands.refresh_days(going, at=at)
     return case
 
 
@@ -158,7 +170,41 @@ def take_appeal(case_id: int, *, note: str, at: datetime, by: str = BY) -> Platf
     PlatformCase.objects.filter(pk=case.pk).update(appeals=case.appeals + 1)
     case.appeals += 1
     _to(case, "appealed", "appeal", note, at=at, by=by)
+    closing = queries.running_closing(case.store_id)
+    if closing is not None and closing.scenario == "forced":
+        _settle(closing, "appeal", Given(note=note, reference=case.reference), at=at, by=by)
+    close_store.send_appeals(case.violations.all(), text=note, reference=case.reference, by=by, at=at)
     return case
+
+
+@transaction.atomic
+def take_in(*, at: datetime, by: str = BY) -> int:
+    """The desk reads its post: requests that stores signed, appeals that they sent. What it has seen is not taken twice.
+
+    Returns how many letters there were. What cannot be taken (too late, no round left) is noted on the case.
+    """
+    taken = 0
+    asking = Closing.objects.filter(state="running", applied_at__isnull=False, lifecycle__state="closing")
+    for closing in asking.exclude(scenario="forced").select_related("store").order_by("applied_at"):
+        if not queries.has_platform(closing.store):
+            continue
+        known = PlatformCase.objects.filter(store_id=closing.store_id, kind="request")
+        if known.filter(ended_at=None).exists() or known.filter(opened_at__gte=closing.applied_at).exists():
+            continue
+        take_request(closing.store_id, reason=closing.reason, at=at, by=by)
+        taken += 1
+    for case in PlatformCase.objects.filter(state="noticed", kind="violation").order_by("pk"):
+        heard = case.events.filter(what__in=("notice", "appeal_allowed")).order_by("-pk").first()
+        sent = Appeal.objects.filter(violation__in=case.violations.all(), state="sent", sent_at__gte=heard.at).order_by("sent_at").first()
+        if sent is None or case.events.filter(what="not_taken", pk__gt=heard.pk).exists():
+            continue
+        try:
+            with transaction.atomic():
+                take_appeal(case.pk, note=sent.text[:500], at=sent.sent_at, by=by)
+        except Refused as refused:
+            _note(case, "not_taken", refused.sentence, at=at, by=by)
+        taken += 1
+    return taken
 
 
 @transaction.atomic
@@ -251,7 +297,10 @@ def _execute(case: PlatformCase, *, at: datetime, by: str) -> bool:
 def _shop_hears(case: PlatformCase, outcome: str, note: str, *, at: datetime, by: str) -> None:
     """The ruling arrives in the shop: it settles the platform's step of the closing that goes on there."""
     closing = queries.running_closing(case.store_id)
-    if closing is None or closing.state != "threatened":
+    if closing is None or closing.state != "threatened" or closing.scenario != _SCENARIO[case.kind]:
+        until = _case(case.pk).due_at if outcome == "again" else None
+        close_store.rule_on(case.violations.all(), outcome, answer=note, until=until, by=by, at=at)
+        commands.reckon_standings([case.store_id], by=by, at=at)
         return
     code, word = {
         "forced": ("ruling", outcome),

@@ -138,9 +138,19 @@ def keep_metrics() -> None:
 
 @job("keep_closings", queueing_lock="keep_closings")
 def keep_closings() -> None:
-    from daifa.flows import close_store
+    from daifa.flows import close_store, platform_side
 
     close_store.sweep(at=clock.now())
+    if platform_side.is_on():  # training: the desk reads its post and takes down in its quiet hour
+        platform_side.take_in(at=clock.now())
+        platform_side.sweep(at=clock.now())
+
+
+@job("keep_standings", queueing_lock="keep_standings")
+def keep_standings() -> None:
+    from daifa.flows import close_store
+
+    close_store.keep_standings(at=clock.now())
 
 
 @job("tidy", queueing_lock="tidy")

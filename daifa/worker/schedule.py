@@ -24,6 +24,7 @@ SCHEDULE = {
     jobs.keep_metrics: "23 * * * *",
     jobs.sample_factories: "7,27,47 * * * *",
     jobs.keep_closings: "11 * * * *",
+    jobs.keep_standings: "* * * * * 30",
     jobs.watch_cases: "4-59/10 * * * *",
     jobs.tidy: "17 * * * *",
     jobs.measure_months: "40 3 * * *",

@@ -31,6 +31,7 @@ from daifa.domain.closing.models import (
 )
 from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, READMISSION, STANDING
 from daifa.domain.history.commands import move, record_births
+from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
@@ -84,21 +85,88 @@ def _move_life(life: Lifecycle, to: str, *, by: str, at: datetime, reason: str =
 
 @transaction.atomic
 def set_standing(*, store_id: int, to: str, reason: str, by: str, at: datetime) -> Standing:
-    """What the platform thinks of the store from now on. The same again changes nothing. Raises `Refused`."""
-    if to not in STANDING.table:
+    """What a notice, a ruling or a person says the platform thinks of the store, from now on. Raises `Refused`.
+
+    It holds against what violations come to at present; when they come to worse, the worse counts. `to` "" takes the
+    word back: then only the violations count. The same again changes nothing.
+    """
+    if to and to not in STANDING.table:
         raise Refused(_("There is no standing “%(to)s”.") % {"to": to}, code="no_standing", field="standing")
+    found = _ensure_standing(store_id, by=by, at=at)
+    if (found.said, found.state) == (to, to or found.reckoned):
+        return found
+    if not reason.strip():
+        raise Refused(_("Say why the standing changes."), code="reason_missing", field="reason")
+    found.said, found.said_over = to, found.reckoned
+    found.save(update_fields=["said", "said_over"])
+    _settle_standing(found, reason=reason.strip(), rule_id="", by=by, at=at)
+    return found
+
+
+def _ensure_standing(store_id: int, *, by: str, at: datetime) -> Standing:
     life = ensure_lifecycle(store_id, by=by, at=at)
     found = Standing.objects.select_for_update().filter(lifecycle=life).first()
     if found is None:
         found = Standing.objects.create(store_id=store_id, lifecycle=life, state="normal", since=at)
         record_births(STANDING, [found.pk], "normal", by=by, at=at)
-    if found.state != to:
-        if not reason.strip():
-            raise Refused(_("Say why the standing changes."), code="reason_missing", field="reason")
-        move(STANDING, [found.pk], to=to, by=by, at=at, reason=reason, set_at="since")
-        Standing.objects.filter(pk=found.pk).update(reason=reason.strip()[:300])
         found.refresh_from_db()
     return found
+
+
+@transaction.atomic
+def reckon_standings(store_ids: Sequence[int] | None = None, *, by: str, at: datetime) -> dict[int, tuple[str, str]]:
+    """Let points and limits in force move the standing of stores (None = all that have any): forward when a line is
+    crossed or a limit put, back when points fall or an appeal is won. Returns {store: (before, now)} of those moved.
+
+    What brought a store down is a task; rules that only inform move nothing.
+    """
+    moved = {}
+    for store_id in queries.stores_to_reckon(at=at) if store_ids is None else store_ids:
+        cause = rules.worst(queries.causes_of_standing(store_id, at=at))
+        to = cause.standing if cause else "normal"
+        before = queries.standing_of(store_id)
+        if to == (before.reckoned if before else "normal"):
+            continue
+        found = _ensure_standing(store_id, by=by, at=at)
+        was = found.state
+        fell = rules.STANDINGS.index(to) < rules.STANDINGS.index(found.reckoned)
+        found.reckoned = to
+        if rules.STANDINGS.index(found.said_over) > rules.STANDINGS.index(to):
+            found.said_over = to  # a line that is crossed again later counts again
+        found.save(update_fields=["reckoned", "said_over"])
+        reason = cause.why if cause else _FELL
+        _settle_standing(found, reason=reason, rule_id=cause.rule_id if cause else "", by=by, at=at)
+        if found.state != was:
+            moved[store_id] = (was, found.state)
+            if not fell:
+                _tell_of_standing(found, at=at)
+    return moved
+
+
+_FELL = "points and limits are over or were lifted · 扣分与限制已到期或撤销"
+
+
+def _settle_standing(found: Standing, *, reason: str, rule_id: str, by: str, at: datetime) -> None:
+    """Move a standing to where what was said and what was reckoned lead; tasks about another standing are over."""
+    to = rules.standing_now(found.said, found.said_over, found.reckoned)
+    if to == found.state:
+        return
+    move(STANDING, [found.pk], to=to, by=by, at=at, reason=reason, set_at="since")
+    Standing.objects.filter(pk=found.pk).update(reason=reason[:300], rule_id=rule_id)
+    found.refresh_from_db()
+    for kind in ("store_warned", "store_restricted", "store_frozen"):
+        close_tasks(kind=kind, thing_kind="standing", things=[found.store_id], by=by, at=at)
+
+
+def _tell_of_standing(found: Standing, *, at: datetime) -> None:
+    told = {"store_id": found.store_id, "thing_kind": "standing", "thing": found.store_id,
+            "params": {"store": found.store.name, "why": found.reason}}  # fmt: skip
+    tasks = {
+        "warned": NewTask("store_warned", **told), "restricted": NewTask("store_restricted", **told),
+        "frozen": NewTask("store_frozen", **told),
+    }  # fmt: skip
+    if found.state in tasks:
+        open_tasks([tasks[found.state]], at=at)
 
 
 # --- A closing ----------------------------------------------------------------------------------------------------
@@ -321,6 +389,11 @@ def plan_step(row: ClosingStep, *, not_before: datetime) -> None:
     """The step is done by itself from then on."""
     ClosingStep.objects.filter(pk=row.pk).update(not_before=not_before)
     row.not_before = not_before
+
+
+def put_behind(closing: Closing, violations: Sequence[int]) -> None:
+    """These violations are behind the removal; those that are already stay once."""
+    closing.violations.add(*violations)
 
 
 def note_params(closing: Closing, **changed: Any) -> None:

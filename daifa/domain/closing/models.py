@@ -42,13 +42,21 @@ class Lifecycle(models.Model):
 
 
 class Standing(models.Model):
-    """What the platform thinks of a store in one of its lives: normal, warned, restricted, frozen."""
+    """What the platform thinks of a store in one of its lives: normal, warned, restricted, frozen.
+
+    `state` follows from two findings (`rules.standing_now`): `said`, what a notice, a ruling or a person said ("" =
+    nobody), and `reckoned`, what points and limits in force come to by `rule_id`. `said_over`: what was reckoned then.
+    """
 
     store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")
     lifecycle = models.OneToOneField(Lifecycle, on_delete=models.CASCADE, related_name="standing")
     state = models.CharField(max_length=10, choices=STANDING.choices())
     since = models.DateTimeField()
     reason = models.CharField(max_length=300, blank=True, db_default="")
+    said = models.CharField(max_length=10, blank=True, db_default="")
+    said_over = models.CharField(max_length=10, db_default="normal")
+    reckoned = models.CharField(max_length=10, db_default="normal")
+    rule_id = models.CharField(max_length=60, blank=True, db_default="")
 
 
 class Closing(models.Model):
@@ -68,6 +76,7 @@ class Closing(models.Model):
     started_by = models.CharField(max_length=60)
     applied_at = models.DateTimeField(null=True)  # asked of the platform: cannot be taken back
     ended_at = models.DateTimeField(null=True)
+    violations = models.ManyToManyField("cases.Violation", related_name="closings")  # behind a removal: its appeals are theirs
 
     class Meta:
         constraints = [
@@ -161,6 +170,46 @@ class ComebackStep(models.Model):
         constraints = [models.UniqueConstraint(fields=["readmission", "code"], name="comeback_step_once")]
 
 
+class Traffic(models.Model):
+    """How often a store was shown and visited on a day of its time zone, as entered or read from a file. Null = not said."""
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    impressions = models.BigIntegerField(null=True)
+    visits = models.BigIntegerField(null=True)
+    source = models.CharField(max_length=60)  # "by hand", "file:name"
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["store", "day"], name="traffic_once_a_day"),
+            models.CheckConstraint(condition=Q(impressions__gte=0) | Q(impressions=None), name="impressions_not_negative"),
+            models.CheckConstraint(condition=Q(visits__gte=0) | Q(visits=None), name="visits_not_negative"),
+        ]
+
+
+class PastClosing(models.Model):
+    """A store that ended before daifa closed any: for the analytics only. `store` is null where it was never kept here."""
+
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, null=True, related_name="+")
+    name = models.CharField(max_length=120)
+    scenario = models.CharField(max_length=12, choices=[(code, words[0]) for code, words in SCENARIOS.items()])
+    began_on = models.DateField()
+    closed_on = models.DateField(null=True)
+    currency = models.CharField(max_length=3)
+    deposit_held = models.DecimalField(max_digits=19, decimal_places=4, db_default=0)
+    deposit_returned = models.DecimalField(max_digits=19, decimal_places=4, null=True)
+    deposit_on = models.DateField(null=True)
+    note = models.CharField(max_length=300, blank=True, db_default="")
+    source = models.CharField(max_length=60)
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "began_on"], name="past_closing_once")]
+
+
 class PlatformCase(models.Model):
     """The platform's file on one store, as its stand-in keeps it: a request, a ruling, a review."""
 
@@ -181,6 +230,7 @@ class PlatformCase(models.Model):
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)  # end of an appeal's time, of the public notice, the quiet hour
     ended_at = models.DateTimeField(null=True)
+    violations = models.ManyToManyField("cases.Violation", related_name="+")
 
     class Meta:
         constraints = [

@@ -14,6 +14,8 @@ from daifa.domain.aftersales.process import AFTERSALE_CASE
 from daifa.domain.books import queries as books
 from daifa.domain.books.rules import RECEIVABLE
 from daifa.domain.cases import queries as cases
+from daifa.domain.cases.models import Violation
+from daifa.domain.cases.process import CONSEQUENCES
 from daifa.domain.closing import rules, steps
 from daifa.domain.closing.models import (
     Closing,
@@ -25,6 +27,7 @@ from daifa.domain.closing.models import (
     StatusPage,
     StepEvidence,
 )
+from daifa.domain.closing.process import STANDING
 from daifa.domain.compliance.rules import calendar_of, is_working_day
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
@@ -100,6 +103,92 @@ def lives_of(store_id: int) -> list[Lifecycle]:
 
 def standing_of(store_id: int) -> Standing | None:
     return Standing.objects.filter(store_id=store_id, lifecycle__replaced_at=None).first()
+
+
+def causes_of_standing(store_id: int, *, at: datetime) -> list[rules.Cause]:
+    """What violations in force make of a store's standing: lines of points that are reached, limits that hold.
+
+    Those whose rule only informs are among them, marked. After a readmission only what came since counts.
+    """
+    life = current_lifecycle(store_id)
+    since = life.began_at if life is not None and life.previous_id else None
+    points = cases.points(store_id, at=at)
+    counting = Violation.objects.in_bulk(points.violations)
+    new = [one for one in counting.values() if since is None or one.notified_at >= since]
+    total = sum((one.points for one in new), Decimal(0))
+    falls_at = min((one.points_until for one in new if one.points_until), default=None)
+    found = []
+    for rung in points.ladder:
+        if total >= rung.threshold:
+            rule = cases.rule(rung.rule, on=at.date())
+            words = (rule.consequence.en, rule.consequence.zh) if rule is not None else (rung.consequence,)
+            why = f"{_plain(total)} ≥ {_plain(rung.threshold)} · {rung.rule}"
+            found.append(rules.Cause(rules.standing_of_line(*words), why, rung.rule, falls_at, rung.acts, rung.why_not))
+    limits = [
+        one
+        for one in cases.consequences_in_force([store_id], at=at)
+        if one["kind"] in rules.STANDING_OF_LIMIT and (since is None or one["from_at"] >= since)
+    ]
+    behind = dict(Violation.objects.filter(pk__in=[one["violation_id"] for one in limits]).values_list("pk", "rule"))
+    found += [
+        rules.Cause(
+            rules.STANDING_OF_LIMIT[one["kind"]], f"{one['reference']} · {_limit_word(one['kind'])}", behind[one["violation_id"]],
+            one["until_at"],
+        )
+        for one in limits
+    ]
+    return found
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _limit_word(kind: str) -> str:
+    """In both languages: the reason is stored, and read by whoever reads it."""
+    return " ".join(CONSEQUENCES[kind])
+
+
+class StandingMove(NamedTuple):
+    """One move of a standing: from where to where, when, who, why."""
+
+    state_from: str
+    state: str
+    at: datetime
+    by: str
+    reason: str
+
+
+def standing_moves(store_id: int, *, limit: int = 20) -> list[StandingMove]:
+    """How the standing of a store moved, newest first."""
+    return [
+        StandingMove(*row)
+        for row in bulk.fetch(
+            """SELECT t.state_from, t.state_to, t.at, b.by, b.reason FROM history_transition t
+               JOIN history_batch b ON b.id = t.batch_id
+               JOIN closing_standing s ON s.id = t.thing
+               WHERE t.kind = %s AND s.store_id = %s AND t.state_from <> '' ORDER BY t.at DESC, t.batch_id DESC LIMIT %s""",
+            (STANDING.kind, store_id, limit),
+        )
+    ]
+
+
+def stores_to_reckon(*, at: datetime) -> list[int]:
+    """Stores whose standing violations bear on, or did: what a sweep looks at. Few, whatever the number of stores."""
+    return [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT s.id FROM stores_store s
+               WHERE (EXISTS (SELECT FROM cases_violation v WHERE v.store_id = s.id AND v.state NOT IN ('lifted', 'expired')
+                              AND v.notified_at <= %(at)s)
+                      OR EXISTS (SELECT FROM closing_standing g JOIN closing_lifecycle l ON l.id = g.lifecycle_id
+                                 WHERE g.store_id = s.id AND l.replaced_at IS NULL AND g.reckoned <> 'normal'))
+                 AND NOT EXISTS (SELECT FROM closing_lifecycle l WHERE l.store_id = s.id AND l.replaced_at IS NULL
+                                 AND l.state IN ('closed', 'archived'))
+               ORDER BY s.id""",
+            {"at": at},
+        )
+    ]
 
 
 # --- What blocks --------------------------------------------------------------------------------------------------
@@ -347,6 +436,17 @@ def _day(value: Any) -> date | None:
     return date.fromisoformat(value) if value else None
 
 
+def violations_behind(closing: Closing) -> list[Violation]:
+    """The violations behind a removal, oldest first; empty for the other ways."""
+    return list(closing.violations.order_by("notified_at", "pk"))
+
+
+def _last_day_to_appeal(closing: Closing, zone: ZoneInfo) -> date | None:
+    """The latest day on which one of the violations may still be appealed; None where no notice said."""
+    ends = [one.appeal_until for one in violations_behind(closing) if one.appeal_until and one.state not in ("lifted", "expired")]
+    return (max(ends).astimezone(zone) - timedelta(seconds=1)).date() if ends else None
+
+
 def facts_of(closing: Closing, *, at: datetime) -> rules.Facts:
     """What the days of a closing are computed from, at this moment."""
     store = closing.store
@@ -358,6 +458,7 @@ def facts_of(closing: Closing, *, at: datetime) -> rules.Facts:
         has_platform=has_platform(store),
         last_delivery_on=expected_last_delivery(store, at=at),
         noticed_on=_day(params.get("noticed_on")),
+        appeal_until=_last_day_to_appeal(closing, zone) if closing.scenario == "forced" else None,
         appealed_on=_day(params.get("appealed_on")),
         ruled_on=_day(params.get("ruled_on")),
         effective_on=_day(params.get("effective_on")),

@@ -68,6 +68,7 @@ class Facts:
     has_platform: bool = True
     last_delivery_on: date | None = None
     noticed_on: date | None = None
+    appeal_until: date | None = None  # as the letter says, where it says so
     appealed_on: date | None = None
     ruled_on: date | None = None
     effective_on: date | None = None
@@ -195,7 +196,11 @@ def _opening_days(days: _Days, facts: Facts, terms: Terms, is_working: Working) 
         noticed = facts.noticed_on or start
         days.add("noticed", noticed, N_("The platform's notice."), happened=True)
         until = noticed + timedelta(days=terms.appeal_days.value)
-        days.add("appeal_until", until, N_("An appeal is possible for %(days)s days after the notice."), terms.appeal_days)
+        if facts.appeal_until in (None, until):
+            days.add("appeal_until", until, N_("An appeal is possible for %(days)s days after the notice."), terms.appeal_days)
+        else:
+            until = facts.appeal_until
+            days.add("appeal_until", until, N_("An appeal is possible until the day the letter names."))
         ruled = facts.ruled_on or add_working_days(facts.appealed_on or until, APPEAL_ANSWER_DAYS, is_working)
         days.add(
             "ruling_by", ruled, N_("Answered within %(days)s working days."),
@@ -309,6 +314,70 @@ def is_quiet(orders_by_month: Sequence[int], *, line: int = QUIET_ORDERS, months
     """True when each of the last `months` months (newest last) brought fewer orders than `line`."""
     last = orders_by_month[-months:]
     return len(last) >= months and all(count < line for count in last)
+
+
+# --- Standing -----------------------------------------------------------------------------------------------------
+
+STANDINGS = ("normal", "warned", "restricted", "frozen")
+"""From good to bad."""
+
+STANDING_OF_LIMIT = {
+    "warning": "warned", "listing_removed": "warned", "deposit_raised": "warned",
+    "listing_limit": "restricted", "traffic_limit": "restricted", "order_limit": "restricted",
+    "withdrawal_limit": "restricted", "funds_frozen": "restricted", "store_frozen": "frozen",
+}  # fmt: skip
+"""What a limit that the platform put on the store makes of its standing; what is not named leaves it as it is."""
+
+_FREEZES = (
+    "account frozen", "shop frozen", "store frozen", "account suspen", "shop suspen", "store suspen", "permanent closure",
+    "removal", "terminat", "deactivat", "账户冻结", "店铺冻结", "账号冻结", "清退", "关店", "封店", "停业",
+)  # fmt: skip
+_WARNS = ("warning", "reminder", "警告", "提醒")
+
+
+def standing_of_line(*consequence: str) -> str:
+    """The standing that reaching a line of points brings, by the words of its rule (in any of its languages).
+
+    Frozen or removed = frozen; a mere warning = warned; any other limit = restricted.
+    """
+    words = " ".join(consequence).casefold()
+    if any(word in words for word in _FREEZES):
+        return "frozen"
+    return "warned" if any(word in words for word in _WARNS) else "restricted"
+
+
+class Cause(NamedTuple):
+    """Something that bears on the standing: `why` in figures and references, `until` when it falls away by itself.
+
+    `acts` False: its rule only informs, `why_not` says why; it is shown and moves nothing.
+    """
+
+    standing: str
+    why: str
+    rule_id: str = ""
+    until: datetime | None = None
+    acts: bool = True
+    why_not: str = ""
+
+
+def worst(causes: Sequence[Cause]) -> Cause | None:
+    """The cause that decides: the worst standing among those that act, of equal ones the one that lasts longest."""
+    acting = [one for one in causes if one.acts and one.standing != "normal"]
+    ages = {one: (STANDINGS.index(one.standing), one.until is None, one.until.timestamp() if one.until else 0.0) for one in acting}
+    return max(acting, key=lambda one: ages[one], default=None)
+
+
+def standing_now(said: str, said_over: str, reckoned: str) -> str:
+    """The standing that counts: `said` by a notice, a ruling or a person ("" = nobody) and `reckoned` from violations.
+
+    A word holds against what was reckoned when it was spoken (`said_over`), for better or worse; what is reckoned to be
+    worse than it was then counts beside it, and the worse of both is the standing.
+    """
+    if not said:
+        return reckoned
+    if STANDINGS.index(reckoned) > STANDINGS.index(said_over):
+        return max(said, reckoned, key=STANDINGS.index)
+    return said
 
 
 # --- What a step allows -------------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ APPEAL = Step(
         "Appeal in time, with proof: agreement, purchase, waybill, corrected texts. The number of appeals is limited.",
         "在期限内带证据申诉：合作协议、采购单、运单、已整改的内容。申诉次数有限。",
     ),
+    do="send_appeals",
+    undo="withdraw_appeals",
     evidence=("note", "reference"),
     due="appeal_until",
     after=("notice",),

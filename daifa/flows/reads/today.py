@@ -163,6 +163,18 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("A step of closing %(store)s is due"),
         N_("Open it: it says what has to be there, and what daifa does for it."),
     ),
+    "store_warned": (
+        N_("%(store)s is warned (%(why)s)"),
+        N_("Look at the violations behind it, appeal what is wrong, and put right what is not."),
+    ),
+    "store_restricted": (
+        N_("%(store)s is restricted (%(why)s)"),
+        N_("See what it may not do and until when; appeal what is wrong. Buyers see it as limited."),
+    ),
+    "store_frozen": (
+        N_("%(store)s is frozen (%(why)s)"),
+        N_("It takes no new orders. See the violations behind it and appeal in time; what was paid is still delivered."),
+    ),
     "store_quiet": (
         N_("%(store)s is quiet: few orders or few active days in the months up to %(month)s"),
         N_("Look at its exit index: what keeps it down, and what to try before you end it in good order."),

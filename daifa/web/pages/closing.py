@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,9 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from daifa.domain.cases import queries as case_queries
+from daifa.domain.cases.models import Violation
+from daifa.domain.cases.process import VIOLATION, VIOLATION_KINDS
 from daifa.domain.closing import commands, queries, rules, steps
 from daifa.domain.closing.commands import said
 from daifa.domain.closing.models import SCENARIOS, Closing, ClosingStep, ComebackStep, Readmission, StatusPage
@@ -21,7 +25,7 @@ from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, READM
 from daifa.domain.closing.queries import BLOCKERS, Blocker
 from daifa.domain.stores.models import Store
 from daifa.flows import close_store
-from daifa.flows.close_store import Given
+from daifa.flows.close_store import Given, Letter
 from daifa.lib.money import Money
 from daifa.web.kit import (
     ActionButton,
@@ -41,6 +45,7 @@ from daifa.web.kit import (
     Refused,
     Scope,
     TablePanel,
+    TimelinePanel,
     after,
     page,
     scope_of,
@@ -204,9 +209,64 @@ def _load_store(scope: Scope, pk: int) -> Store | None:
     return scope.whole.store(pk)
 
 
+def _rule_url(rule_id: str) -> str | None:
+    return places.place("rule", rule_id) if rule_id else None
+
+
+def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
+    """What the standing is, why and since when; what bears on it; how it moved."""
+    found = queries.standing_of(store.pk)
+    causes = queries.causes_of_standing(store.pk, at=scope.at)
+    denied = scope.why_not("own", store.pk)
+    facts = [
+        Fact(_("Standing"), found.state if found else "normal", "state", states=STANDING),
+        Fact(_("Since"), found.since if found else None, "datetime", store_id=store.pk),
+        Fact(_("Why"), found.reason if found and found.state != "normal" else ""),
+        Fact(_("By which rule"), found.rule_id if found else "", "code", url=_rule_url(found.rule_id) if found else None),
+        Fact(_("Said by a notice, a ruling or a person"), states.word(STANDING, found.said) if found and found.said else ""),
+        Fact(_("What violations come to"), found.reckoned if found else "normal", "state", states=STANDING),
+    ]
+    panels: list[Panel] = [
+        FactsPanel(
+            _("Standing"), facts,
+            actions=[LinkButton(_("Change"), reverse("web:standing_edit", args=[store.pk]), "pencil", reason=denied)],
+            note=_("It moves by itself when points cross a line of the channel's rules or the platform puts a limit on the store, and back when they end or an appeal is won. A word of a person holds until violations come to worse."),
+        )
+    ]  # fmt: skip
+    if causes:
+        panels.append(
+            TablePanel(
+                _("What bears on it"),
+                [
+                    Column("standing", gettext_lazy("Standing"), "state", states=STANDING),
+                    Column("why", gettext_lazy("Why"), wrap=True, hint=lambda one: one.why_not),
+                    Column("rule_id", gettext_lazy("By which rule"), "code", url=lambda one: _rule_url(one.rule_id), phone=False),
+                    Column("until", gettext_lazy("Until"), "datetime"),
+                    Column("acts", "", "badges", value=lambda one: [] if one.acts else [Badge(_("informs only"), "neutral")]),
+                ],
+                causes,
+            )
+        )
+    moves = queries.standing_moves(store.pk)
+    if moves:
+        panels.append(
+            TimelinePanel(
+                _("How it moved"),
+                [
+                    Event(
+                        one.at, f"{states.word(STANDING, one.state_from)} → {states.word(STANDING, one.state)}", by=one.by, why=one.reason,
+                        tone=states.tone(STANDING, one.state),
+                    )
+                    for one in moves
+                ],
+            )
+        )
+    return panels
+
+
 def _life_panels(store: Store, scope: Scope) -> list[Panel]:
     today = scope.at.astimezone(scope.zone(store.pk)).date()
-    panels: list[Panel] = []
+    panels: list[Panel] = _standing_panels(store, scope)
     if queries.lifecycle(store.pk) in ("open", "preparing"):
         panels.append(blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk))
         panels.append(calendar_panel(queries.days_if_started(store, "choice", at=scope.at), today=today))
@@ -245,7 +305,7 @@ def _life_actions(store: Store, scope: Scope) -> list[Any]:
     denied = scope.why_not("own", store.pk)
     life = queries.lifecycle(store.pk)
     running = queries.running_closing(store.pk)
-    actions: list[Any] = [LinkButton(_("Standing"), reverse("web:standing_edit", args=[store.pk]), "flag", reason=denied)]
+    actions: list[Any] = []
     if life == "preparing":
         actions.append(ActionButton(_("Open"), reverse("web:store_open", args=[store.pk]), "player-play", "primary", reason=denied))
     if running is not None:
@@ -271,7 +331,9 @@ STORE_LIFE = DetailPage(
 
 
 class StandingForm(forms.Form):
-    standing = forms.ChoiceField(label=gettext_lazy("Standing"), choices=lambda: states.choices(STANDING))
+    standing = forms.ChoiceField(
+        label=gettext_lazy("Standing"), required=False, choices=lambda: [("", _("as the violations have it")), *states.choices(STANDING)]
+    )
     reason = forms.CharField(label=gettext_lazy("Why"), max_length=300, required=False)
 
 
@@ -286,10 +348,10 @@ STANDING_EDIT = FormPage(
     load=_load_store,
     store_id="id",
     needs="own",
-    initial=lambda scope, store: {"standing": queries.standing(store.pk)},
+    initial=lambda scope, store: {"standing": found.said if (found := queries.standing_of(store.pk)) else ""},
     save=_save_standing,
     success=gettext_lazy("Saved."),
-    intro=gettext_lazy("What the platform has told you. A frozen store takes no new orders."),
+    intro=gettext_lazy("What the platform has told you, beyond what its violations come to. A frozen store takes no new orders."),
     back=lambda store: (store.name, reverse("web:store_life", args=[store.pk])),
 )
 
@@ -326,10 +388,27 @@ class StartForm(forms.Form):
     noticed_on = forms.DateField(label=gettext_lazy("Day of the platform's notice"), help_text=gettext_lazy("For violations and changed rules."), **DATE)
     effective_on = forms.DateField(label=gettext_lazy("The rule takes effect on"), help_text=gettext_lazy("For changed rules."), **DATE)
     most_rounds = forms.IntegerField(label=gettext_lazy("Appeals allowed"), initial=1, min_value=1, max_value=5)
+    references = forms.CharField(
+        label=gettext_lazy("Numbers of the violations"), max_length=400, required=False,
+        help_text=gettext_lazy("For violations: as the platform's list has them, with commas. Those known here are linked, the others written down; a list that is imported later does not bring them twice."),
+    )  # fmt: skip
+    kind = forms.ChoiceField(
+        label=gettext_lazy("What they are about"), required=False, initial="other",
+        choices=lambda: [(code, said(words)) for code, words in VIOLATION_KINDS.items()],
+    )  # fmt: skip
+    appeal_until = forms.DateField(label=gettext_lazy("Last day to appeal"), help_text=gettext_lazy("For violations, where the letter names it."), **DATE)
+
+
+def references_in(text: str) -> tuple[str, ...]:
+    """Numbers that a person wrote in one line, with commas, semicolons or spaces."""
+    return tuple(one for one in re.split(r"[,;，；、\s]+", text) if one)
 
 
 def _start(scope: Scope, store: Store, data: dict[str, Any], *, by: str, at: datetime) -> str:
-    closing = close_store.start(store_id=store.pk, by=by, at=at, **data)
+    letter = Letter(
+        references_in(data.pop("references", "")), data.pop("kind", "") or "other", appeal_until=data.pop("appeal_until", None)
+    )
+    closing = close_store.start(store_id=store.pk, letter=letter, by=by, at=at, **data)
     return reverse("web:closing", args=[closing.pk])
 
 
@@ -354,6 +433,59 @@ CLOSING_START = FormPage(
         ),
     ],
 )
+
+
+# --- The violations behind a removal ------------------------------------------------------------------------------
+
+
+def violations_panel(behind: Sequence[Violation], *, actions: Sequence[Any] = ()) -> TablePanel:
+    """Which violations a removal is about: their appeals are the removal's."""
+    return TablePanel(
+        _("Violations behind it"),
+        [
+            Column("reference", gettext_lazy("Violation"), "code", link=True, hint=lambda one: one.title),
+            Column("kind", gettext_lazy("Kind"), value=lambda one: said(VIOLATION_KINDS[one.kind]), wrap=True, phone=False),
+            Column("state", gettext_lazy("State"), "state", states=VIOLATION),
+            Column("points", gettext_lazy("Points"), "quantity"),
+            Column("appeal_until", gettext_lazy("Appeal until"), "due", value=lambda one: one.appeal_until if one.state in ("active", "upheld", "reduced") else None),
+        ],
+        list(behind),
+        row_url=lambda one: reverse("web:violation", args=[one.pk]),
+        empty=_("None is written down."),
+        actions=list(actions),
+        note=_("An appeal sent here is sent against each of them, and one sent on their own page counts here. A ruling moves both, once."),
+    )  # fmt: skip
+
+
+def _behind_form(scope: Scope, closing: Closing) -> type[forms.Form]:
+    known = {one.pk for one in queries.violations_behind(closing)}
+    rows = case_queries.violation_page([closing.store_id], state="open", limit=100)
+    choices = [
+        (row["id"], f"{row['reference']} · {said(VIOLATION_KINDS[row['kind']])} · {row['notified_at']:%Y-%m-%d}") for row in rows if row["id"] not in known
+    ]
+    return type("BehindForm", (forms.Form,), {
+        "violation": forms.TypedChoiceField(label=_("Violation"), choices=choices, coerce=int,
+                                            help_text=_("Of this store, in force. It is not there? Enter or import it under the violations first.")),
+    })  # fmt: skip
+
+
+def _put_behind(scope: Scope, closing: Closing, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    close_store.name_violation(closing.pk, data["violation"], by=by, at=at)
+    return reverse("web:closing", args=[closing.pk])
+
+
+CLOSING_VIOLATION = FormPage(
+    title=gettext_lazy("A violation behind it"),
+    form=_behind_form,
+    load=lambda scope, pk: _load_closing(scope, pk),
+    store_id="store_id",
+    needs="own",
+    save=_put_behind,
+    submit=gettext_lazy("Link"),
+    success=gettext_lazy("Linked: it is one with the letter now."),
+    intro=gettext_lazy("A letter that was entered without the platform's number gives way to the violation of the platform's list, so that it counts once."),
+    back=lambda closing: (closing.store.name, reverse("web:closing", args=[closing.pk])),
+)  # fmt: skip
 
 
 # --- One closing --------------------------------------------------------------------------------------------------
@@ -418,6 +550,10 @@ def _closing_panels(closing: Closing, scope: Scope) -> list[Panel]:
     days = queries.days_of(closing, at=scope.at)
     panels.append(_cards(closing, days, today))
     panels.append(_steps_panel(closing))
+    if closing.scenario == "forced":
+        link = LinkButton(_("Link another"), reverse("web:closing_violation", args=[closing.pk]), "link", reason=scope.why_not("own", closing.store_id))
+        going = closing.state in ("threatened", "running")
+        panels.append(violations_panel(queries.violations_behind(closing), actions=[link] if going else ()))
     panels.append(calendar_panel(days, today=today))
     if closing.state in ("threatened", "running"):
         panels.append(blockers_panel(close_store.open_now(closing, at=scope.at), closing.store_id))
@@ -540,6 +676,8 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
             panels.append(NotePanel(_("This step cannot be taken back."), tone="warning"))
         if row.not_before:
             panels.append(NotePanel(_("It is done by itself in the next quiet hour, because buyers have open requests."), tone="info"))
+    if row.code in ("notice", "appeal", "ruling"):
+        panels.append(violations_panel(queries.violations_behind(row.closing)))
     panels.append(
         TablePanel(
             _("Evidence"),
@@ -889,6 +1027,7 @@ urlpatterns = [
     path("closings/", CLOSINGS.view, name="closings"),
     path("closings/<int:pk>/", CLOSING_PAGE.view, name="closing"),
     path("closings/<int:pk>/withdraw/", withdraw, name="closing_withdraw"),
+    path("closings/<int:pk>/violations/", CLOSING_VIOLATION.view, name="closing_violation"),
     path("closings/<int:pk>/come-back/", READMISSION_PLAN.view, name="readmission_plan"),
     path("closings/steps/<int:pk>/", closing_step, name="closing_step"),
     path("closings/steps/<int:pk>/undo/", undo, name="closing_step_undo"),

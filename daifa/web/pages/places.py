@@ -32,9 +32,9 @@ _PAGES = {
     "order": "order", "purchase_order": "purchase", "run": "run", "purchase_run": "run", "parcel": "parcel",
     "message": "message", "supplier": "supplier", "import": "import", "supplier_offer": "offer",
     "store_review": "exit_index_store", "parcel_check": "parcel_check", "agreement": "agreement", "risk": "risk",
-    "closing_step": "closing_step",
+    "closing_step": "closing_step", "standing": "store_life",
     "violation": "violation", "complaint": "complaint", "infringement": "infringement", "qualification": "qualification",
-    "aftersale_case": "case", "refund": "refund", "scan": "parcel",
+    "listing_file": "listing_file", "publication": "publication", "aftersale_case": "case", "refund": "refund", "scan": "parcel",
 }  # fmt: skip
 
 

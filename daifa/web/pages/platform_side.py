@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from functools import wraps
 from typing import Any
 
@@ -13,9 +14,12 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from daifa.domain.cases.process import VIOLATION_KINDS
+from daifa.domain.closing import commands
 from daifa.domain.closing.models import PlatformCase
 from daifa.domain.closing.process import LIFECYCLE, PLATFORM_CASE, STANDING
 from daifa.flows import platform_side
+from daifa.flows.close_store import Letter
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -36,6 +40,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit.format import is_chinese
+from daifa.web.pages.closing import references_in, violations_panel
 
 
 def only_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -59,7 +64,7 @@ _WHAT = {
     "notice_begins": gettext_lazy("public notice begins"), "objection": gettext_lazy("objection"),
     "notice": gettext_lazy("notice given"), "appeal": gettext_lazy("appeal"), "appeal_allowed": gettext_lazy("one more appeal allowed"),
     "reversed": gettext_lazy("reversed"), "upheld": gettext_lazy("upheld"), "takedown_waits": gettext_lazy("takedown waits for a quiet hour"),
-    "taken_down": gettext_lazy("goods taken down"), "closed": gettext_lazy("store closed"),
+    "not_taken": gettext_lazy("appeal not taken"), "taken_down": gettext_lazy("goods taken down"), "closed": gettext_lazy("store closed"),
 }  # fmt: skip
 
 
@@ -115,7 +120,7 @@ PLATFORM = PanelPage(
     needs="own",
     actions=lambda scope: [
         LinkButton(_("New case"), reverse("web:platform_new"), "plus", "primary"),
-        ActionButton(_("Carry out what is due"), reverse("web:platform_sweep"), "player-play"),
+        ActionButton(_("Read the post, carry out what is due"), reverse("web:platform_sweep"), "player-play"),
     ],
 )
 
@@ -126,6 +131,15 @@ class NewCaseForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
     most_appeals = forms.IntegerField(label=gettext_lazy("Appeals allowed"), initial=1, min_value=0, max_value=5)
     days_until_effect = forms.IntegerField(label=gettext_lazy("Days until a new rule takes effect"), required=False)
+    references = forms.CharField(
+        label=gettext_lazy("Numbers of the violations"), max_length=400, required=False,
+        help_text=gettext_lazy("For a removal, with commas. Left empty the case itself is the violation."),
+    )  # fmt: skip
+    about = forms.ChoiceField(
+        label=gettext_lazy("What they are about"), required=False, initial="other",
+        choices=lambda: [(code, commands.said(words)) for code, words in VIOLATION_KINDS.items()],
+    )  # fmt: skip
+    points = forms.DecimalField(label=gettext_lazy("Points for each"), min_value=0, max_digits=7, decimal_places=2, required=False)
 
 
 def _new_form(scope: Scope, thing: Any) -> type[forms.Form]:
@@ -140,7 +154,9 @@ def _new(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetim
     else:
         case = platform_side.give_notice(
             store_id, data["kind"], reason=data["reason"], most_appeals=data["most_appeals"],
-            days_until_effect=data["days_until_effect"], at=at, by=f"platform:{by}",
+            days_until_effect=data["days_until_effect"],
+            letter=Letter(references_in(data["references"]), data["about"] or "other", points=data["points"] or Decimal(0)),
+            at=at, by=f"platform:{by}",
         )  # fmt: skip
     return reverse("web:platform_case", args=[case.pk])
 
@@ -195,6 +211,7 @@ PLATFORM_CASE_PAGE = DetailPage(
         Fact(_("Due"), case.due_at, "datetime", store_id=case.store_id),
         Fact(_("Appeals"), _("%(made)s of %(most)s") % {"made": case.appeals, "most": case.most_appeals}),
     ],
+    panels=lambda case, scope: [violations_panel(case.violations.order_by("pk"))] if case.kind == "violation" else [],
     timeline=lambda case, scope: [
         Event(event.at, _WHAT.get(event.what, event.what), by=event.by, why=event.note) for event in case.events.order_by("-id")
     ],
@@ -223,8 +240,11 @@ def do(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
 
 @page("own", methods=("POST",))
 def sweep(request: HttpRequest, scope: Scope) -> HttpResponse:
-    count = platform_side.sweep(at=scope.at)
-    return after(request, reverse("web:platform"), _("%(count)s carried out.") % {"count": count})
+    by = f"platform:{scope.by}"
+    taken = platform_side.take_in(at=scope.at, by=by)
+    count = platform_side.sweep(at=scope.at, by=by)
+    told = _("%(taken)s letters taken in, %(count)s cases carried out.") % {"taken": taken, "count": count}
+    return after(request, reverse("web:platform"), told)
 
 
 urlpatterns = [

@@ -13,6 +13,8 @@ from daifa.domain.closing.models import Closing, ClosingStep, PlatformCase, Read
 from daifa.domain.people.models import User
 from daifa.domain.stores.models import StoreAccess
 from daifa.flows import close_store
+from daifa.flows.close_store import Given
+from daifa.lib import clock
 from tests.closing_shop import BY, open_story
 
 pytestmark = pytest.mark.django_db
@@ -94,8 +96,14 @@ def test_only_an_owner_closes_and_operators_look(story, as_):
 def test_a_document_is_kept_checked_and_given_back(story, root, as_):
     from django.core.files.uploadedfile import SimpleUploadedFile
 
-    closing = close_store.start(store_id=story.store.pk, scenario="forced", reason="letter", by=BY, at=story.at)
+    late = close_store.start(store_id=story.store.pk, scenario="forced", reason="letter", by=BY, at=story.at)
     client = as_(root)
+    refused = client.post(f"/closings/steps/{late.steps.get(code='appeal').pk}/", {"note": "proof", "reference": "A-1"})
+    assert refused.status_code == 422 and "The time to appeal ended on 2026-03-10 00:00" in text(refused)
+    close_store.leave_out(late.steps.get(code="appeal").pk, note="too late", by=BY, at=story.at)
+    close_store.do_step(late.steps.get(code="ruling").pk, Given("in our favour", outcome="reversed"), by=BY, at=story.at)
+
+    closing = close_store.start(store_id=story.store.pk, scenario="forced", reason="letter", by=BY, at=clock.now())
     address = f"/closings/steps/{closing.steps.get(code='appeal').pk}/"
     wrong = client.post(address, {"note": "proof", "reference": "A-1", "file": SimpleUploadedFile("proof.pdf", b"no paper")})
     assert wrong.status_code == 422 and "none of the kinds kept here" in text(wrong)

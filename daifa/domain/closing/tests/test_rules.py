@@ -92,3 +92,32 @@ def test_comeback_days(row):
     months = [step.month for step in steps.COMEBACK]
     found = rules.comeback_days(date(2026, 8, 31), months, int(row["months of the plan"]))
     assert [str(day) for day in found] == row["due"].split()
+
+
+@pytest.mark.parametrize("row", STORIES["What a line of points brings"].tables["consequence"], ids=lambda r: r["consequence"])
+def test_standing_of_a_line(row):
+    assert rules.standing_of_line(*row["consequence"].split(" / ")) == row["standing"]
+
+
+@pytest.mark.parametrize("row", STORIES["What counts of several causes"].tables["causes"], ids=lambda r: r["causes"])
+def test_the_worst_cause(row):
+    causes = []
+    for standing, informs, until in re.findall(r"(\w+)(\*?) (–|\d{4}-\d\d-\d\d)", row["causes"]):
+        ends = None if until == "–" else datetime.fromisoformat(until).replace(tzinfo=CHINA)
+        causes.append(rules.Cause(standing, "why", "rule", ends, acts=not informs))
+    decides = rules.worst(causes)
+    assert (decides.standing if decides else "normal") == row["standing"]
+
+
+@pytest.mark.parametrize("row", STORIES["What was said and what is reckoned"].tables["said"], ids=lambda r: " ".join(r.values()))
+def test_said_and_reckoned(row):
+    said = "" if row["said"] == "–" else row["said"]
+    assert rules.standing_now(said, row["reckoned when it was said"], row["reckoned now"]) == row["standing"]
+
+
+def test_every_limit_a_platform_puts_has_its_standing_or_none():
+    from daifa.domain.cases.process import CONSEQUENCES
+
+    assert set(rules.STANDING_OF_LIMIT) <= set(CONSEQUENCES)
+    assert set(CONSEQUENCES) - set(rules.STANDING_OF_LIMIT) == {"money_taken", "other"}
+    assert set(rules.STANDING_OF_LIMIT.values()) <= set(rules.STANDINGS)
