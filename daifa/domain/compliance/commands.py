@@ -23,7 +23,7 @@ from daifa.domain.compliance import rules
 from daifa.domain.compliance.health_rules import in_market
 from daifa.domain.compliance.models import DispatchMode
 from daifa.domain.policy import queries as policy
-from daifa.lib import bulk
+from daifa.lib import bulk, regions
 from daifa.lib.refusal import Refused
 
 ENDED_PARCELS = ("delivered", "lost", "returned_to_sender", "cancelled")
@@ -504,7 +504,7 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
     """Note what is wrong with parcels (kinds: rules.FINDINGS), end what is so no longer. Returns new ones by kind.
 
     A number is reused where its parcels go to different addresses; several orders of one buyer in a box are none.
-    Another destination is only said where both places name a province that is known.
+    Another destination is only said where no way of reading the carrier's place fits the address.
     """
     bulk.execute("SELECT pg_advisory_xact_lock(hashtext('find_parcel_faults'))")
     asked = _stores(stores)
@@ -592,23 +592,27 @@ _FAULTS = {
 
 
 def _elsewhere(scope: Sequence[int], since: datetime) -> list[tuple[str, int, str]]:
-    """Parcels delivered in another province than the order goes to."""
+    """Parcels delivered in another country or state than the order goes to, where both are known without doubt."""
     found = []
-    judged: dict[tuple[str, str], tuple[str, str]] = {}
-    for parcel, place, there in bulk.fetch(
-        """SELECT p.id, e.place, a.region
+    judged: dict[tuple[str, ...], str] = {}
+    for parcel, place, country, there, postcode in bulk.fetch(
+        """SELECT p.id, e.place, coalesce(nullif(a.country, ''), o.country), a.region, a.postcode
            FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
-           JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version AND a.region <> ''
+           JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version
            JOIN shipping_trackingevent e ON e.parcel_id = p.id AND e.status = 'delivered' AND e.place <> ''
            WHERE p.store_id = ANY(%s::bigint[]) AND p.announced_at >= %s AND p.delivered_at IS NOT NULL
            ORDER BY p.id, e.at""",
         (list(scope), since),
     ):
-        if (place, there) not in judged:
-            judged[place, there] = rules.region(place), rules.region(there)
-        here, wanted = judged[place, there]
-        if here and wanted and here != wanted:
-            found.append(("other_destination", parcel, json.dumps({"place": here, "region": wanted}, ensure_ascii=False)))
+        key = place, country, there, postcode[:4]
+        if key not in judged:
+            apart = regions.lies_elsewhere(place, country=country, region=there, postcode=postcode)
+            judged[key] = ""
+            if apart is not None:
+                wanted = regions.Reading(country or "CN", apart[1])
+                judged[key] = json.dumps({"place": regions.names([apart[0]]), "region": regions.names([wanted])}, ensure_ascii=False)
+        if judged[key]:
+            found.append(("other_destination", parcel, judged[key]))
     return list({row[1]: row for row in found}.values())
 
 

@@ -19,7 +19,9 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_noop as N_
 
+from daifa.lib import workdays
 from daifa.lib.money import minor_unit
+from daifa.lib.regions import province as region
 
 # --- Ways of dispatch -------------------------------------------------------------------------------------------------
 
@@ -260,7 +262,7 @@ WHYS = {
     "limits_in_other_currency": N_("Floor and cap are set in another currency; only the percentage is reckoned."),
     "own_promise": N_("No rule of this channel that may act names a time; it is what the store promises."),
     "shorter_promise": N_("The order promises less than the rule allows; the shorter promise counts."),
-    "weekends_only": N_("Public holidays of this country are not known here; only weekends are left out."),
+    **workdays.WHYS,
     "no_started_at": N_("The moment it starts from is not recorded; it counts from the opening of the case."),
 }
 
@@ -430,78 +432,30 @@ def _day(text: str | date) -> date:
 _DATA = Path(__file__).parent / "data"
 
 
-@cache
-def _china() -> tuple[frozenset[date], frozenset[date]]:
-    """(days off, weekend days on which people work), 2023 to 2026."""
-    off, work = set(), set()
-    for line in (_DATA / "china_days.csv").read_text(encoding="utf-8").splitlines():
-        if line.startswith("#") or not line:
-            continue
-        day, kind = line.split(",")
-        (off if kind == "off" else work).add(date.fromisoformat(day))
-    return frozenset(off), frozenset(work)
-
-
-@cache
-def _america(year: int) -> frozenset[date]:
-    """The federal holidays of the United States, with the day on which one on a weekend is observed."""
-
-    def nth(month: int, weekday: int, n: int) -> date:
-        if n > 0:
-            first = date(year, month, 1)
-            return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (n - 1))
-        last = (date(year, month + 1, 1) if month < 12 else date(year + 1, 1, 1)) - timedelta(days=1)
-        return last - timedelta(days=(last.weekday() - weekday) % 7)
-
-    fixed = [date(year, 1, 1), date(year, 6, 19), date(year, 7, 4), date(year, 11, 11), date(year, 12, 25)]
-    seen = [day + timedelta(days={5: -1, 6: 1}.get(day.weekday(), 0)) for day in fixed]
-    moving = [nth(1, 0, 3), nth(2, 0, 3), nth(5, 0, -1), nth(9, 0, 1), nth(10, 0, 2), nth(11, 3, 4)]
-    return frozenset([*seen, *moving])
-
-
 def calendar_of(country: str) -> tuple[str, str]:
     """(calendar of working days, why it is not exact)."""
-    return (country, "") if country in ("CN", "US") else ("", "weekends_only")
+    return (country.upper(), "") if workdays.is_known(country) else ("", "weekends_only")
 
 
-def is_working_day(day: date, calendar: str) -> bool:
-    """Monday to Friday without the holidays of `calendar`; in China also the weekend days that make up for them."""
-    if calendar == "CN":
-        off, work = _china()
-        return day in work or (day.weekday() < 5 and day not in off)
-    if calendar == "US":
-        return day.weekday() < 5 and day not in _america(day.year) and day not in _america(day.year + 1)
-    return day.weekday() < 5
-
-
-def nth_working_day(day: date, n: int, calendar: str) -> date:
-    """The n-th working day after `day`."""
+def nth_working_day(day: date, n: int, calendar: str, off: frozenset[date] = frozenset()) -> date:
+    """The n-th working day after `day`, without the days of `off`."""
+    if not off:
+        return workdays.nth_working_day(day, n, calendar)
     while n > 0:
         day += timedelta(days=1)
-        n -= is_working_day(day, calendar)
+        n -= workdays.is_working_day(day, calendar) and day not in off
     return day
+
+
+def why_not_exact(calendar: str, first: date, last: date) -> str:
+    """A code of WHYS for a count of working days in a known calendar; "" = as announced."""
+    return workdays.why_not_exact(calendar, first, last) if calendar else ""
 
 
 # --- How far a parcel goes ----------------------------------------------------------------------------------------------
 
-_REGIONS = {
-    "上海": "shanghai", "江苏": "jiangsu", "浙江": "zhejiang", "安徽": "anhui", "北京": "beijing", "天津": "tianjin", "河北": "hebei",
-    "新疆": "xinjiang", "西藏": "tibet,xizang", "内蒙": "inner mongolia,neimenggu,nei mongol", "青海": "qinghai", "宁夏": "ningxia",
-    "甘肃": "gansu", "广东": "guangdong", "广西": "guangxi", "福建": "fujian", "江西": "jiangxi", "湖南": "hunan", "湖北": "hubei",
-    "河南": "henan", "山东": "shandong", "山西": "shanxi", "陕西": "shaanxi", "四川": "sichuan", "重庆": "chongqing", "云南": "yunnan",
-    "贵州": "guizhou", "海南": "hainan", "辽宁": "liaoning", "吉林": "jilin", "黑龙江": "heilongjiang",
-}  # fmt: skip
 _REMOTE = frozenset({"新疆", "西藏", "内蒙", "青海", "宁夏", "甘肃"})
 _NEAR = (frozenset({"江苏", "浙江", "上海", "安徽"}), frozenset({"北京", "天津", "河北"}))
-
-
-def region(text: str) -> str:
-    """The province a place begins with, in Chinese and short; "" = none is recognised."""
-    text = text.strip()
-    for chinese, english in _REGIONS.items():
-        if text.startswith(chinese) or any(text.lower().startswith(one) for one in english.split(",")):
-            return chinese
-    return ""
 
 
 def zone_between(origin: str, destination: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import pytest
 from daifa.domain.compliance import rules
 from daifa.domain.policy.book import shipped_book
 from daifa.domain.policy.rules import judge
+from daifa.lib import regions
 from tests.worked_tables import stories
 
 STORIES = {story.title: story for story in stories("clocks.md")}
@@ -133,3 +134,16 @@ def test_every_reason_of_a_clock_has_words():
             for line in lines(channel, mode, 240 if mode == "promised" else None, currency="USD"):
                 used |= set(filter(None, line.why.split(",")))
     assert used <= set(rules.WHYS)
+
+
+@pytest.mark.parametrize("row", STORIES["Delivered elsewhere"].tables["place"], ids=lambda row: " ".join(row.values()))
+def test_delivered_elsewhere(row):
+    found = regions.lies_elsewhere(row["place"], country=row["country"], region=row["region"], postcode=row["postcode"])
+    assert (regions.names([found[0]]) if found else "") == row["found"]
+
+
+def test_every_state_has_its_postcodes():
+    told = set(regions._zips().values())
+    assert told == set(regions.STATES["US"]), "each state, district, territory and army post of the United States"
+    assert {regions.state_of("AU", "", code) for code in ("0800", "2000", "2601", "3000", "4000", "5000", "6000", "7000")} == set(regions.STATES["AU"])
+    assert regions.readings("") == regions.readings("12345") == regions.readings("Out for delivery") == []
