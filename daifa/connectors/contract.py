@@ -273,3 +273,55 @@ class PullsOrders(Protocol):
 class ConfirmsShipments(Protocol):
     def confirm(self, notices: Sequence[Mapping[str, Any]], *, at: datetime) -> dict[int, str]:
         """Tell the channel; returns notice id → "" (accepted) or the refusal's sentence."""
+
+
+ListingAction = Literal["publish", "pause", "delist"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingVariant:
+    """One SKU of a listing as it is to be sold. `options`: (name, value) pairs, empty where there is only one."""
+
+    sku: str
+    price: Decimal | None
+    currency: str
+    options: tuple[tuple[str, str], ...] = ()
+    barcode: str = ""
+    weight_g: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingListing:
+    """What a channel is asked to show, or no longer to show. `reference` is ours, unique, and the key it can be asked by."""
+
+    reference: str
+    action: ListingAction
+    handle: str
+    title: str
+    description: str
+    variants: tuple[OutgoingVariant, ...]
+    brand: str = ""
+    category: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListingAnswer:
+    """What the channel says of one request: done (`external_ids`: SKU → its own number) or declined (sentence and code)."""
+
+    reference: str
+    accepted: bool
+    external_ids: Mapping[str, str] = field(default_factory=dict)
+    code: str = ""
+    sentence: str = ""
+
+
+@runtime_checkable
+class PublishesListings(Protocol):
+    """Can be sent listings and asked about them by our reference."""
+
+    def publish(self, listings: Sequence[OutgoingListing], *, at: datetime) -> list[ListingAnswer]:
+        """Send. Raises `AnswerMissing` when it is not known whether the channel got them."""
+
+    def find_listings(self, references: Sequence[str], *, at: datetime) -> dict[str, ListingAnswer | None]:
+        """Ask by our reference. None = the channel has never heard of it."""

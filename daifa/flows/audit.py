@@ -20,6 +20,7 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.cases.process import APPEAL, COMPLAINT, INFRINGEMENT, VIOLATION
+from daifa.domain.catalog.process import LISTING, LISTING_FILE, PUBLICATION
 from daifa.domain.closing.process import (
     CLOSING,
     CLOSING_STEP,
@@ -770,6 +771,16 @@ CHECKS: list[Check] = [
            JOIN orders_orderline l ON l.id = x.order_line_id
            WHERE [[r.store_id]] AND (l.order_id IS DISTINCT FROM r.order_id OR x.cancelled > x.quantity)""",
     ),
+    # --- Listings -------------------------------------------------------------------------------------------------
+    Check(
+        "published_unasked",
+        "18",
+        "publication",
+        N_("Publications that went out although something stood against them that nobody let pass"),
+        """SELECT p.id, format('publication %s: %s', p.id, p.reasons->0->>0) FROM catalog_publication p
+           WHERE [[p.store_id]] AND p.action = 'publish' AND p.state IN ('filed', 'sending', 'unknown', 'done', 'declined')
+             AND p.reasons <> '[]'""",
+    ),
     # --- Imports and history --------------------------------------------------------------------------------------
     Check(
         "import_rows",
@@ -818,6 +829,9 @@ CHECKS += [
             VIOLATION,
             COMPLAINT,
             INFRINGEMENT,
+            LISTING,
+            PUBLICATION,
+            LISTING_FILE,
         )
     ),
     *(_history(process, f"(t.store_id IS NULL OR {_OF_STORE})") for process in (PURCHASE_RUN, IMPORT)),

@@ -25,6 +25,7 @@ from daifa.domain.books import queries as book_queries
 from daifa.domain.books.rules import BANK, FEES, RECEIVABLE
 from daifa.domain.cases import commands as cases
 from daifa.domain.cases import queries as case_queries
+from daifa.domain.catalog import commands as catalog
 from daifa.domain.cases.models import Violation
 from daifa.domain.catalog import commands as catalog
 from daifa.domain.closing import commands, queries, rules, steps

@@ -79,6 +79,8 @@ REACTIONS: dict[str, list[Reaction]] = {
     "deposits_moved": [record("post_deposits:post_deposits")],
     # a buyer complained
     "complaints_opened": [],
+    # a notice of somebody's right took a listing down, or ended
+    "infringements_moved": [act("publish_listings:follow_infringements")],
     # a photo came with a complaint: it is read for what should not have been in the parcel
     "complaint_photos_added": [act("check_complaints:check_complaint_photos")],
 }

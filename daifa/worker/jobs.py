@@ -169,7 +169,16 @@ def measure_months() -> None:
 
 @job("watch_rules", queueing_lock="watch_rules")
 def watch_rules() -> None:
-    from daifa.flows import screen_texts, watch_rules
+    from daifa.flows import publish_listings, screen_texts, watch_rules
 
     watch_rules.watch_rules(at=clock.now())
     screen_texts.screen_texts(at=clock.now())
+    publish_listings.judge_again(at=clock.now())
+    publish_listings.watch_listings(at=clock.now())
+
+
+@job("send_listings", queueing_lock="send_listings")
+def send_listings() -> None:
+    from daifa.flows import publish_listings
+
+    publish_listings.send_listings(at=clock.now())

@@ -15,6 +15,7 @@ SCHEDULE = {
     jobs.react: "* * * * * */10",
     jobs.submit_purchases: "* * * * * */15",
     jobs.send_messages: "* * * * * */20",
+    jobs.send_listings: "* * * * * */30",
     jobs.send_runs: "*/2 * * * *",
     jobs.ask_suppliers: "*/5 * * * *",
     jobs.track_parcels: "*/5 * * * *",

@@ -139,6 +139,23 @@ PLANTED: dict[str, str] = {
                                SELECT id, 'sample', 'clean', 'x', 'image/png', 'x', 1, 1, 1, '[]', 'x', now() FROM stores_store LIMIT 1;
                                INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
                               SELECT h.batch_id, 46, t.id, '', 'received', h.at FROM shipping_parcelcheck t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
+    "published_unasked": """INSERT INTO catalog_publication (store_id, product_id, action, state, listings, content, digest, reasons, hits, allowed, by, at)
+                            SELECT s.id, p.id, 'publish', 'done', '{{}}', '{{}}', '', '[["paper", {{}}]]', '[]', '{{}}', 'x', now()
+                            FROM stores_store s, catalog_product p LIMIT 1""",
+    "history_publication": """INSERT INTO catalog_publication (store_id, product_id, action, state, listings, content, digest, reasons, hits, allowed, by, at)
+                              SELECT s.id, p.id, 'pause', 'done', '{{}}', '{{}}', '', '[]', '[]', '{{}}', 'x', now()
+                              FROM stores_store s, catalog_product p LIMIT 1;
+                              INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                              SELECT h.batch_id, 35, t.id, '', 'ready', h.at FROM catalog_publication t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
+    "history_listing": """INSERT INTO catalog_listingvariant (store_id, sku, external_id, title, currency, state, created_at)
+                          SELECT id, 'planted', '', '', '', 'live', now() FROM stores_store LIMIT 1;
+                          INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                          SELECT h.batch_id, 34, t.id, 'live', 'paused', h.at FROM catalog_listingvariant t, (SELECT batch_id, at FROM history_transition LIMIT 1) h
+                          WHERE t.sku = 'planted'""",
+    "history_listing_file": """INSERT INTO catalog_listingfile (store_id, number, state, layout, name, content, sha256, listing_count, rows, by, at)
+                               SELECT id, 1, 'uploaded', 'general', 'x', '', 'x', 1, 1, 'x', now() FROM stores_store LIMIT 1;
+                               INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                               SELECT h.batch_id, 36, t.id, '', 'fixed', h.at FROM catalog_listingfile t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
     "history_purchase_run": "UPDATE purchasing_purchaserun SET state = 'fixed'",
     "history_import": "UPDATE imports_importfile SET state = 'stopped' WHERE kind = 'orders'",
     "history_placement_attempt": """INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)

@@ -9,11 +9,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
-from daifa.domain.history.commands import open_batch
+from daifa.domain.catalog.models import ListingFile, Product
+from daifa.domain.catalog.process import LISTING, LISTING_FILE, PUBLICATION
+from daifa.domain.history.commands import Moved, move, open_batch, record_births
 from daifa.lib import bulk
-from daifa.lib.refusal import RowRefused
+from daifa.lib.refusal import Refused, RowRefused
 
 LONGEST_SKU, LONGEST_HANDLE, LONGEST_TITLE = 80, 160, 255
 
@@ -169,12 +172,14 @@ def retire_products(product_ids: Sequence[int], *, by: str, at: datetime, reason
         (list(product_ids),),
     )
     if retired:
-        bulk.execute(
-            """UPDATE catalog_listingvariant l SET state = 'delisted' FROM catalog_variant v
-               WHERE v.id = l.variant_id AND v.product_id = ANY(%s::bigint[]) AND l.state IN ('draft', 'live', 'paused')""",
+        reason = reason or f"retire_products: {len(retired)}"
+        batch = open_batch(by=by, at=at, reason=reason)
+        listed = bulk.fetch(
+            """SELECT l.id FROM catalog_listingvariant l JOIN catalog_variant v ON v.id = l.variant_id
+               WHERE v.product_id = ANY(%s::bigint[]) AND l.state IN ('draft', 'live', 'paused')""",
             ([row[0] for row in retired],),
         )
-        open_batch(by=by, at=at, reason=reason or f"retire_products: {len(retired)}")
+        move(LISTING, [row[0] for row in listed], to="delisted", by=by, at=at, batch=batch)
     return [row[0] for row in retired]
 
 
@@ -273,3 +278,288 @@ def link_listings(links: Mapping[int, int | None], *, by: str, at: datetime) -> 
     if changed:
         open_batch(by=by, at=at, reason=f"link_listings: {len(changed)}")
     return [row[0] for row in changed]
+
+
+# --- The life of a listing ----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def draft_listings(
+    *, store_id: int, product_ids: Sequence[int], prices: Mapping[str, Decimal] | None = None, by: str, at: datetime
+) -> list[int]:
+    """Make listings of products in a store, not published yet; returns the ids of the new listing variants.
+
+    Each variant is listed under our SKU. Its price is the one given for its SKU, else that of another store in the same
+    currency, else empty: then it has to be entered before publishing. Variants that are listed there already stay.
+    """
+    prices = prices or {}
+    made = bulk.fetch(
+        """INSERT INTO catalog_listingvariant (store_id, sku, external_id, title, variant_id, price, currency, state, created_at)
+           SELECT s.id, v.sku, '', '', v.id, coalesce(g.price, (
+                      SELECT o.price FROM catalog_listingvariant o JOIN stores_store t ON t.id = o.store_id
+                      WHERE o.variant_id = v.id AND t.id <> s.id AND t.currency = s.currency AND o.price IS NOT NULL
+                      ORDER BY o.id DESC LIMIT 1)),
+                  s.currency, 'draft', %(at)s
+           FROM stores_store s
+           JOIN catalog_variant v ON v.product_id = ANY(%(products)s::bigint[])
+           JOIN catalog_product p ON p.id = v.product_id AND p.state <> 'retired'
+           LEFT JOIN unnest(%(skus)s::text[], %(prices)s::numeric[]) AS g(sku, price) ON g.sku = v.sku
+           WHERE s.id = %(store)s
+             AND NOT EXISTS (SELECT FROM catalog_listingvariant l WHERE l.store_id = s.id AND l.variant_id = v.id)
+           ORDER BY v.id
+           ON CONFLICT (store_id, sku) DO NOTHING RETURNING id""",
+        {"store": store_id, "products": list(product_ids), "skus": list(prices), "prices": list(prices.values()), "at": at},
+    )
+    ids = [row[0] for row in made]
+    record_births(LISTING, ids, "draft", by=by, at=at, reason="draft_listings")
+    return ids
+
+
+@transaction.atomic
+def edit_listings(
+    changes: Mapping[int, tuple[str | None, Decimal | None]], *, store_id: int, by: str, at: datetime
+) -> list[int]:
+    """Give listing variants of a store a title of their own ("" = the product's) and a price; None leaves what is there.
+
+    Returns those changed. What a channel shows changes with the next publication only. Raises `Refused`.
+    """
+    for title, price in changes.values():
+        if price is not None and not 0 < price < Decimal(10) ** 11:
+            raise Refused(_("A price is above zero."), code="price_invalid", field="price")
+        if title is not None and len(title.strip()) > LONGEST_TITLE:
+            raise Refused(
+                _("A title has at most %(most)s characters; shorten it.") % {"most": LONGEST_TITLE}, code="title_too_long", field="title"
+            )
+    changed = bulk.fetch(
+        """UPDATE catalog_listingvariant l
+           SET title = coalesce(c.title, l.title), price = coalesce(c.price, l.price),
+               currency = CASE WHEN l.currency = '' THEN s.currency ELSE l.currency END
+           FROM unnest(%s::bigint[], %s::text[], %s::numeric[]) AS c(id, title, price), stores_store s
+           WHERE l.id = c.id AND l.store_id = %s AND s.id = l.store_id
+             AND (l.title <> coalesce(c.title, l.title) OR l.price IS DISTINCT FROM coalesce(c.price, l.price)) RETURNING l.id""",
+        (
+            list(changes), [None if title is None else title.strip() for title, _price in changes.values()],
+            [price for _title, price in changes.values()], store_id,
+        ),
+    )  # fmt: skip
+    if changed:
+        open_batch(by=by, at=at, reason=f"edit_listings: {len(changed)}")
+    return [row[0] for row in changed]
+
+
+PRODUCT_WORDS = ("title", "description", "brand", "category", "image")
+
+
+@transaction.atomic
+def edit_product(*, product_id: int, by: str, at: datetime, **words: str) -> Product:
+    """Change words of a product (fields of PRODUCT_WORDS), which all stores share. Raises `Refused`."""
+    product = Product.objects.select_for_update(no_key=True).filter(pk=product_id).first()
+    if product is None:
+        raise Refused(_("There is no such product."), code="not_found")
+    for name, text in words.items():
+        if name not in PRODUCT_WORDS:
+            raise ValueError(f"A product has no words {name}.")
+        most = Product._meta.get_field(name).max_length
+        if most and len(text.strip()) > most:
+            raise Refused(_("This has at most %(most)s characters; shorten it.") % {"most": most}, code="too_long", field=name)
+        setattr(product, name, text.strip())
+    if not product.title:
+        raise Refused(_("A product has a title."), code="title_missing", field="title")
+    product.save(update_fields=list(words))
+    open_batch(by=by, at=at, reason=f"edit_product: {product.handle}")
+    return product
+
+
+def lock_listings(ids: Sequence[int]) -> None:
+    """Lock listing variants in id order: whoever publishes, pauses or takes down a listing does this first."""
+    bulk.fetch("SELECT id FROM catalog_listingvariant WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE", (list(ids),))
+
+
+@transaction.atomic
+def move_listings(ids: Sequence[int], *, to: str, by: str, at: datetime, reason: str = "", batch: int | None = None) -> Moved:
+    """Move listing variants to `to` where the process allows it, with history; the others are reported.
+
+    This is what happened (a platform took it down, a closing took it off sale): asking a channel to do it is a publication.
+    """
+    return move(LISTING, ids, to=to, by=by, at=at, reason=reason, batch=batch)
+
+
+# --- Publications -------------------------------------------------------------------------------------------------
+
+
+class NewPublication(NamedTuple):
+    """What a listing is to be on its channel. `content`, `reasons`, `hits`: see `models.Publication`."""
+
+    store: int
+    product: int
+    action: str
+    state: str
+    listings: Sequence[int]
+    content: Mapping[str, Any]
+    digest: str
+    lists: int | None
+    reasons: Sequence[Any] = ()
+    hits: Sequence[Any] = ()
+
+
+@transaction.atomic
+def add_publications(rows: Sequence[NewPublication], *, by: str, at: datetime, reason: str = "") -> list[int]:
+    """Write publications down as they begin; returns their ids in the order given. The caller holds their listings."""
+    ids = bulk.write_rows(
+        "catalog_publication",
+        ("store_id", "product_id", "action", "state", "listings", "content", "digest", "lists_id", "reasons", "hits", "allowed", "by", "at",
+         "ended_at"),
+        [
+            (
+                one.store, one.product, one.action, one.state, list(one.listings), bulk.json(one.content), one.digest, one.lists,
+                bulk.json([list(reason) for reason in one.reasons]), bulk.json([list(hit) for hit in one.hits]), [], by, at,
+                at if one.state == "refused" else None,
+            )
+            for one in rows
+        ],
+    )  # fmt: skip
+    batch = open_batch(by=by, at=at, reason=reason or f"publish: {len(rows)}") if rows else None
+    for state in sorted({one.state for one in rows}):
+        record_births(
+            PUBLICATION, [pk for pk, one in zip(ids, rows, strict=True) if one.state == state], state, batch=batch, at=at
+        )
+    return ids
+
+
+@transaction.atomic
+def judge_anew(
+    verdicts: Mapping[int, tuple[str, Sequence[Any], Sequence[Any], int | None]], *, by: str, at: datetime
+) -> dict[str, list[int]]:
+    """Keep the newest verdict on publications that have not gone out: id → (state, reasons, hits, version of the lists).
+
+    Returns those that changed their state, by the new one.
+    """
+    if not verdicts:
+        return {}
+    bulk.execute(
+        """UPDATE catalog_publication p SET reasons = v.reasons::jsonb, hits = v.hits::jsonb, lists_id = v.lists
+           FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS v(id, reasons, hits, lists)
+           WHERE p.id = v.id AND p.state IN ('waiting', 'ready')""",
+        (
+            list(verdicts), [_text([list(one) for one in v[1]]) for v in verdicts.values()],
+            [_text([list(one) for one in v[2]]) for v in verdicts.values()], [v[3] for v in verdicts.values()],
+        ),
+    )  # fmt: skip
+    return {
+        state: move(
+            PUBLICATION, [pk for pk, verdict in verdicts.items() if verdict[0] == state], to=state, by=by, at=at,
+            reason="judged anew", set_at="ended_at" if PUBLICATION.is_final(state) else "",
+        ).moved
+        for state in sorted({verdict[0] for verdict in verdicts.values()})
+    }  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+@transaction.atomic
+def approve_publications(allowed: Mapping[int, Sequence[str]], *, reason: str, by: str, at: datetime) -> Moved:
+    """A person looked at waiting publications and lets them out: id → codes of the reasons she answers for."""
+    if not reason.strip():
+        raise Refused(_("Say why it may be published: what you looked at, or which proof you hold."), code="reason_missing", field="reason")
+    moved = move(PUBLICATION, list(allowed), to="ready", by=by, at=at, reason=reason, set_at="decided_at",
+                 sets={"decided_by": by, "decision": reason.strip()[:500]})  # fmt: skip
+    bulk.execute(
+        """UPDATE catalog_publication p SET allowed = string_to_array(nullif(a.codes, ''), ',')
+           FROM unnest(%s::bigint[], %s::text[]) AS a(id, codes) WHERE p.id = a.id AND a.codes <> ''""",
+        (moved.moved, [",".join(allowed[pk]) for pk in moved.moved]),
+    )
+    return moved
+
+
+@transaction.atomic
+def return_publications(ids: Sequence[int], *, reason: str, by: str, at: datetime) -> Moved:
+    """Give waiting publications back to be changed, with the reason. What is asked for anew is judged anew."""
+    if not reason.strip():
+        raise Refused(_("Say what has to be changed."), code="reason_missing", field="reason")
+    sets = {"decided_by": by, "decision": reason.strip()[:500], "ended_at": at}
+    return move(PUBLICATION, ids, to="returned", by=by, at=at, reason=reason, set_at="decided_at", sets=sets)
+
+
+@transaction.atomic
+def withdraw_publications(ids: Sequence[int], *, by: str, at: datetime, reason: str = "") -> Moved:
+    """Take back what has not gone out."""
+    return move(PUBLICATION, ids, to="withdrawn", by=by, at=at, reason=reason, set_at="ended_at")
+
+
+@transaction.atomic
+def settle_publications(
+    outcomes: Mapping[int, tuple[str, str]], *, by: str, at: datetime, reason: str = ""
+) -> dict[str, list[int]]:
+    """What became of publications on their channel: id → (done, declined, unknown or ready; the answer). Those moved, by state."""
+    settled = {}
+    for state in sorted({state for state, _answer in outcomes.values()}):
+        ids = [pk for pk, outcome in outcomes.items() if outcome[0] == state]
+        settled[state] = move(
+            PUBLICATION, ids, to=state, by=by, at=at, reason=reason, set_at="ended_at" if PUBLICATION.is_final(state) else ""
+        ).moved
+    told = {pk: answer[:300] for pk, (_state, answer) in outcomes.items() if answer}
+    if told:
+        bulk.execute(
+            """UPDATE catalog_publication p SET answer = a.answer FROM unnest(%s::bigint[], %s::text[]) AS a(id, answer)
+               WHERE p.id = a.id""",
+            (list(told), list(told.values())),
+        )
+    return settled
+
+
+def take_number(store_id: int) -> int:
+    """The number of a store's next file of listings; the store's row is locked until the transaction ends."""
+    bulk.fetch("SELECT id FROM stores_store WHERE id = %s FOR NO KEY UPDATE", (store_id,))
+    return bulk.fetch("SELECT coalesce(max(number), 0) + 1 FROM catalog_listingfile WHERE store_id = %s", (store_id,))[0][0]
+
+
+@transaction.atomic
+def fix_file(
+    ids: Sequence[int], *, store_id: int, number: int, layout: str, name: str, content: bytes, sha256: str, rows: int, by: str,
+    at: datetime,
+) -> ListingFile:  # fmt: skip
+    """Keep the file that holds these ready publications; they wait in it for the person who uploads it."""
+    file = ListingFile.objects.create(
+        store_id=store_id, number=number, state="fixed", layout=layout, name=name, content=content, sha256=sha256,
+        listing_count=len(ids), rows=rows, by=by, at=at,
+    )  # fmt: skip
+    record_births(LISTING_FILE, [file.pk], "fixed", by=by, at=at, reason=name)
+    moved = move(PUBLICATION, ids, to="filed", by=by, at=at, reason=name, sets={"file_id": file.pk})
+    if moved.others:
+        raise Refused(_("Some of these were changed meanwhile; make the file again."), code="moved_on")
+    return file
+
+
+@transaction.atomic
+def close_file(file_id: int, *, to: str, by: str, at: datetime) -> list[int]:
+    """The file was uploaded, or was not (`dropped`); returns the publications in it. Raises `Refused`."""
+    if not move(LISTING_FILE, [file_id], to=to, by=by, at=at, set_at="settled_at", sets={"settled_by": by}).moved:
+        raise Refused(_("Somebody has said before what became of this file."), code="moved_on")
+    return [
+        row[0]
+        for row in bulk.fetch("SELECT id FROM catalog_publication WHERE file_id = %s AND state = 'filed' ORDER BY id", (file_id,))
+    ]
+
+
+@transaction.atomic
+def keep_external_ids(numbers: Mapping[int, str]) -> None:
+    """What the channel calls listing variants: id → its number."""
+    bulk.execute(
+        """UPDATE catalog_listingvariant l SET external_id = n.number FROM unnest(%s::bigint[], %s::text[]) AS n(id, number)
+           WHERE l.id = n.id AND n.number <> ''""",
+        (list(numbers), [number[:80] for number in numbers.values()]),
+    )
+
+
+CONCERN = ("store_id", "product_id", "is_grave", "reasons", "lists_id", "found_at")
+
+
+@transaction.atomic
+def replace_concerns(rows: Sequence[tuple[Any, ...]]) -> int:
+    """What the last look at everything on sale found, instead of what the one before did: tuples of CONCERN."""
+    bulk.execute("DELETE FROM catalog_listingconcern")
+    return bulk.copy_rows("catalog_listingconcern", CONCERN, [(*row[:3], bulk.json(row[3]), *row[4:]) for row in rows])

@@ -14,7 +14,15 @@ from django.utils.translation import gettext as _
 from daifa.domain.policy import book as books
 from daifa.domain.policy import queries, words
 from daifa.domain.policy.book import Problem
-from daifa.domain.policy.models import OwnWord, RuleBook, RuleFile, RuleOverride, TextApproval, TextFinding
+from daifa.domain.policy.models import (
+    OwnWord,
+    RuleBook,
+    RuleFile,
+    RuleOverride,
+    TextApproval,
+    TextFinding,
+    WordLists,
+)
 from daifa.domain.policy.rules import STANDING
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
@@ -257,6 +265,17 @@ def add_own_words(rows: Iterable[tuple[str, str, str]], *, by: str, at: datetime
 def withdraw_own_words(ids: Sequence[int], *, by: str, at: datetime) -> int:
     """These own words count no more. Returns how many."""
     return OwnWord.objects.filter(pk__in=list(ids), withdrawn_at=None).update(withdrawn_by=by, withdrawn_at=at)
+
+
+def note_lists(*, by: str, at: datetime) -> WordLists:
+    """The version of the lists of words, goods and brands that counts now; written down when they read otherwise than before."""
+    now = queries.lists_now()
+    newest = queries.lists_version()
+    if newest is not None and newest.digest == now.digest:
+        return newest
+    return WordLists.objects.create(
+        digest=now.digest, dates=now.dates, entries=now.entries, goods_count=now.goods_count, by=by, at=at
+    )
 
 
 @transaction.atomic

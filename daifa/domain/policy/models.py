@@ -108,3 +108,20 @@ class TextFinding(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["kind", "thing"], name="findings_of_a_thing")]
+
+
+class WordLists(models.Model):
+    """A version of the lists of words, goods and brands with the owner's own words, as texts are judged by it.
+
+    Written when the lists are found to read otherwise than before, never changed; `entries` can be compared.
+    """
+
+    digest = models.CharField(max_length=64)
+    dates = models.JSONField(default=dict)  # list → the date in its file
+    entries = models.JSONField(default=list)  # [[word, category, severity], …] in order
+    goods_count = models.IntegerField()
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]

@@ -6,17 +6,25 @@ Books and overrides are held in memory, per process; each call asks the database
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 
 from daifa.domain.policy import book as books
 from daifa.domain.policy import words
-from daifa.domain.policy.models import OwnWord, RuleBook, RuleFile, RuleOverride, TextApproval, TextFinding
+from daifa.domain.policy.models import (
+    OwnWord,
+    RuleBook,
+    RuleFile,
+    RuleOverride,
+    TextApproval,
+    TextFinding,
+    WordLists,
+)
 from daifa.domain.policy.rules import Change, Override, Rule, Words, apply, difference, judge
 from daifa.domain.policy.words import Hit, Publishing
 from daifa.lib import bulk
@@ -155,9 +163,70 @@ def may_publish(
     return words.judge_texts(dict(texts), found, words.shipped().goods, approved=approved, held_licences=held_licences)
 
 
+def approved_texts(digests: Collection[str]) -> set[str]:
+    """Those of the digests (`words.digest_of`) at which a person looked and let the words pass."""
+    return set(TextApproval.objects.filter(digest__in=list(digests)).values_list("digest", flat=True))
+
+
 def own_words() -> list[OwnWord]:
     """The owner's own words that count, newest first."""
     return list(OwnWord.objects.filter(withdrawn_at=None).order_by("-id"))
+
+
+class Lists(NamedTuple):
+    """The lists as they read now: `digest` of their entries (word, category, severity), dates of the files, goods."""
+
+    digest: str
+    dates: dict[str, str]
+    entries: list[list[str]]
+    goods_count: int
+
+
+def lists_now() -> Lists:
+    """The lists of words, goods and brands with the owner's own words, as texts are judged by them now."""
+    return _lists_at(_stamp())
+
+
+@lru_cache(maxsize=4)
+def _lists_at(stamp: tuple[Any, ...]) -> Lists:
+    screen = _screen(stamp, ("terms", "categories", "brands"), False)
+    entries = sorted([term.term, term.category, term.severity] for term in screen.terms)
+    shipped = words.shipped()
+    said = [*entries, *sorted(("exception", term.term, one) for term in screen.terms for one in term.exceptions)]
+    digest = hashlib.sha256(repr(said).encode()).hexdigest()
+    return Lists(digest, dict(shipped.dates), entries, len(shipped.goods))
+
+
+def lists_version() -> WordLists | None:
+    """The version of the lists by which texts were judged last; None before the first look."""
+    return WordLists.objects.order_by("-id").first()
+
+
+class ListsChange(NamedTuple):
+    """A version of the lists, and the words that came, went, or changed their severity (word, before, after) with it."""
+
+    version: WordLists
+    came: list[str]
+    went: list[str]
+    changed: list[tuple[str, str, str]]
+
+
+def lists_history(limit: int = 20) -> list[ListsChange]:
+    """Versions of the lists, newest first, each compared with the one before it."""
+    found = list(WordLists.objects.order_by("-id")[: limit + 1])
+    history = []
+    for place, version in enumerate(found[:limit]):
+        now = {term: severity for term, _category, severity in version.entries}
+        before = {term: severity for term, _c, severity in found[place + 1].entries} if place + 1 < len(found) else now
+        history.append(
+            ListsChange(
+                version,
+                sorted(now.keys() - before.keys()),
+                sorted(before.keys() - now.keys()),
+                [(term, before[term], now[term]) for term in sorted(now.keys() & before.keys()) if before[term] != now[term]],
+            )
+        )
+    return history
 
 
 def findings(scope: Sequence[int], *, shared: bool = True, severity: str = "") -> QuerySet[TextFinding]:

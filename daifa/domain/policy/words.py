@@ -102,6 +102,7 @@ class Vocabulary:
     bases: dict[str, Basis] = field(default_factory=dict)
     goods: tuple[Goods, ...] = ()
     problems: tuple[Problem, ...] = ()
+    dates: dict[str, str] = field(default_factory=dict)  # list → the version its file says it is
 
 
 # --- Normalising ------------------------------------------------------------------------------------------------
@@ -161,9 +162,10 @@ class Screen:
     def __init__(self, terms: Iterable[Term]) -> None:
         import ahocorasick
 
+        self.terms = tuple(terms)
         self._automaton = ahocorasick.Automaton()
         keys: dict[str, tuple[list[Term], list[str]]] = {}
-        for term in terms:
+        for term in self.terms:
             keys.setdefault(normalised(term.term), ([], []))[0].append(term)
             for exception in term.exceptions:
                 keys.setdefault(normalised(exception), ([], []))[1].append(term.term)
@@ -242,7 +244,7 @@ def read_lists(contents: dict[str, bytes]) -> Vocabulary:
         reader.read(name, contents[name])
     if reader.problems:
         return Vocabulary(problems=tuple(sorted(reader.problems)))
-    return Vocabulary(tuple(reader.terms), reader.bases, tuple(reader.goods))
+    return Vocabulary(tuple(reader.terms), reader.bases, tuple(reader.goods), dates=reader.dates)
 
 
 class _Lists:
@@ -251,6 +253,7 @@ class _Lists:
         self.bases: dict[str, Basis] = {}
         self.goods: list[Goods] = []
         self.problems: list[Problem] = []
+        self.dates: dict[str, str] = {}
         self._seen: dict[str, tuple[str, int]] = {}
 
     def read(self, name: str, content: bytes) -> None:
@@ -267,6 +270,8 @@ class _Lists:
             self._problem(0, _("The file cannot be read as text in UTF-8."))
             return
         parts = {key.value: value for key, value in root.value} if root is not None and root.id == "mapping" else {}
+        if "version" in parts:
+            self.dates[name.rsplit(".", 1)[0]] = str(parts["version"].value)[:20]
         for key, node in _pairs(parts.get("bases")):
             said = _plain(node)
             if not isinstance(said, dict) or not {"zh", "en", "source", "confidence"} <= set(said) or said["confidence"] not in CONFIDENCES:

@@ -155,6 +155,26 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("%(count)s texts hold words that must be changed before publishing"),
         N_("Open the list of findings and change the texts."),
     ),
+    "listings_wait": (
+        N_("%(count)s listings wait for a person before they are published"),
+        N_("Look at the words marked; let them out with your reason, or give them back."),
+    ),
+    "listings_to_upload": (
+        N_("%(count)s listings are in the file %(name)s, to be uploaded"),
+        N_("Download it, upload it to the channel, then say on the file that you did."),
+    ),
+    "publication_unknown": (
+        N_("Nobody knows whether the channel has the listing “%(title)s” as it was sent"),
+        N_("Look at the channel, then say on the publication whether it is there. Nothing is sent again by itself."),
+    ),
+    "listings_against_rules": (
+        N_("%(count)s listings on sale are against the rules as they stand now"),
+        N_("A word, a rule or a paper changed. Mend and publish them anew, record the paper, or pause them."),
+    ),
+    "channel_needs_person": (
+        N_("A channel's system asks for a person: %(sentence)s"),
+        N_("Log in there and put right what it asks for; the listings go out by themselves then."),
+    ),
     "retention_unknown": (
         N_("Nobody has said how long buyers' data of %(store)s are kept"),
         N_("Answer it in the privacy settings: until then nothing is erased by itself, nor when a buyer asks."),
