@@ -28,11 +28,12 @@ from daifa.domain.closing.models import (
     StepEvidence,
 )
 from daifa.domain.closing.process import STANDING
-from daifa.domain.compliance.rules import calendar_of, is_working_day
+from daifa.domain.compliance.rules import calendar_of
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.money import Money, rounded
+from daifa.lib.workdays import is_working_day
 
 # --- The life of a store ------------------------------------------------------------------------------------------
 
