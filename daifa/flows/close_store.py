@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -22,10 +22,16 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.books import commands as books
 from daifa.domain.books import queries as book_queries
-from daifa.domain.books.rules import BANK, FEES, RECEIVABLE
+from daifa.domain.books.rules import (
+    BANK,
+    EXCHANGE,
+    EXCHANGE_DIFFERENCES,
+    FEES,
+    RECEIVABLE,
+    merged,
+)
 from daifa.domain.cases import commands as cases
 from daifa.domain.cases import queries as case_queries
-from daifa.domain.catalog import commands as catalog
 from daifa.domain.cases.models import Violation
 from daifa.domain.catalog import commands as catalog
 from daifa.domain.closing import commands, queries, rules, steps
@@ -50,13 +56,19 @@ MOST_FILE = 20 * keeping.MEGABYTE
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a person gives with a step. `file` = (name, bytes)."""
+    """What a person gives with a step. `amount` is in the store's currency, `amounts` are by currency; `file` = (name, bytes)."""
 
     note: str = ""
     reference: str = ""
     outcome: str = ""
     amount: Decimal | None = None
     file: tuple[str, bytes] | None = None
+    amounts: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def money(self, home: str) -> dict[str, Decimal]:
+        """What was paid, by currency; nothing = {}."""
+        own = {} if self.amount is None else {home: self.amount}
+        return {currency: amount for currency, amount in {**own, **self.amounts}.items() if amount or currency == home}
 
 
 @dataclass(slots=True)
@@ -375,7 +387,7 @@ def open_now(closing: Closing, *, at: datetime) -> list[Blocker]:
 def _check_given(step: steps.Step, given: Given) -> None:
     if step.outcomes and given.outcome not in step.outcomes:
         raise Refused(_("Say how it ended."), code="outcome_missing", field="outcome")
-    wanted = {"note": given.note.strip(), "reference": given.reference.strip(), "amount": given.amount is not None,
+    wanted = {"note": given.note.strip(), "reference": given.reference.strip(), "amount": given.amount is not None or bool(given.amounts),
               "file": given.file is not None}  # fmt: skip
     sentences = {
         "note": _("This step needs a few words as evidence."),
@@ -653,43 +665,76 @@ def _mark_closed(doing: Doing) -> None:
     close_tasks(kind="closing_step", thing_kind="closing_step", things=[doing.row.pk], by=doing.by, at=doing.at)
 
 
-def _book_proceeds(doing: Doing) -> None:
-    """What came in goes to the bank; what the channel kept of what it owed is its fees, and needs a reason."""
-    store, amount = doing.store, doing.given.amount or Decimal(0)
-    due = {money.currency: money.amount for money in queries.proceeds_due(store.pk)}
-    if others := [currency for currency in due if currency != store.currency]:
+def _value(doing: Doing, amount: Decimal, currency: str) -> Decimal:
+    """What an amount is worth in the store's currency at the books' rate of the day; the rate is kept as a fact."""
+    home = doing.store.currency
+    if currency == home:
+        return rounded(amount, home)
+    found = book_queries.rate_on(currency, home, _today(doing))
+    if found is None:
         raise Refused(
-            _("Proceeds stand open in %(currencies)s too: settle them in the books first.")
-            % {"currencies": ", ".join(sorted(others))},
-            code="other_currency",
-        )
-    owed = due.get(store.currency, Decimal(0))
-    if amount < 0 and amount != owed:
-        raise Refused(_("The amount that was paid is not negative."), code="amount_wrong", field="amount")
-    kept = owed - amount
+            _("The books know no rate from %(currency)s to %(home)s for %(date)s: enter it under exchange rates, then do this step.")
+            % {"currency": currency, "home": home, "date": _today(doing)},
+            code="rate_missing", field=f"amount_{currency}",
+        )  # fmt: skip
+    doing.facts.setdefault("rates", {})[currency] = f"{found.rate.normalize():f} ({found.source} {found.date})"
+    return rounded(amount * found.rate, home)
+
+
+def _book_proceeds(doing: Doing) -> None:
+    """What came in goes to the bank; what the channel kept of what it owed is its fees, and needs a reason.
+
+    What is owed in other currencies passes the exchange account at the day's rate; it may be paid in its own or in the
+    store's.
+    """
+    store, home = doing.store, doing.store.currency
+    due = {money.currency: money.amount for money in queries.proceeds_due(store.pk) if money.amount}
+    paid = doing.given.money(home)
+    for currency, amount in paid.items():
+        if amount < 0 and amount != due.get(currency):
+            raise Refused(_("The amount that was paid is not negative."), code="amount_wrong", field=f"amount_{currency}")
+    owed_value = {currency: _value(doing, amount, currency) for currency, amount in due.items()}
+    paid_value = sum((_value(doing, amount, currency) for currency, amount in paid.items()), Decimal(0))
+    owed = sum(owed_value.values(), Decimal(0))
+    kept = owed - paid_value
     if kept and not doing.given.note.strip():
         raise Refused(
             _("The books expect %(owed)s %(currency)s. Say why another amount came in.")
-            % {"owed": rounded(owed, store.currency), "currency": store.currency},
+            % {"owed": rounded(owed, home), "currency": home},
             code="note_missing", field="note",
         )  # fmt: skip
-    legs = [(BANK, store.currency, amount), (FEES, store.currency, kept), (RECEIVABLE, store.currency, -owed)]
+    legs = [(BANK, home, paid_value), (FEES, home, kept), (RECEIVABLE, home, -due.get(home, Decimal(0)))]
+    for currency, amount in due.items():
+        if currency != home:
+            legs += [
+                (RECEIVABLE, currency, -amount), (EXCHANGE, currency, amount), (EXCHANGE, home, -owed_value[currency]),
+            ]  # fmt: skip
     books.post_entries(
-        [books.NewEntry(store.pk, "proceeds_settled", doing.row.pk, doing.at, legs, memo=doing.given.note.strip()[:200])],
+        [
+            books.NewEntry(store.pk, "proceeds_settled", doing.row.pk, doing.at, merged(legs), memo=doing.given.note.strip()[:200])
+        ],
         by=doing.by,
-    )
-    doing.facts |= {"owed": str(owed), "paid": str(amount), "kept": str(kept), "currency": store.currency}
+    )  # fmt: skip
+    doing.facts |= {"owed": str(owed), "paid": str(paid_value), "kept": str(kept), "currency": home}
+    if foreign := {currency: str(amount) for currency, amount in paid.items() if currency != home}:
+        doing.facts["paid_in"] = foreign
 
 
 def _return_deposit(doing: Doing) -> None:
-    """What of the deposit came back; what did not was kept by the platform, and needs a reason."""
-    store, amount = doing.store, doing.given.amount or Decimal(0)
+    """What of the deposit came back; what did not was kept by the platform, and needs a reason.
+
+    Paid back in another currency it counts at the day's rate; more than was held is an exchange difference.
+    """
+    store, home = doing.store, doing.store.currency
+    paid = doing.given.money(home)
     held = case_queries.deposit(store.pk).held.amount
-    if amount > held or amount < 0:
+    amount = sum((_value(doing, one, currency) for currency, one in paid.items()), Decimal(0))
+    gain = amount - held if set(paid) - {home} and amount > held else Decimal(0)
+    if min(paid.values(), default=Decimal(0)) < 0 or amount - gain > held:
         raise Refused(
             _("Of the deposit %(held)s %(currency)s are held: no more can come back.")
-            % {"held": rounded(held, store.currency), "currency": store.currency},
-            code="amount_wrong", field="amount",
+            % {"held": rounded(held, home), "currency": home},
+            code="amount_wrong", field=f"amount_{home}",
         )  # fmt: skip
     day = next(day for day in queries.days_of(doing.closing, at=doing.at) if day.code == "deposit")
     if amount and _today(doing) < rules.add_months(_closed_on(doing.closing), queries.terms_of(store, on=doing.at.date()).deposit_months.value):
@@ -698,16 +743,23 @@ def _return_deposit(doing: Doing) -> None:
             % {"date": day.on, "months": day.params["days"]},
             code="too_early",
         )
-    kept = held - amount
+    returned = amount - gain
+    kept = held - returned
     note = doing.given.note.strip()
-    moves = [cases.NewMove("returned", amount, doing.at, note=note)] if amount else []
+    moves = [cases.NewMove("returned", returned, doing.at, note=note)] if returned else []
     if kept:
         moves.append(cases.NewMove("deducted", kept, doing.at, note=note))
     done = cases.move_deposit(moves, store=store, by=doing.by, at=doing.at)
     if done.refused:
         raise Refused(done.refused[0].sentence(), code=done.refused[0].code)
+    if gain:
+        legs = [(BANK, home, gain), (EXCHANGE_DIFFERENCES, home, -gain)]
+        books.post_entries([books.NewEntry(store.pk, "proceeds_settled", doing.row.pk, doing.at, legs, memo=note[:200])], by=doing.by)
+        doing.facts["gain"] = str(gain)
     commands.note_params(doing.closing, deposit_on=_today(doing).isoformat())
-    doing.facts |= {"held": str(held), "returned": str(amount), "kept": str(kept), "currency": store.currency}
+    doing.facts |= {"held": str(held), "returned": str(returned), "kept": str(kept), "currency": home}
+    if foreign := {currency: str(one) for currency, one in paid.items() if currency != home}:
+        doing.facts["paid_in"] = foreign
 
 
 def _closed_on(closing: Closing) -> date:
