@@ -85,7 +85,7 @@ def set_up() -> Any:
             code=f"f{number}", name=f"Factory {number}", kind="workbook", delivery="mail", currency="GBP", language="en",
             email=f"f{number}@example.invalid", parcel_freight=Decimal("1.50"), by=by, at=at,
         )  # fmt: skip
-        record_agreement(supplier_id=supplier.pk, store_id=store.pk, valid_from=at.date(), by=by, at=at)
+        record_agreement(supplier_id=supplier.pk, store_id=store.pk, valid_from=at.date(), entrusted_on=at.date(), by=by, at=at)
         import_offers(
             supplier,
             [

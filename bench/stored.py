@@ -67,7 +67,7 @@ def store_orders(count: int, *, variants_sold: int = 2_000, analyse: bool = True
     from daifa.domain.catalog.models import Product, Variant
     from daifa.domain.customers.models import Customer
     from daifa.domain.history.commands import ensure_months, open_batch
-    from daifa.domain.sourcing.models import SkuMapping, Supplier, SupplierOffer
+    from daifa.domain.sourcing.models import Agreement, SkuMapping, Supplier, SupplierOffer
     from daifa.domain.stores.models import Store
 
     rng = random.Random(7)
@@ -81,6 +81,10 @@ def store_orders(count: int, *, variants_sold: int = 2_000, analyse: bool = True
         for i in range(4)
     ]
     product = Product.objects.create(handle="bench", title="Bench", created_at=begin)
+    Agreement.objects.bulk_create(
+        Agreement(supplier=one, valid_from=begin.date(), entrusted_on=begin.date(), recorded_by="bench", recorded_at=begin)
+        for one in suppliers
+    )
     variants = Variant.objects.bulk_create(
         Variant(product=product, sku=f"{10000 + i}{'ABC'[i % 3]}", created_at=begin)
         for i in range(variants_sold)

@@ -71,7 +71,7 @@ def open_shop(*, code: str = "gifts", at: datetime = MORNING) -> Shop:
         by=BY, at=at,
     )  # fmt: skip
     for supplier, sku, price in ((factory, FROM_FACTORY, "28.50"), (system, FROM_SYSTEM, "11.00")):
-        record_agreement(supplier_id=supplier.pk, store_id=store.pk, valid_from=at.date(), by=BY, at=at)
+        record_agreement(supplier_id=supplier.pk, store_id=store.pk, valid_from=at.date(), entrusted_on=at.date(), by=BY, at=at)
         offer = IncomingOffer(
             row=1,
             supplier_sku=f"{supplier.code}-{sku}",

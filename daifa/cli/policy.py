@@ -202,7 +202,8 @@ def override(
     as_json: bool = output.AS_JSON,
 ):
     """The owner's word about a rule: confirm it, or say what reads otherwise. Kept beside the files, with name and date."""
-    from daifa.domain.policy.commands import NewOverride, override_rules
+    from daifa.domain.policy.commands import NewOverride
+    from daifa.flows.put_right import override_rules
 
     said = dict(one.partition("=")[::2] for one in changes)
     found = output.store_with(store) if store else None
@@ -211,7 +212,7 @@ def override(
         found.pk if found else None, output.day(until, _today()) if until else None,
     )  # fmt: skip
     with output.sentences():
-        done = override_rules([row], by=output.actor(), at=clock.now())
+        done, _routed = override_rules([row], by=output.actor(), at=clock.now())
     if done.refused:
         output.fail(done.refused[0])
     if as_json:

@@ -42,34 +42,43 @@ def add(
         help="Record that he agreed to ship for this store (its code); “all” for all own-site and manual stores.",
     ),
     agreed_from: str = typer.Option("", help="From when the agreement holds; today where left out."),
+    entrusted_on: str = typer.Option(
+        "", help="Day on which he signed the entrustment of personal data; without --agreement he ships for all own stores then."
+    ),
     as_json: bool = output.AS_JSON,
 ):
-    """Add a supplier. Nothing is routed to him before an agreement is recorded."""
+    """Add a supplier. No address goes to him before the entrustment of personal data is signed."""
     from django.db import transaction
 
-    from daifa.domain.sourcing.commands import add_supplier, record_agreement
+    from daifa.domain.sourcing.commands import record_agreement
+    from daifa.flows.put_right import add_supplier
 
     at = clock.now()
     stores = [None if code == "all" else output.store_with(code) for code in agreement]
     valid_from = output.day(agreed_from, at.date())
+    signed_on = output.day(entrusted_on, at.date()) if entrusted_on else None
     with output.sentences(), transaction.atomic():
         supplier = add_supplier(
             code=code, name=name or code, currency=currency.upper(), kind=kind, source=source, delivery=delivery, email=email,
             language=language, country=country.upper(), parcel_freight=output.amount_or_zero(parcel_freight),
-            handling_days=handling_days, ships_to=[one.upper() for one in ships_to], by=output.actor(), at=at,
+            handling_days=handling_days, ships_to=[one.upper() for one in ships_to],
+            entrusted_on=None if stores else signed_on, by=output.actor(), at=at,
         )  # fmt: skip
         for store in stores:
             record_agreement(
-                supplier_id=supplier.pk, store_id=store.pk if store else None, valid_from=valid_from, by=output.actor(),
-                at=at,
+                supplier_id=supplier.pk, store_id=store.pk if store else None, valid_from=valid_from, entrusted_on=signed_on,
+                by=output.actor(), at=at,
             )  # fmt: skip
     if as_json:
         output.put_json(_told(supplier))
     else:
         told = {"code": supplier.code, "kind": supplier.get_kind_display(), "currency": supplier.currency}
         typer.echo(_("Added supplier %(code)s (%(kind)s, %(currency)s).") % told)
-        if not agreement:
-            typer.echo(_("Nothing is bought from him until an agreement is recorded."))
+        if signed_on is None:
+            typer.echo(
+                _("No address goes to him before the entrustment of personal data is signed: daifa suppliers entrustment %(code)s "
+                  "--out entrustment.pdf, then daifa suppliers entrust %(code)s --on DAY.") % {"code": supplier.code}
+            )  # fmt: skip
 
 
 @app.command("agree")
@@ -111,7 +120,7 @@ def agree(
             claim_days=claim_days, entrusted_on=output.day(entrusted_on, at.date()) if entrusted_on else None,
             papers=[(one.name, one.read_bytes()) for one in paper], note=note, by=output.actor(), at=at,
         )  # fmt: skip
-    why = refusals([(found.pk, supplier.pk)], on=at.date()).get((found.pk, supplier.pk)) if found else None
+    why = refusals([(found.pk, supplier.pk)], at=at).get((found.pk, supplier.pk)) if found else None
     if as_json:
         output.put_json(
             {"id": recorded.pk, "supplier": code, "store": store, "valid_from": recorded.valid_from, "routed_again": routed,
@@ -125,6 +134,54 @@ def agree(
     )
     if why:
         typer.echo(why.sentence)
+
+
+@app.command("entrust")
+def entrust(
+    code: str = typer.Argument(help="The supplier's code."),
+    on: str = typer.Option(..., "--on", help="The day on which the entrustment of personal data was signed."),
+    store: str = typer.Option("all", help="For which store; “all” for every agreement with him."),
+    as_json: bool = output.AS_JSON,
+):
+    """Say when a supplier signed the entrustment of personal data. What was held for it goes on by itself."""
+    from daifa.flows.put_right import record_entrustment
+
+    at = clock.now()
+    supplier = output.supplier_with(code)
+    found = None if store == "all" else output.store_with(store)
+    with output.sentences():
+        agreements, routed = record_entrustment(
+            supplier_id=supplier.pk, signed_on=output.day(on, at.date()), store_id=found.pk if found else None,
+            by=output.actor(), at=at,
+        )  # fmt: skip
+    if as_json:
+        output.put_json({"supplier": code, "agreements": [one.pk for one in agreements], "routed_again": routed})
+        return
+    typer.echo(
+        _("Recorded: %(supplier)s signed on %(day)s. Held orders routed again: %(n)d.")
+        % {"supplier": supplier.name, "day": agreements[0].entrusted_on, "n": routed}
+    )
+
+
+@app.command("entrustment")
+def entrustment(
+    code: str = typer.Argument(help="The supplier's code."),
+    out: Path = typer.Option(..., "--out", help="File to write: .pdf to be printed, or .txt to be sent."),
+    store: list[str] = typer.Option([], help="For which stores; all where left out."),
+    language: str = typer.Option("", help="zh-hans or en; the supplier's where left out."),
+):
+    """Write the entrustment of personal data, ready to be signed."""
+    from daifa.domain.stores.models import Store
+    from daifa.flows.entrustment import as_pdf, as_text
+
+    at = clock.now()
+    supplier = output.supplier_with(code)
+    stores = [output.store_with(one) for one in store] or list(Store.objects.filter(is_sample=supplier.is_sample))
+    ask = {"supplier_id": supplier.pk, "store_ids": [one.pk for one in stores], "language": language or supplier.language, "at": at}
+    with output.sentences():
+        content = as_text(**ask).encode() if out.suffix.lower() == ".txt" else as_pdf(**ask)
+    out.write_bytes(content)
+    typer.echo(_("Written: %(name)s. Have it signed, then: daifa suppliers entrust %(code)s --on DAY") % {"name": out, "code": code})
 
 
 @app.command("list")

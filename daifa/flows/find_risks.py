@@ -351,7 +351,7 @@ def _agreed(stores: Sequence[int], *, by: str, at: datetime) -> None:
         (list(stores),),
     )
     if pairs:
-        refused = sourcing.refusals(pairs, on=at.date())
+        refused = sourcing.refusals(pairs, at=at)
         risk_commands.finish_negotiations([pair for pair in pairs if pair not in refused], by=by, at=at)
 
 

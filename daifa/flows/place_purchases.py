@@ -89,7 +89,7 @@ def _withheld(pairs: Sequence[tuple[int, int]], *, by: str, at: datetime) -> dic
 
     What is withheld stays `ready`; a task says why, and goes once he may be told.
     """
-    refused = may_not_be_told(pairs, on=at.date())
+    refused = may_not_be_told(pairs, at=at)
     with transaction.atomic():
         open_tasks(
             [
@@ -542,7 +542,7 @@ def run_withheld(run: int, *, at: datetime) -> Refusal | None:
     pairs = bulk.fetch(
         "SELECT DISTINCT store_id, supplier_id FROM purchasing_purchaseorder WHERE run_id = %s ORDER BY 1, 2", (run,)
     )
-    return next(iter(may_not_be_told(pairs, on=at.date()).values()), None)
+    return next(iter(may_not_be_told(pairs, at=at).values()), None)
 
 
 def _supplier_of(run: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from django.db import transaction
@@ -14,8 +15,10 @@ from django.db import transaction
 from daifa.domain.books import commands as books
 from daifa.domain.catalog import commands as catalog
 from daifa.domain.history.commands import record_facts
+from daifa.domain.policy import commands as policy
 from daifa.domain.sourcing import commands as sourcing
 from daifa.domain.sourcing.models import Agreement, Supplier
+from daifa.domain.sourcing.queries import day_in, demands_of
 from daifa.flows.intake import route_held_variants
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
@@ -82,6 +85,50 @@ def edit_agreement(*, agreement_id: int, by: str, at: datetime, **terms: Any) ->
     """`sourcing.commands.edit_agreement`; returns it and how many held orders are routed again."""
     agreement = sourcing.edit_agreement(agreement_id=agreement_id, by=by, at=at, **terms)
     return agreement, _route_for_agreement(agreement.store_id, at=at)
+
+
+@transaction.atomic
+def record_entrustment(
+    *, supplier_id: int, signed_on: date, store_id: int | None = None, by: str, at: datetime
+) -> tuple[list[Agreement], int]:
+    """`sourcing.commands.record_entrustment`; returns the agreements that say so now and how many held orders are routed
+    again. What was routed already and withheld at placing goes with the next run."""
+    agreements = sourcing.record_entrustment(
+        supplier_id=supplier_id, signed_on=signed_on, store_id=store_id, by=by, at=at
+    )
+    return agreements, _route_for_agreement(store_id, at=at)
+
+
+@transaction.atomic
+def add_supplier(
+    *, entrusted_on: date | None = None, by: str, at: datetime, **facts: Any
+) -> Supplier:
+    """`sourcing.commands.add_supplier`; with the day on which he signed the entrustment he may ship for all own stores."""
+    supplier = sourcing.add_supplier(by=by, at=at, **facts)
+    if entrusted_on is not None:
+        sourcing.record_entrustment(supplier_id=supplier.pk, signed_on=entrusted_on, by=by, at=at)
+    return supplier
+
+
+@transaction.atomic
+def override_rules(rows: Sequence[policy.NewOverride], *, by: str, at: datetime) -> tuple[policy.Overridden, int]:
+    """`policy.commands.override_rules`; returns its answer and how many orders held by a closed channel are routed again."""
+    done = policy.override_rules(rows, by=by, at=at)
+    return done, route_opened(at=at)
+
+
+def route_opened(*, at: datetime) -> int:
+    """Orders held because their channel was closed to suppliers, of stores whose rules open it by now; how many."""
+    stores = [
+        SimpleNamespace(id=row[0], kind=row[1], channel=row[2], timezone=row[3])
+        for row in bulk.fetch(
+            """SELECT t.id, t.kind, t.channel, t.timezone FROM stores_store t WHERE EXISTS (
+                   SELECT FROM orders_hold h JOIN orders_order o ON o.id = h.order_id
+                   WHERE o.store_id = t.id AND h.released_at IS NULL AND h.reason = 'platform_restricted')"""
+        )
+    ]
+    opened = [one.id for one in stores if demands_of(one, on=day_in(one.timezone, at)).opened_by]
+    return _route_held("platform_restricted", opened, at=at) if opened else 0
 
 
 def _route_for_agreement(store_id: int | None, *, at: datetime) -> int:

@@ -164,7 +164,7 @@ def _before(line_ids: list[int]) -> dict[int, tuple[int, frozenset[int]]]:
 
 
 def _stores(ids: set[int]) -> dict[int, SimpleNamespace]:
-    names = ("id", "kind", "channel", "currency", "margin_floor", "stock_buffer", "is_sample")
+    names = ("id", "kind", "channel", "currency", "margin_floor", "stock_buffer", "is_sample", "timezone")
     rows = bulk.fetch(f"SELECT {', '.join(names)} FROM stores_store WHERE id = ANY(%s::bigint[])", (list(ids),))
     return {row[0]: SimpleNamespace(**dict(zip(names, row, strict=True))) for row in rows}
 
@@ -193,7 +193,8 @@ def _candidates(
         else {}
     )  # fmt: skip
     agreements = sourcing.agreements_for(list(stores))
-    demands = {store.id: sourcing.demands_of(store, on=at.date()) for store in stores.values()}
+    today = {store.id: sourcing.day_in(store.timezone, at) for store in stores.values()}
+    demands = {store.id: sourcing.demands_of(store, on=today[store.id]) for store in stores.values()}
     suppliers = {
         row[0]: SimpleNamespace(id=row[0], name=row[1], state=row[2], is_sample=row[3], source=row[4])
         for row in bulk.fetch(
@@ -212,7 +213,7 @@ def _candidates(
             pair = (store_id, offer.supplier_id)
             if pair not in barred:
                 supplier = suppliers[offer.supplier_id]
-                barred[pair] = str(may_serve(store, supplier, agreements, at.date(), demands[store_id]))
+                barred[pair] = str(may_serve(store, supplier, agreements, today[store_id], demands[store_id]))
             rate = rate_to(offer.currency, store.currency, at.date(), rates)
             reason = barred[pair] or _BLOCKED.get(offer.blocked, "agreement_missing" if offer.blocked else "")
             result[store_id].setdefault(offer.variant_id, []).append(

@@ -124,7 +124,7 @@ PLANTED: dict[str, str] = {
     "history_complaint": "UPDATE cases_complaint SET state = 'closed'",
     "history_infringement": "UPDATE cases_infringement SET state = 'upheld'",
     "history_appeal": "UPDATE cases_appeal SET state = 'won'",
-    "told_without_agreement": "UPDATE stores_store SET kind = 'marketplace'",
+    "told_without_agreement": "UPDATE stores_store SET kind = 'marketplace'; UPDATE sourcing_agreement SET entrusted_on = NULL",
     "signs": """INSERT INTO compliance_risk (store_id, kind, state, level, count, base, line, params, found_at, seen_at, gone_at)
                 SELECT id, 'foreign_trace', 'open', 'warn', 1, 1, 1, '{{}}', now(), now(), now() FROM stores_store LIMIT 1""",
     "history_risk": """INSERT INTO compliance_risk (store_id, kind, state, level, count, base, line, params, found_at, seen_at)

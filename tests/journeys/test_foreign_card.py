@@ -56,6 +56,7 @@ def test_from_the_photo_to_fewer_signs(settings, tmp_path):
     shop = cast.open_shop(code="red")
     Store.objects.filter(pk=shop.store.pk).update(kind="marketplace", channel="xiaohongshu")
     shop.store.refresh_from_db()
+    Agreement.objects.update(entrusted_on=None)
     at = cast.MORNING
 
     # The first agreement says nothing that the channel asks for: no order is routed, no address leaves the house.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -13,8 +13,9 @@ from daifa.api.caller import caller
 from daifa.api.errors import ERRORS, not_found
 from daifa.api.shapes import After, Id, Limit, MoneyOut, Number, Page, Words, cursor_of, money, page_of
 from daifa.domain.catalog import queries as catalog
-from daifa.domain.sourcing import commands, queries
+from daifa.domain.sourcing import queries
 from daifa.domain.sourcing.models import Supplier, SupplierOffer
+from daifa.flows import put_right
 
 router = Router(tags=["sourcing"])
 SupplierState = Literal[tuple(state for state, _words in Supplier.STATES)]
@@ -50,6 +51,19 @@ class SupplierIn(Schema):
     parcel_freight: Decimal = Field(Decimal(0), ge=0, max_digits=12, decimal_places=4)
     handling_days: int = Field(2, ge=0, le=365)
     ships_to: list[str] = Field([], max_length=250)
+    entrusted_on: date | None = Field(
+        None, description="Day on which he signed the entrustment of personal data: he may ship for all own stores from then on."
+    )
+
+
+class EntrustmentIn(Schema):
+    signed_on: date
+    store_id: int | None = Field(None, description="Of which store; null: of every agreement with him.")
+
+
+class EntrustmentOut(Schema):
+    agreement_ids: list[int]
+    routed_again: int = Field(description="Orders held for want of it that are routed again.")
 
 
 class OfferOut(Schema):
@@ -157,7 +171,18 @@ def add_supplier(request: HttpRequest, given: SupplierIn):
     """A new supplier. He is shared: it needs the role of operator in every store."""
     who = caller(request)
     who.require(None, "operate")
-    return Status(201, supplier_out(commands.add_supplier(**given.model_dump(), by=who.by, at=who.at)))
+    return Status(201, supplier_out(put_right.add_supplier(**given.model_dump(), by=who.by, at=who.at)))
+
+
+@router.post("/suppliers/{supplier_id}/entrustment", response={200: EntrustmentOut, **ERRORS})
+def record_entrustment(request: HttpRequest, supplier_id: Id, given: EntrustmentIn):
+    """He signed the entrustment of personal data: without it no buyer's address goes to him."""
+    who = caller(request)
+    who.require(given.store_id, "operate")
+    agreements, routed = put_right.record_entrustment(
+        supplier_id=supplier_id, signed_on=given.signed_on, store_id=given.store_id, by=who.by, at=who.at
+    )
+    return {"agreement_ids": [one.pk for one in agreements], "routed_again": routed}
 
 
 @router.get("/offers", response={200: Page[OfferOut], **ERRORS})

@@ -56,7 +56,7 @@ def shop(db, tmp_path, settings):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     run(stores.app, "add", "gift", "--name", "Gift shop", "--currency", "gbp", "--timezone", "Europe/London")
-    run(suppliers.app, "add", "yiwu", "--name", "义乌礼品", "--currency", "CNY", "--agreement", "gift")
+    run(suppliers.app, "add", "yiwu", "--name", "义乌礼品", "--currency", "CNY", "--agreement", "gift", "--entrusted-on", "2026-03-01")
     return tmp_path
 
 

@@ -662,6 +662,30 @@ def _set_terms(agreement: Agreement, terms: Mapping[str, Any], *, at: datetime) 
 
 
 @transaction.atomic
+def record_entrustment(
+    *, supplier_id: int, signed_on: date, store_id: int | None = None, by: str, at: datetime
+) -> list[Agreement]:
+    """The entrustment of personal data was signed that day, for a store or (None) for all: written into every agreement
+    that has not ended; where there is none, one for own stores (the store) is recorded. Raises `Refused`.
+    """
+    standing = Agreement.objects.select_for_update().filter(supplier_id=supplier_id).exclude(valid_until__lt=at.date())
+    if store_id is not None:
+        standing = standing.filter(store_id=store_id)
+    found = list(standing.order_by("id"))
+    if not found:
+        return [
+            record_agreement(
+                supplier_id=supplier_id, store_id=store_id, valid_from=signed_on, entrusted_on=signed_on, by=by, at=at
+            )
+        ]
+    for agreement in found:
+        _set_terms(agreement, {"entrusted_on": signed_on}, at=at)
+        agreement.save()
+    open_batch(by=by, at=at, reason=f"record_entrustment: supplier {supplier_id}, {signed_on}")
+    return found
+
+
+@transaction.atomic
 def end_agreement(*, agreement_id: int, last_day: date, by: str, at: datetime) -> Agreement:
     """The agreement holds until `last_day` (the day before it began = never). What is placed already goes on."""
     agreement = Agreement.objects.select_for_update().filter(pk=agreement_id).first()

@@ -7,12 +7,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, F, OuterRef, Q
 
 from daifa.domain.policy import queries as policy
 from daifa.domain.sourcing.models import AgreementDocument, SkuMapping, Supplier, SupplierOffer
-from daifa.domain.sourcing.rules import CLOSED, OWN_KINDS, ChannelDemands, Refusal, channel_demands, may_serve
+from daifa.domain.sourcing.rules import OWN, OWN_KINDS, ChannelDemands, Refusal, channel_demands, may_serve
 from daifa.lib import bulk
 from daifa.lib.paging import Cursor
 
@@ -107,28 +108,35 @@ def agreements_for(store_ids: Sequence[int]) -> list[AgreementRow]:
 
 
 def demands_of(store: Any, *, on: date) -> ChannelDemands:
-    """What the rule book asks of agreements for this store that day; nothing for own stores. Rules stay in memory.
+    """What is asked of agreements for this store that day: the rule book's terms, or of own stores the entrustment alone.
+
+    Rules stay in memory.
 
     `store` needs `id`, `kind`, `channel`.
     """
     if store.kind in OWN_KINDS:
-        return CLOSED
+        return OWN
     channel = policy.ALIASES.get(store.channel.lower(), store.channel.lower())
     return channel_demands(channel, policy.rules(channel, on=on, store_id=store.id))
 
 
-def refusals(pairs: Iterable[tuple[Any, ...]], *, on: date) -> dict[tuple[int, int], Refusal]:
-    """(store, supplier) → why no address of the store's buyers may go to him on that day; those that may are left out.
+def day_in(timezone: str, at: datetime) -> date:
+    """The day there at that moment: agreements begin and end by the store's own calendar."""
+    return at.astimezone(ZoneInfo(timezone)).date()
 
-    Three statements, however many pairs.
+
+def refusals(pairs: Iterable[tuple[Any, ...]], *, at: datetime) -> dict[tuple[int, int], Refusal]:
+    """(store, supplier) → why no address of the store's buyers may go to him now; those that may are left out.
+
+    Days are the store's own. Three statements, however many pairs.
     """
     wanted = set(pairs)
     if not wanted:
         return {}
     stores = {
-        row[0]: SimpleNamespace(id=row[0], kind=row[1], channel=row[2], is_sample=row[3])
+        row[0]: SimpleNamespace(id=row[0], kind=row[1], channel=row[2], is_sample=row[3], today=day_in(row[4], at))
         for row in bulk.fetch(
-            "SELECT id, kind, channel, is_sample FROM stores_store WHERE id = ANY(%s::bigint[])",
+            "SELECT id, kind, channel, is_sample, timezone FROM stores_store WHERE id = ANY(%s::bigint[])",
             ([store for store, _supplier in wanted],),
         )
     }
@@ -147,26 +155,55 @@ def refusals(pairs: Iterable[tuple[Any, ...]], *, on: date) -> dict[tuple[int, i
         if store is None or supplier is None:
             continue
         if store.id not in demands:
-            demands[store.id] = demands_of(store, on=on)
-        if verdict := may_serve(store, supplier, agreements, on, demands[store.id]):
+            demands[store.id] = demands_of(store, on=store.today)
+        if verdict := may_serve(store, supplier, agreements, store.today, demands[store.id]):
             found[pair] = verdict
     return found
 
 
-def may_not_be_told(pairs: Iterable[tuple[int, int]], *, on: date) -> dict[tuple[int, int], Refusal]:
+def may_not_be_told(pairs: Iterable[tuple[int, int]], *, at: datetime) -> dict[tuple[int, int], Refusal]:
     """The same gate at the moment of placing: (store, supplier) → why nothing may be handed to him now.
 
-    For stores on marketplaces, and for shops on consumer platforms; an own store's agreement that ended after routing
-    lets what is drafted go on.
+    For stores on marketplaces, shops on consumer platforms, and suppliers who never signed the entrustment; an own
+    store's agreement that ended after routing lets what is drafted go on.
     """
     wanted = set(pairs)
     closed = bulk.fetch(
         """SELECT t.id, s.id FROM unnest(%s::bigint[], %s::bigint[]) AS x(store, supplier)
            JOIN stores_store t ON t.id = x.store JOIN sourcing_supplier s ON s.id = x.supplier
-           WHERE t.kind = 'marketplace' OR s.source = 'consumer_platform'""",
-        ([store for store, _supplier in wanted], [supplier for _store, supplier in wanted]),
+           WHERE t.kind = 'marketplace' OR s.source = 'consumer_platform'
+              OR NOT EXISTS (SELECT FROM sourcing_agreement a WHERE a.supplier_id = s.id
+                             AND (a.store_id IS NULL OR a.store_id = t.id)
+                             AND a.entrusted_on <= (%s::timestamptz AT TIME ZONE t.timezone)::date)""",
+        ([store for store, _supplier in wanted], [supplier for _store, supplier in wanted], at),
     )
-    return refusals(closed, on=on)
+    return refusals(closed, at=at)
+
+
+class Between(NamedTuple):
+    """What stands between a store and a supplier who has goods for it. `agreement_id`: the one to complete; None = record one."""
+
+    supplier_id: int
+    supplier: str
+    verdict: Refusal
+    agreement_id: int | None
+
+
+def standing_between(store_id: int, variant_ids: Sequence[int], *, at: datetime) -> list[Between]:
+    """The suppliers mapped to these variants who may not serve the store now, by name, each with the gate's verdict."""
+    rows = bulk.fetch(
+        """SELECT DISTINCT s.id, s.name,
+                  (SELECT a.id FROM sourcing_agreement a WHERE a.supplier_id = s.id AND (a.store_id = %(store)s OR a.store_id IS NULL)
+                   AND (a.valid_until IS NULL OR a.valid_until >= %(at)s::date) ORDER BY a.store_id NULLS LAST, a.id DESC LIMIT 1)
+           FROM sourcing_skumapping m JOIN sourcing_supplieroffer o ON o.id = m.offer_id JOIN sourcing_supplier s ON s.id = o.supplier_id
+           WHERE m.variant_id = ANY(%(ids)s::bigint[]) AND m.state = 'verified' ORDER BY s.name, s.id""",
+        {"store": store_id, "ids": list(variant_ids), "at": at},
+    )
+    refused = refusals([(store_id, supplier) for supplier, _name, _agreement in rows], at=at)
+    return [
+        Between(supplier, name, refused[store_id, supplier], agreement)
+        for supplier, name, agreement in rows if (store_id, supplier) in refused
+    ]  # fmt: skip
 
 
 def ending_agreements(on: date) -> list[dict[str, Any]]:

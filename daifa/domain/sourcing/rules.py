@@ -17,16 +17,20 @@ SERVING_STATES = ("trial", "active", "watch")
 class Refusal(str):
     """The stable code of a hold reason ("" = nothing stands against it), with the sentence a merchant reads.
 
-    `missing` names the terms an agreement lacks.
+    `missing` names the terms an agreement lacks, `rules` the ids of rules that would open the channel once confirmed.
     """
 
     sentence: str
     missing: tuple[str, ...]
+    rules: tuple[str, ...]
 
-    def __new__(cls, code: str = "", sentence: str = "", missing: tuple[str, ...] = ()) -> Refusal:
+    def __new__(
+        cls, code: str = "", sentence: str = "", missing: tuple[str, ...] = (), rules: tuple[str, ...] = ()
+    ) -> Refusal:
         made = super().__new__(cls, code)
         made.sentence = sentence
         made.missing = missing
+        made.rules = rules
         return made
 
 
@@ -46,7 +50,7 @@ TERMS: dict[str, str] = {
 """Term of an agreement → what has to be recorded."""
 
 ALWAYS = ("authorised", "neutral_packing", "no_cards", "entrustment")
-"""Asked for on every marketplace, whatever its rules say and however old they are."""
+"""Asked for on every marketplace, whatever its rules say and however old they are. The entrustment: of every store."""
 
 OPENING: dict[str, tuple[str, ...]] = {
     "supplier_fulfilment_via_platform_tool": ("platform_waybill",),
@@ -90,6 +94,8 @@ class ChannelDemands:
 
 
 CLOSED = ChannelDemands()
+OWN = ChannelDemands(terms={"entrustment": ()})
+"""Of own-site and manual stores: the law asks, no channel."""
 
 
 def channel_demands(channel: str, rules: Iterable[Any]) -> ChannelDemands:
@@ -129,7 +135,7 @@ def may_serve(
     `store` needs `id`, `kind`, `is_sample` (and `channel` for a marketplace); `supplier` needs `id`, `name`, `state`,
     `source`, `is_sample` (a missing `is_sample` counts as False). `agreements` may be those of all stores and suppliers;
     only fitting ones count. `channel_rules`: the rules of the store's channel, or `channel_demands` of them; asked for
-    by marketplaces only. Without any a marketplace is closed.
+    by marketplaces only. Without any a marketplace is closed. The entrustment is asked for everywhere.
 
     Shops on consumer platforms never serve anybody: the buyer's address is not theirs to have.
     """
@@ -140,7 +146,7 @@ def may_serve(
               "Make an agreement with a factory or wholesaler and record him as a supplier of his own.")
             % {"supplier": supplier.name},
         )  # fmt: skip
-    demands = CLOSED
+    demands = OWN
     is_own = store.kind in OWN_KINDS
     if not is_own:
         demands = channel_rules if isinstance(channel_rules, ChannelDemands) else channel_demands(
@@ -167,8 +173,6 @@ def may_serve(
         if not is_own and agreement.store_id is None:
             for_all = True
         elif agreement.valid_from <= on and (agreement.valid_until is None or on <= agreement.valid_until):
-            if is_own:
-                return ALLOWED
             found.append(agreement)
         else:
             ended = True
@@ -200,6 +204,7 @@ def _closed(store: Any, demands: ChannelDemands) -> Refusal:
             _("This store is on a marketplace whose rule on shipping by suppliers (%(rules)s) nobody has confirmed. Read "
               "it at its source and confirm it in the rule book; until then drop shipping for it stays closed.")
             % {"rules": ", ".join(demands.waiting)},
+            rules=demands.waiting,
         )  # fmt: skip
     return Refusal(
         "platform_restricted",
@@ -213,8 +218,16 @@ def _measured(supplier: Any, agreements: list[Any], demands: ChannelDemands, on:
     missing = min((missing_terms(one, demands, on) for one in agreements), key=len)
     if not missing:
         return ALLOWED
+    if missing == ("entrustment",):
+        return Refusal(
+            "entrustment_missing",
+            _("No buyer's address goes to %(supplier)s before the entrustment of personal data is signed. Its text is ready on "
+              "the supplier's page: have it signed and enter the day there; what is held then goes on by itself.")
+            % {"supplier": supplier.name},
+            missing,
+        )  # fmt: skip
     return Refusal(
-        "entrustment_missing" if missing == ("entrustment",) else "agreement_incomplete",
+        "agreement_incomplete",
         _("The agreement with %(supplier)s does not yet satisfy the channel. Record: %(missing)s.")
         % {"supplier": supplier.name, "missing": "; ".join(_(TERMS[term]) for term in missing)},
         missing,

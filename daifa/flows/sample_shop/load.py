@@ -305,7 +305,7 @@ def add_suppliers(found: dict[str, Supplier], stores: Iterable[Store], *, by: st
             continue
         for store in stores:
             record_agreement(
-                supplier_id=supplier.pk, store_id=store.pk, valid_from=at.date(), by=by, at=at,
+                supplier_id=supplier.pk, store_id=store.pk, valid_from=at.date(), entrusted_on=at.date(), by=by, at=at,
                 note="Sample: ships one by one, neutral packing, no cards",
             )  # fmt: skip
 

@@ -25,6 +25,7 @@ from daifa.domain.orders import queries
 from daifa.domain.orders.models import OrderLine
 from daifa.domain.purchasing.process import PURCHASE_ORDER
 from daifa.domain.shipping.process import PARCEL
+from daifa.domain.sourcing.queries import standing_between
 from daifa.flows import by_hand
 from daifa.flows.reads import orders as reads
 from daifa.flows.reads.timeline import timeline
@@ -297,8 +298,6 @@ def _settle_links(hold: dict[str, Any], order: dict[str, Any], scope: Scope, sku
     elif reason in ("mapping_missing", "mapping_broken", "out_of_stock", "supplier_rejected", "part_of_pack"):
         if url := places.place("catalogue", q=sku) if sku else places.place("catalogue"):
             links.append(LinkButton(_("Link the SKU"), url, icon="link"))
-    elif reason == "agreement_missing" and (url := places.place("suppliers")):
-        links.append(LinkButton(_("Record an agreement"), url, icon="file-text"))
     elif reason == "exchange_rate_missing" and (url := places.place("books_rates") or places.place("books")):
         links.append(LinkButton(_("Enter the rate"), url, icon="switch-horizontal"))
     elif reason == "price_above_limit" and (url := places.place("store", order["store_id"])):
@@ -312,6 +311,18 @@ def _settle_links(hold: dict[str, Any], order: dict[str, Any], scope: Scope, sku
 
 def _holds_panel(whole: reads.WholeOrder, scope: Scope) -> HtmlPanel | None:
     order = _order(whole)
+def _between(order: dict[str, Any], variants: list[int], scope: Scope) -> list[dict[str, Any]]:
+    """Who has these goods and what is missing before he may ship them, each with the page where it is put right."""
+    found = standing_between(order["store_id"], variants, at=scope.at)
+    # A closed channel is closed to all of them in the same words: said once.
+    once = {one.supplier_id if one.verdict != "platform_restricted" else 0: one for one in found}
+    return [
+        {"supplier": one.supplier if one.verdict != "platform_restricted" else ", ".join(one.verdict.rules), "sentence": one.verdict.sentence, "missing": [words.term(term) for term in one.verdict.missing],
+         "url": words.where_to_agree(one)}
+        for one in once.values()
+    ]  # fmt: skip
+
+
     found = sorted(_open_holds(whole), key=lambda hold: (hold["line_id"] is not None, hold["reason"], hold["id"]))
     if not found:
         return None
@@ -330,7 +341,10 @@ def _holds_panel(whole: reads.WholeOrder, scope: Scope) -> HtmlPanel | None:
         note = holds[0]["params"].get("note", "") if reason == "by_hand" else ""
         groups.append({
             "reason": words.hold(reason), "advice": words.hold_advice(reason), "skus": named, "note": note,
+        lines = {hold["line_id"] for hold in holds}
+        variants = [line["variant_id"] for line in whole.detail.lines if line["id"] in lines and line["variant_id"]]
             "since": min(hold["opened_at"] for hold in holds), "buttons": buttons,
+            "between": _between(order, variants, scope) if reason in words.FOR_WANT_OF_TERMS else [],
         })  # fmt: skip
     return HtmlPanel("web/pages/holds.html", {"groups": groups}, _("Why it does not go on"))
 

@@ -16,7 +16,7 @@ from daifa.domain.policy import commands, queries, rules, telling
 from daifa.domain.policy.models import OwnWord, RuleOverride, TextFinding
 from daifa.domain.policy.words import SEVERITIES, category_word
 from daifa.domain.stores.models import Store
-from daifa.flows import screen_texts, watch_rules
+from daifa.flows import put_right, screen_texts, watch_rules
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -332,7 +332,7 @@ def _save_override(scope, rule, data, *, by, at):
     if changes.get("confidence") and changes.get("source") and rule.status:
         changes["status"] = ""  # a text was read: the mark of the file is settled by it
     row = commands.NewOverride(rule.id, data["reason"], data["valid_from"], changes, store, data["valid_until"])
-    done = commands.override_rules([row], by=by, at=at)
+    done, _routed = put_right.override_rules([row], by=by, at=at)
     if done.refused:
         raise Refused(done.refused[0])
     return reverse("web:rule", args=[rule.id])

@@ -46,6 +46,7 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import words
+from daifa.web.pages.entrustment import signed_panel, why_unsigned
 
 PERFORMANCE_DAYS = 90
 
@@ -141,6 +142,13 @@ def _panels(supplier, scope):
                                     reason=_why_not_agreement(supplier, scope))],
             )
         )  # fmt: skip
+    if sentence := why_unsigned(supplier, scope):
+        panels.append(
+            NotePanel(sentence, tone="warning", actions=[
+                LinkButton(_("Text to be signed"), reverse("web:entrustment", args=[supplier.pk]), "file-text"),
+            ])
+        )  # fmt: skip
+        panels.append(signed_panel(scope, supplier))
     if supplier.kind == "workbook" and supplier.delivery == "mail" and not supplier.email:
         panels.append(NotePanel(_("Workbooks go by mail, but there is no e-mail address: enter one."), tone="warning"))
     panels.append(
@@ -227,7 +235,7 @@ def _may_serve_panel(supplier, scope) -> TablePanel:
     """Every store the reader sees and what stands between it and this supplier, in a sentence."""
     refused = queries.refusals(
         [(store.id, supplier.pk) for store in scope.stores if store.id in set(scope.store_ids)],
-        on=scope.at.astimezone(scope.zone()).date(),
+        at=scope.at,
     )
     rows = [
         {"store": store.name, "verdict": refused.get((store.id, supplier.pk))}
@@ -264,6 +272,7 @@ SUPPLIER = DetailPage(
     ],
     actions=lambda supplier, scope: [
         LinkButton(_("Purchase orders"), f"{reverse('web:purchases')}?supplier={supplier.pk}", "clipboard-list"),
+        LinkButton(_("Entrustment"), reverse("web:entrustment", args=[supplier.pk]), "shield-lock"),
         LinkButton(_("Edit"), reverse("web:supplier_edit", args=[supplier.pk]), "pencil", reason=scope.why_not_shared("operate")),
     ],
     facts=lambda supplier, scope: [
@@ -329,11 +338,17 @@ class SupplierForm(forms.ModelForm):
 
 class NewSupplierForm(SupplierForm):
     code = forms.SlugField(label=_("Code"), max_length=40, help_text=_("Short, for files and programs; it stays."))
+    entrusted_on = forms.DateField(
+        label=_("Entrustment of personal data signed on"), required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("If it is signed already, he may ship for all own stores from then on. Empty: his page has the text to be signed; "
+                    "until then no buyer's address goes to him."),
+    )  # fmt: skip
     field_order = ("code", "name")
 
 
 def _add(scope, thing, data, *, by, at):
-    supplier = sourcing.add_supplier(by=by, at=at, **data)
+    supplier = put_right.add_supplier(by=by, at=at, **data)
     return reverse("web:supplier", args=[supplier.pk])
 
 
@@ -409,7 +424,7 @@ class TermsForm(forms.Form):
     entrusted_on = forms.DateField(
         label=_("Entrustment of personal data signed on"), required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("Without it no address of a marketplace's buyer goes to him (Personal Information Protection Law, art. 21)."),
+        help_text=_("Without it no buyer's address goes to him (Personal Information Protection Law art. 21, GDPR art. 28). Its text is ready on his page."),
     )  # fmt: skip
     note = forms.CharField(
         label=_("What was agreed, with whom, when"), required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 3})
@@ -527,8 +542,7 @@ def _lacks(agreement, scope) -> list[Any]:
     """What the store's channel asks for and this agreement does not say."""
     if agreement.store is None or agreement.store.kind in rules.OWN_KINDS:
         return []
-    on = scope.at.astimezone(scope.zone(agreement.store_id)).date()
-    refused = queries.refusals([(agreement.store_id, agreement.supplier_id)], on=on)
+    refused = queries.refusals([(agreement.store_id, agreement.supplier_id)], at=scope.at)
     verdict = refused.get((agreement.store_id, agreement.supplier_id))
     if verdict:
         return [NotePanel(verdict.sentence, tone="warning")]

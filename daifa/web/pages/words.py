@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
@@ -10,6 +11,8 @@ from daifa.domain.aftersales.queries import reason_words as case_words
 from daifa.domain.messages.process import KINDS
 from daifa.domain.messages.rules import reason_words
 from daifa.domain.orders.process import HOLDS
+from daifa.domain.sourcing.queries import Between
+from daifa.domain.sourcing.rules import TERMS
 
 
 def _side() -> int:
@@ -58,14 +61,14 @@ _ADVICE = {
     "address_invalid": N_("Correct the address; the order goes on by itself."),
     "mapping_missing": N_("Link the SKU to a supplier's SKU in the catalogue; the order goes on by itself."),
     "mapping_broken": N_("Link the SKU to the supplier's present SKU; the order goes on by itself."),
-    "agreement_missing": N_("Record the agreement with the supplier, then look for suppliers again."),
+    "agreement_missing": N_("Record the agreement with the supplier; the order goes on by itself."),
     "platform_restricted": N_(
         "Ship it yourself or cancel it, or confirm in the rule book the channel's rule that lets suppliers ship for you."
     ),
     "agreement_incomplete": N_(
-        "Open the supplier: his agreement for this store says what is still to be recorded. Then look for suppliers again."
+        "Agree with the supplier on what is missing and record it on his agreement; the order goes on by itself."
     ),
-    "entrustment_missing": N_("Have the entrustment signed, record its day on the agreement, then look for suppliers again."),
+    "entrustment_missing": N_("Have the entrustment signed (its text is ready) and enter the day; the order goes on by itself."),
     "consumer_platform": N_("Make an agreement with a factory or wholesaler and link its offer, or cancel and refund."),
     "store_closing": N_(
         "Cancel and refund it, or, once the store is open again, look for suppliers again. Orders paid before go on as ever."
@@ -84,6 +87,30 @@ _ADVICE = {
 
 def hold_advice(reason: str) -> str:
     return _(_ADVICE[reason]) if reason in _ADVICE else ""
+
+
+FOR_WANT_OF_TERMS = (
+    "agreement_missing", "agreement_incomplete", "entrustment_missing", "consumer_platform", "platform_restricted",
+)  # fmt: skip
+"""Holds behind which a supplier stands who may not serve the store: the order's page says who, and what is missing."""
+
+
+def term(code: str) -> str:
+    """A term that an agreement lacks, in a few words."""
+    return _(TERMS[code])
+
+
+def where_to_agree(between: Between) -> str:
+    """The page where what stands between a store and a supplier is put right."""
+    if between.verdict == "entrustment_missing":
+        return reverse("web:entrustment", args=[between.supplier_id])
+    if between.verdict == "agreement_incomplete" and between.agreement_id:
+        return reverse("web:agreement", args=[between.agreement_id])
+    if between.verdict == "agreement_missing":
+        return reverse("web:supplier_agreement", args=[between.supplier_id])
+    if between.verdict.rules:
+        return reverse("web:rule_override", args=[between.verdict.rules[0]])
+    return reverse("web:supplier", args=[between.supplier_id])
 
 
 _NOT_CHOSEN = {

@@ -608,3 +608,26 @@ def test_lists_ask_as_much_for_many_rows_as_for_few(loop, as_, monkeypatch):
     work_until_idle(at=NOW)
     assert {name: cost(name) for name in names} == before
     assert max(before.values()) <= 20
+
+
+def test_the_short_way_to_an_entrustment(loop, as_):
+    factory = loop.shop.factory
+    Agreement.objects.filter(supplier=factory).update(entrusted_on=None)
+    cast.receive_orders(loop.shop, ["A-1"], skus=("MUG",), at=NOW)
+    work_until_idle(at=NOW)
+    held = Hold.objects.filter(order__number="A-1", released_at=None, reason="entrustment_missing")
+    client = as_(loop.people["operator"])
+    url, there = reverse("web:supplier", args=[factory.pk]), reverse("web:entrustment", args=[factory.pk])
+    order = client.get(reverse("web:order", args=[held.get().order_id])).content.decode()
+    assert "still missing" in order and there in order, "the order says which term is missing and where it is recorded"
+    assert "Entrustment of personal data signed?" in client.get(url).content.decode()
+    assert client.post(reverse("web:entrustment_signed", args=[factory.pk]), {"signed_on": "2026-03-03", "store": loop.other.pk}).status_code in (302, 403, 404)
+    assert held.exists(), "nobody signs for a store he does not work in"
+    client.post(reverse("web:entrustment_signed", args=[factory.pk]), {"signed_on": "2026-03-03", "store": loop.store.pk})
+    work_until_idle(at=NOW)
+    assert not held.exists()
+    assert "Entrustment of personal data signed?" not in client.get(url).content.decode()
+    got = client.post(reverse("web:entrustment_paper", args=[factory.pk]), {"our_name": "Gift Ltd", "language": "en", "ending": "txt"})
+    text = got.content.decode()
+    assert "Gift Ltd" in text and factory.name in text and "the recipient's name" in text
+    assert "attachment" in got["Content-Disposition"]

@@ -15,7 +15,9 @@ from daifa.domain.stores.models import Store, Task
 from daifa.lib.refusal import Refused
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+NOON = AT + timedelta(hours=3)
 BY = "user:1"
+SIGNED = date(2026, 3, 1)
 
 
 def offer(supplier_sku, price="10", **facts):
@@ -223,12 +225,12 @@ def test_who_may_serve_which_store(supplier):
         return may_serve(shop, supplier, queries.agreements_for([own.pk, manual.pk, market.pk]), on)
 
     assert asked(own) == "agreement_missing"
-    agreed = commands.record_agreement(supplier_id=supplier.pk, store_id=own.pk, valid_from=day, by=BY, at=AT)
+    agreed = commands.record_agreement(supplier_id=supplier.pk, store_id=own.pk, valid_from=day, entrusted_on=SIGNED, by=BY, at=AT)
     assert asked(own) == ""
     assert not asked(own)
     assert asked(own, day - timedelta(days=1)) == "agreement_missing"
     assert asked(manual) == "agreement_missing", "an agreement for one store is none for another"
-    commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=day, by=BY, at=AT)
+    commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=day, entrusted_on=SIGNED, by=BY, at=AT)
     assert asked(manual) == ""
     assert asked(market) == "platform_restricted"
     assert "marketplace" in asked(market).sentence
@@ -243,7 +245,7 @@ def test_who_may_serve_which_store(supplier):
 
 def test_an_ended_agreement_says_so(supplier):
     own, day = store("own_site"), date(2026, 3, 2)
-    agreed = commands.record_agreement(supplier_id=supplier.pk, store_id=own.pk, valid_from=day, by=BY, at=AT)
+    agreed = commands.record_agreement(supplier_id=supplier.pk, store_id=own.pk, valid_from=day, entrusted_on=SIGNED, by=BY, at=AT)
     commands.end_agreement(agreement_id=agreed.pk, last_day=day, by=BY, at=AT)
     verdict = may_serve(own, supplier, queries.agreements_for([own.pk]), day + timedelta(days=1))
     assert verdict == "agreement_missing"
@@ -262,7 +264,7 @@ def test_an_ended_agreement_says_so(supplier):
 def test_the_sample_shop_and_the_real_one_do_not_mix(supplier):
     day = date(2026, 3, 2)
     sample = store("manual", is_sample=True)
-    commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=day, by=BY, at=AT)
+    commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=day, entrusted_on=SIGNED, by=BY, at=AT)
     verdict = may_serve(sample, supplier, queries.agreements_for([sample.pk]), day)
     assert verdict == "agreement_missing"
     assert "sample shop" in verdict.sentence
@@ -281,18 +283,59 @@ def test_a_marketplace_opens_by_the_channels_rules_and_the_agreement(supplier):
     day = date(2026, 3, 2)
     pairs = [(own.pk, supplier.pk), (red.pk, supplier.pk)]
     commands.record_agreement(supplier_id=supplier.pk, store_id=None, valid_from=day, by=BY, at=AT, **EVERYTHING)
-    found = queries.refusals(pairs, on=day)
+    found = queries.refusals(pairs, at=NOON)
     assert list(found) == [(red.pk, supplier.pk)] and "names this store" in found[red.pk, supplier.pk].sentence
     agreed = commands.record_agreement(
         supplier_id=supplier.pk, store_id=red.pk, valid_from=day, by=BY, at=AT, **{**EVERYTHING, "entrusted_on": None}
     )
-    assert queries.may_not_be_told(pairs, on=day) == {(red.pk, supplier.pk): "entrustment_missing"}
+    assert queries.may_not_be_told(pairs, at=NOON) == {(red.pk, supplier.pk): "entrustment_missing"}
     commands.edit_agreement(agreement_id=agreed.pk, entrusted_on=day, by=BY, at=AT)
-    assert queries.refusals(pairs, on=day) == {}
+    assert queries.refusals(pairs, at=NOON) == {}
     commands.edit_supplier(supplier_id=supplier.pk, source="consumer_platform", by=BY, at=AT)
-    assert set(queries.may_not_be_told(pairs, on=day).values()) == {"consumer_platform"}
+    assert set(queries.may_not_be_told(pairs, at=NOON).values()) == {"consumer_platform"}
     with pytest.raises(Refused, match="consumer platform"):
         commands.record_agreement(supplier_id=supplier.pk, store_id=red.pk, valid_from=day, by=BY, at=AT)
+
+
+def test_no_address_goes_to_a_supplier_who_signed_no_entrustment(supplier):
+    own = store("own_site")
+    pair = [(own.pk, supplier.pk)]
+    commands.record_agreement(supplier_id=supplier.pk, store_id=own.pk, valid_from=SIGNED, by=BY, at=AT)
+    for asked in (queries.refusals, queries.may_not_be_told):
+        refused = asked(pair, at=NOON)
+        assert refused == {pair[0]: "entrustment_missing"}
+        assert "enter the day there" in refused[pair[0]].sentence
+        assert refused[pair[0]].missing == ("entrustment",)
+    [written] = commands.record_entrustment(supplier_id=supplier.pk, signed_on=date(2026, 3, 2), by=BY, at=AT)
+    assert written.store_id == own.pk, "what was agreed stays for whom it was agreed"
+    assert queries.refusals(pair, at=NOON) == queries.may_not_be_told(pair, at=NOON) == {}
+    commands.end_agreement(agreement_id=written.pk, last_day=date(2026, 3, 2), by=BY, at=AT)
+    later = NOON + timedelta(days=2)
+    assert queries.refusals(pair, at=later) == {pair[0]: "agreement_missing"}
+    assert queries.may_not_be_told(pair, at=later) == {}, "what was drafted for an own store goes on"
+
+
+def test_an_entrustment_without_an_agreement_records_one_for_own_stores(supplier):
+    own, red = store("own_site"), store("marketplace", channel="xiaohongshu")
+    [made] = commands.record_entrustment(supplier_id=supplier.pk, signed_on=SIGNED, by=BY, at=AT)
+    assert (made.store_id, made.valid_from, made.entrusted_on) == (None, SIGNED, SIGNED)
+    assert list(queries.refusals([(own.pk, supplier.pk), (red.pk, supplier.pk)], at=NOON)) == [(red.pk, supplier.pk)]
+    commands.record_entrustment(supplier_id=supplier.pk, signed_on=date(2026, 3, 2), by=BY, at=AT)
+    assert supplier.agreements.get().entrusted_on == date(2026, 3, 2), "told again it corrects the day"
+    with pytest.raises(Refused, match="in the future"):
+        commands.record_entrustment(supplier_id=supplier.pk, signed_on=date(2026, 3, 9), by=BY, at=AT)
+    commands.edit_supplier(supplier_id=supplier.pk, source="consumer_platform", by=BY, at=AT)
+    commands.end_agreement(agreement_id=made.pk, last_day=date(2026, 2, 1), by=BY, at=AT)
+    with pytest.raises(Refused, match="consumer platform"):
+        commands.record_entrustment(supplier_id=supplier.pk, signed_on=SIGNED, by=BY, at=AT)
+
+
+def test_an_agreement_of_today_counts_from_the_stores_own_morning(supplier):
+    red = store("own_site", timezone="Asia/Shanghai")
+    dawn = datetime(2026, 3, 1, 23, tzinfo=UTC)  # seven in the morning of the second
+    commands.record_entrustment(supplier_id=supplier.pk, signed_on=date(2026, 3, 2), by=BY, at=dawn)
+    for asked in (queries.refusals, queries.may_not_be_told):
+        assert asked([(red.pk, supplier.pk)], at=dawn) == {}
 
 
 def test_the_gate_asks_as_often_for_many_as_for_one(supplier):
@@ -303,11 +346,11 @@ def test_the_gate_asks_as_often_for_many_as_for_one(supplier):
         Store.objects.create(code=f"m{n}", name="m", kind="marketplace", channel="amazon", currency="GBP", created_at=AT)
         for n in range(5)
     ]
-    queries.refusals([(stores[0].pk, supplier.pk)], on=date(2026, 3, 2))
+    queries.refusals([(stores[0].pk, supplier.pk)], at=NOON)
     with CaptureQueriesContext(connection) as one:
-        queries.refusals([(stores[0].pk, supplier.pk)], on=date(2026, 3, 2))
+        queries.refusals([(stores[0].pk, supplier.pk)], at=NOON)
     with CaptureQueriesContext(connection) as many:
-        queries.refusals([(one.pk, supplier.pk) for one in stores], on=date(2026, 3, 2))
+        queries.refusals([(one.pk, supplier.pk) for one in stores], at=NOON)
     assert len(many) <= len(one) + len(stores), "at most one look at the rule book's stamp a store"
 
 

@@ -1,0 +1,123 @@
+"""No buyer's address goes to a supplier who signed no entrustment, whatever the store; once it is signed all goes on."""
+
+import io
+
+import pytest
+from django.core import mail
+
+from daifa.domain.catalog.models import Variant
+from daifa.domain.orders.models import Hold
+from daifa.domain.policy.commands import NewOverride
+from daifa.domain.privacy.places import PERSONAL
+from daifa.domain.purchasing.models import PurchaseOrder
+from daifa.domain.sourcing.commands import add_supplier
+from daifa.domain.sourcing.models import Agreement
+from daifa.domain.sourcing.queries import standing_between
+from daifa.domain.stores.models import Store, Task
+from daifa.flows import entrustment, put_right
+from daifa.flows.place_purchases import fix_runs
+from daifa.flows.work import work_until_idle
+from daifa.lib.refusal import Refused
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+AT = cast.MORNING
+
+
+def test_no_route_before_it_is_signed_and_by_itself_after():
+    shop = cast.open_shop()
+    Agreement.objects.update(entrusted_on=None)
+    cast.receive_orders(shop, ["E-1", "E-2"], at=AT)
+    work_until_idle(at=AT)
+    assert set(Hold.objects.filter(released_at=None).values_list("reason", flat=True)) == {"entrustment_missing"}
+    assert not PurchaseOrder.objects.exists() and not mail.outbox
+    for supplier in (shop.factory, shop.system):
+        put_right.record_entrustment(supplier_id=supplier.pk, signed_on=AT.date(), by=cast.BY, at=AT)
+    work_until_idle(at=AT)
+    assert not Hold.objects.filter(released_at=None).exists()
+    assert set(PurchaseOrder.objects.values_list("state", flat=True)) == {"placed"}
+
+
+def test_what_was_routed_before_is_withheld_at_placing():
+    shop = cast.open_shop()
+    cast.receive_orders(shop, ["E-1"], skus=("MUG",), at=AT)
+    from daifa.flows.react import react
+
+    react(at=AT)
+    purchase = PurchaseOrder.objects.get()
+    assert purchase.state == "ready"
+    Agreement.objects.update(entrusted_on=None)
+    assert fix_runs(at=AT, by=cast.BY) == []
+    task = Task.objects.get(kind="address_withheld", closed_at=None)
+    assert "entrustment of personal data" in task.params["sentence"]
+    put_right.record_entrustment(supplier_id=shop.factory.pk, signed_on=AT.date(), by=cast.BY, at=AT)
+    assert len(fix_runs(at=AT, by=cast.BY)) == 1
+    assert not Task.objects.filter(kind="address_withheld", closed_at=None).exists()
+
+
+# --- The paper ----------------------------------------------------------------------------------------------------
+
+
+def test_every_field_of_the_map_that_a_supplier_sees_is_named_in_the_paper():
+    shown = {(place.model, name) for place in PERSONAL if place.who == "supplier" for name in place.fields.split()}
+    assert shown == set(entrustment.FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("language", "points"),
+    [
+        ("en", ("Purpose", "Duration", "kind of data", "Protection", "No further entrusting", "Return and deletion", "Supervision", "45 days")),
+        ("zh-hans", ("处理目的", "委托期限", "个人信息种类", "保护措施", "不得转委托", "返还与删除", "监督", "满45日")),
+    ],
+)  # fmt: skip
+def test_the_paper_says_what_the_law_asks_for(language, points):
+    shop = cast.open_shop()
+    Agreement.objects.update(claim_days=45)
+    asked = {"supplier_id": shop.factory.pk, "store_ids": [shop.store.pk], "language": language, "at": AT}
+    text = entrustment.as_text(**asked, our_name="Example Ltd")
+    for words in (*points, "Example Ltd", shop.factory.name, shop.store.name, *entrustment.handed_over(language)):
+        assert words in text
+    assert "%(" not in text and entrustment.BLANK in text, "the names are filled in, what is signed is left open"
+    assert entrustment.BLANK in entrustment.as_text(**asked).split("\n")[2], "a line for our name where nobody gives it"
+
+
+def test_the_paper_as_a_pdf():
+    shop = cast.open_shop()
+    try:
+        pdf = entrustment.as_pdf(supplier_id=shop.factory.pk, store_ids=[shop.store.pk], language="zh-hans", at=AT, our_name="某某商贸")
+    except Refused as no:
+        pytest.skip(no.sentence)
+    assert pdf.startswith(b"%PDF") and len(io.BytesIO(pdf).getvalue()) > 5_000
+
+
+def test_there_is_no_paper_for_a_shop_on_a_consumer_platform():
+    shop = cast.open_shop()
+    retail = add_supplier(code="retail", name="Retail", currency="CNY", source="consumer_platform", by=cast.BY, at=AT)
+    with pytest.raises(Refused, match="consumer platform"):
+        entrustment.as_text(supplier_id=retail.pk, store_ids=[shop.store.pk], language="en", at=AT)
+
+
+# --- Channels whose rule waits for the owner ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("channel", "rule"), [("wechat_store", "wx-supplier-api"), ("pinduoduo", "pdd-factory-waybill")])
+def test_the_owners_confirmation_opens_the_channel_and_what_was_held_goes_on(channel, rule):
+    shop = cast.open_shop()
+    Store.objects.filter(pk=shop.store.pk).update(kind="marketplace", channel=channel)
+    agreement = Agreement.objects.get(supplier=shop.factory)
+    cast.receive_orders(shop, ["E-1"], skus=("MUG",), at=AT)
+    work_until_idle(at=AT)
+    assert Hold.objects.get(released_at=None).reason == "platform_restricted"
+    put_right.edit_agreement(
+        agreement_id=agreement.pk, is_authorised=True, neutral_packing=True, no_cards=True, platform_waybill=True, by=cast.BY, at=AT
+    )
+    work_until_idle(at=AT)
+    assert Hold.objects.get(released_at=None).reason == "platform_restricted", "no agreement opens a closed channel"
+    variant = Variant.objects.get(sku="MUG").pk
+    [between] = standing_between(shop.store.pk, [variant], at=AT)
+    assert between.verdict.rules == (rule,) and rule in between.verdict.sentence
+    done, again = put_right.override_rules([NewOverride(rule, "read at its source", AT.date(), {})], by=cast.BY, at=AT)
+    assert done.ids and again == 1
+    work_until_idle(at=AT)
+    assert not Hold.objects.filter(released_at=None).exists()
+    assert PurchaseOrder.objects.get().state == "placed"
