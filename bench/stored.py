@@ -57,10 +57,11 @@ LAST = [
 ]
 
 
-def store_orders(count: int, *, variants_sold: int = 2_000, analyse: bool = True) -> dict[str, Any]:
+def store_orders(count: int, *, variants_sold: int = 2_000, analyse: bool = True, second_store: int = 2) -> dict[str, Any]:
     """Write `count` orders and what hangs on them; returns {"stores": […], "skus": […], "orders": […]}.
 
-    `analyse` False leaves out the VACUUM ANALYZE, which cannot run inside a transaction.
+    `analyse` False leaves out the VACUUM ANALYZE, which cannot run inside a transaction. One customer in `second_store`
+    buys in the second store, the others in the first.
     """
     from django.db import connection, transaction
 
@@ -80,11 +81,11 @@ def store_orders(count: int, *, variants_sold: int = 2_000, analyse: bool = True
         Supplier.objects.create(code=f"factory-{i}", name=f"Factory {i}", currency="CNY", created_at=begin)
         for i in range(4)
     ]
-    product = Product.objects.create(handle="bench", title="Bench", created_at=begin)
     Agreement.objects.bulk_create(
         Agreement(supplier=one, valid_from=begin.date(), entrusted_on=begin.date(), recorded_by="bench", recorded_at=begin)
         for one in suppliers
     )
+    product = Product.objects.create(handle="bench", title="Bench", created_at=begin)
     variants = Variant.objects.bulk_create(
         Variant(product=product, sku=f"{10000 + i}{'ABC'[i % 3]}", created_at=begin)
         for i in range(variants_sold)
@@ -106,7 +107,7 @@ def store_orders(count: int, *, variants_sold: int = 2_000, analyse: bool = True
     customers = Customer.objects.bulk_create(
         (
             Customer(
-                store=stores[i % 2], ref=str(12_000 + i), name=f"{rng.choice(FIRST)} {rng.choice(LAST)}",
+                store=stores[i % second_store == second_store - 1], ref=str(12_000 + i), name=f"{rng.choice(FIRST)} {rng.choice(LAST)}",
                 country="GB", first_seen_at=begin,
             )
             for i in range(max(2, count // 3))

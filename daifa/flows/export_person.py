@@ -25,7 +25,7 @@ from daifa.domain.history.commands import open_batch
 from daifa.domain.privacy.places import CLASSES, HOW, place_word, said
 from daifa.domain.shipping.checks import PHOTO_FOLDER
 from daifa.flows.privacy import Person, what_we_hold
-from daifa.flows.shred_places import values_of
+from daifa.flows.shred_places import numbers_of, values_of
 from daifa.lib import bulk, keeping
 from daifa.lib.redact import Marks
 from daifa.lib.sheets import SheetRefused, read_sheet
@@ -71,7 +71,7 @@ def export_person(person: Person, *, by: str, at: datetime) -> tuple[str, bytes]
         """SELECT purpose, granted_at, withdrawn_at, proof FROM customers_consent WHERE customer_id = ANY(%s::bigint[]) ORDER BY id""",
         (person.customers,),
     )
-    marks = Marks(values_of(person.orders, person.customers))
+    marks = values_of(person.orders, person.customers).marks(numbers_of(person.orders))
     parts[_("Rows of uploads")] = list(_rows_of_uploads(person.orders, marks))
     parts[_("Suppliers who were given the address")] = [
         {"supplier": row["name"], "orders": row["orders"], "last_at": row["last_at"]} for row in told.told

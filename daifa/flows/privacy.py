@@ -3,6 +3,10 @@
 The same code counts and erases: a count is an erasure that is rolled back. Erasing reaches rows, texts, files and mail
 (`flows/shred_places.py`); the books, amounts, countries, numbers and keyed hashes stay. Backups cannot be edited: each
 erasure stands in `erasures.jsonl` beside the database, and restoring an older backup does it again.
+
+A person's orders go in one transaction. A store's go in strides: names are taken out of texts and files for `STRIDE`
+orders at a time, then rows are emptied in chunks of `AT_ONCE`, each in its own transaction and written into the record
+with it. Killed at any moment, the next run goes on where orders still tell a name.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ import json
 import os
 import re
 import tempfile
+import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,7 +41,16 @@ from daifa.domain.privacy.queries import OF_ORDERS, OldBackup
 from daifa.domain.privacy.rules import Verdict, verdict
 from daifa.domain.stores.commands import NewTask, open_tasks
 from daifa.domain.stores.models import Store
-from daifa.flows.shred_places import Work, shred, values_of
+from daifa.flows.shred_places import (
+    Work,
+    letters_by_message,
+    look_through,
+    numbers_of,
+    shred,
+    shred_rows,
+    shred_store_papers,
+    values_of,
+)
 from daifa.lib import bulk
 from daifa.lib.redact import Marks
 from daifa.lib.refusal import Refused
@@ -43,7 +58,9 @@ from daifa.lib.secret import keyed_digest
 
 ENDED = ("delivered", "closed", "cancelled")
 LOG = "erasures.jsonl"
-AT_ONCE = 5000  # orders the daily sweep takes at a time
+SWEPT = 5000  # orders of a store and class the daily sweep takes at a time
+AT_ONCE = 1000  # orders a transaction
+STRIDE = 20_000  # orders for which texts and files are walked through once
 _WITH_SUPPLIER = ("ready", "submitting", "unknown", "placed", "failed")
 
 WHY_STAYS: dict[str, str] = {
@@ -57,8 +74,7 @@ WHY_STAYS: dict[str, str] = {
     "too_early": N_("%(data)s must be kept until %(until)s: order %(orders)s."),
     "papers_first": N_("Names go together with the papers they stand in, and those must be kept: order %(orders)s."),
     "pack_of_others": N_("The evidence pack %(name)s also serves orders that are kept."),
-    "books_final": N_("Entries of the books are never edited, and %(count)s of them bear the person's words in their memo."),
-    "still_shared": N_("The same words stand in papers of orders that are kept; they go with those."),
+    "same_name": N_("%(count)s texts bear a name or address that stands on kept orders too, and nothing in them says whose they are: they stay."),
 }
 """Why something was not erased."""
 HOLDS = ("under_way", "message_open", "aftersale_open", "refund_open", "dispute_open", "kept_by_hand")
@@ -370,11 +386,30 @@ def erase_person(person: Person, *, by: str, at: datetime) -> Erased:
 def shred_store(store_id: int, *, by: str, at: datetime) -> Erased:
     """Erase the buyers' data of a whole store as far as holds and the time they must be kept allow.
 
-    Safe to repeat: what stayed the first time goes once nothing holds it any more.
+    Safe to repeat: what stayed the first time goes once nothing holds it any more. Commits as it goes unless the caller
+    is in a transaction.
     """
-    orders = sorted(_ids("SELECT id FROM orders_order WHERE store_id = %s", store_id))
-    customers = sorted(_ids("SELECT id FROM customers_customer WHERE store_id = %s", store_id))
-    return _erase(orders, customers, kind="store", store_id=store_id, people=[], by=by, at=at)
+    left = " OR ".join(f"({held})" for held in _HELD.values())
+    orders = sorted(_ids(f"SELECT o.id FROM orders_order o WHERE o.store_id = %s AND ({left})", store_id))
+    customers = sorted(
+        _ids("SELECT id FROM customers_customer WHERE store_id = %s AND ref NOT LIKE 'erased:%%'", store_id)
+    )
+    done = _erase(orders, customers, kind="store", store_id=store_id, people=[], by=by, at=at)
+    _finish_store(done, store_id, by=by, at=at)
+    return done
+
+
+def _finish_store(done: Erased, store_id: int, *, by: str, at: datetime) -> None:
+    """What goes with the last name of a store: its uploads, whoever stands in them."""
+    kept = bulk.fetch(f"SELECT 1 FROM orders_order o WHERE o.store_id = %s AND {_HELD['contact']} LIMIT 1", (store_id,))
+    if kept or queries.answers().of("papers", store_id, "") is None:
+        return
+    with transaction.atomic():
+        work = Work({}, [], Marks(()), "", by, at, whole_store=store_id)
+        shred_store_papers(work)
+        done.counts = dict(Counter(done.counts) + work.counts)
+        if done.erasure is not None:
+            done.erasure = commands.add_to_erasure(done.erasure.uuid, counts=work.counts)
 
 
 def keep_retention(*, at: datetime, by: str = "job:keep_retention") -> dict[str, int]:
@@ -417,7 +452,7 @@ _HELD = {
     "disputes": """(EXISTS (SELECT FROM aftersales_aftersalecase c WHERE c.order_id = o.id AND c.note <> '')
                     OR EXISTS (SELECT FROM cases_complaint x WHERE x.order_id = o.id AND (x.text <> '' OR x.answer <> ''))
                     OR EXISTS (SELECT FROM shipping_parcelcheck k WHERE k.order_id = o.id AND (k.note <> '' OR k.name <> ''))
-                    OR EXISTS (SELECT FROM cases_evidencepack e WHERE e.orders @> ARRAY[o.id] AND e.erased_at IS NULL))""",
+                    OR o.id IN (SELECT unnest(e.orders) FROM cases_evidencepack e WHERE e.erased_at IS NULL))""",
 }
 """What an order still has of a class."""
 
@@ -443,8 +478,8 @@ def _overdue(*, at: datetime) -> list[tuple[int, str, list[int]]]:
                             CROSS JOIN LATERAL jsonb_array_elements_text(coalesce(e.orders -> '{data}', '[]')) AS x)
                         SELECT o.id FROM orders_order o WHERE o.store_id = %s AND o.status = ANY(%s::text[])
                         AND o.placed_at < %s::timestamptz - make_interval(days => %s) AND {_HELD[data]}
-                        AND o.id NOT IN (SELECT id FROM done) ORDER BY o.id LIMIT %s""",
-                    (store.pk, list(ENDED), at, min(days), AT_ONCE),
+                        AND NOT EXISTS (SELECT FROM done WHERE done.id = o.id) ORDER BY o.id LIMIT %s""",
+                    (store.pk, list(ENDED), at, min(days), SWEPT),
                 )
             ]
             ids = _sort(ids, at=at, asked=False)[0][data]
@@ -457,18 +492,89 @@ def _erase(
     orders: Sequence[int], customers: Sequence[int] | None, *, kind: str, store_id: int | None, people: Sequence[str],
     by: str, at: datetime, classes: Sequence[str] = OF_ORDERS,
 ) -> Erased:  # fmt: skip
+    if len(orders) > AT_ONCE:
+        return _erase_many(orders, customers, kind=kind, store_id=store_id, by=by, at=at, classes=classes)
     with transaction.atomic():
         locked = lock_orders(sorted(orders))
         allowed, stays = _sort(locked, at=at, asked=kind != "retention")
         allowed = {data: ids for data, ids in allowed.items() if data in classes}
         erased = _shred(locked, customers, allowed, kind=kind, store_id=store_id, people=people, by=by, at=at)
         erased.stays = stays + erased.stays
-        if kind != "retention":
-            names = {stay.params["store"] for stay in stays if stay.code == "unknown"}
-            _open_questions(bulk.fetch("SELECT id, name FROM stores_store WHERE name = ANY(%s::text[])", (list(names),)), at=at)
+        _ask_about(stays, kind, at=at)
         if erased.erasure is not None:
             transaction.on_commit(write_log)
     return erased
+
+
+def _ask_about(stays: Sequence[Stay], kind: str, *, at: datetime) -> None:
+    if kind != "retention":
+        names = {stay.params["store"] for stay in stays if stay.code == "unknown"}
+        _open_questions(bulk.fetch("SELECT id, name FROM stores_store WHERE name = ANY(%s::text[])", (list(names),)), at=at)
+
+
+def _erase_many(
+    orders: Sequence[int], customers: Sequence[int] | None, *, kind: str, store_id: int | None, by: str, at: datetime,
+    classes: Sequence[str],
+) -> Erased:  # fmt: skip
+    """In strides, each of which is kept as one erasure. The last one's record comes back."""
+    allowed, stays = _sort(orders, at=at, asked=kind != "retention")
+    allowed = {data: ids for data, ids in allowed.items() if data in classes}
+    union = sorted({order for ids in allowed.values() for order in ids})
+    kept = sorted(set(orders) - set(union))
+    since = bulk.fetch("SELECT min(at) FROM orders_addressversion WHERE order_id = ANY(%s::bigint[])", (union,))[0][0]
+    done = Erased({}, [], {}, stays, [])
+    counts: Counter[str] = Counter()
+    passed: dict[tuple[str, str], Stay] = {}
+    folder = letters_by_message()
+    for first in range(0, len(union), STRIDE):
+        going = union[first : first + STRIDE]
+        here = set(going)
+        may = {data: [order for order in ids if order in here] for data, ids in allowed.items()}
+        # Names first: once they are gone from the orders nobody could look for them.
+        marks = _marks(going, kept=kept, also_going=union)
+        look = Work(may, [], marks, "", by, at, left_for_last=0 if kept or kind != "store" else store_id or 0)
+        look_through(look)
+        counts += look.counts
+        token, number = f"erased:{os.urandom(5).hex()}", str(uuid.uuid4())
+        for place in range(0, len(going), AT_ONCE):
+            chunk = set(going[place : place + AT_ONCE])
+            with transaction.atomic():
+                locked = set(lock_orders(sorted(chunk)))
+                still, _why = _sort(sorted(locked), at=at, asked=kind != "retention")  # a dispute may have come up
+                now = {data: [order for order in ids if order in locked and order in set(still[data])] for data, ids in may.items()}
+                gone = _customers_free(customers if place + AT_ONCE >= len(going) else [], now.get("contact", []))
+                work = Work(now, gone, _marks(sorted(chunk), customers=gone), token, by, at, letters=folder)
+                people = _people_of(now.get("contact", []))
+                shred_rows(work)
+                done.erasure = commands.add_to_erasure(
+                    uuid.UUID(number), kind=kind, store_id=store_id, token=token, orders=now, customers=gone,
+                    people=sorted(people), counts=work.counts + (look.counts if not place else Counter()), by=by, at=at,
+                )  # fmt: skip
+            counts += work.counts
+            done.customers += gone
+            for data, ids in now.items():
+                done.orders.setdefault(data, []).extend(ids)
+            for of, code, params, ids in (*look.left, *work.left):
+                passed[of, code + str(params)] = Stay(of, code, params, None, tuple(ids))
+            look.left = []
+        with transaction.atomic():
+            open_batch(by=by, at=at, reason=f"erased the buyers' data of {len(going)} orders")
+        write_log()
+    with transaction.atomic():
+        _ask_about(stays, kind, at=at)
+    done.stays = [*stays, *passed.values()]
+    done.counts = dict(counts)
+    done.backups = queries.backups_holding(since=since or at, until=at)
+    return done
+
+
+def _marks(
+    orders: Sequence[int], *, customers: Sequence[int] = (), kept: Sequence[int] = (), also_going: Sequence[int] = ()
+) -> Marks:
+    """What tells who these orders' people are, ready to be looked for."""
+    known = _ids("SELECT customer_id FROM orders_order WHERE id = ANY(%s::bigint[]) AND customer_id IS NOT NULL", list(orders))
+    values = values_of(orders, sorted({*known, *customers}), kept=kept, going=also_going)
+    return values.marks(numbers_of(orders) if values.shared else ())
 
 
 def _shred(
@@ -481,20 +587,15 @@ def _shred(
     gone = _customers_free(customers, allowed.get("contact", []))
     if not union and not gone:
         return Erased({}, [], {}, [], [])
-    seen_customers = sorted(_ids("SELECT customer_id FROM orders_order WHERE id = ANY(%s::bigint[]) AND customer_id IS NOT NULL", union))
     kept = sorted(set(orders) - set(union))
-    values = values_of(union, sorted({*gone, *seen_customers}))
-    shared = values & values_of(kept, []) if kept else set()
     number = again["uuid"] if again else ""
     token = again["token"] if again else f"erased:{os.urandom(5).hex()}"
     everything = store_id if kind == "store" and not kept and set(allowed.get("papers", ())) >= set(orders) else None
-    work = Work(allowed, gone, Marks(values - shared), token, by, at, whole_store=everything, for_real=for_real)
+    work = Work(allowed, gone, _marks(union, customers=gone, kept=kept), token, by, at, whole_store=everything, for_real=for_real)
     since = bulk.fetch("SELECT min(at) FROM orders_addressversion WHERE order_id = ANY(%s::bigint[])", (union,))[0][0]
     people = sorted({*people, *_people_of(allowed.get("contact", []))})
     shred(work)
     stays = [Stay(place, code, params, None, tuple(ids)) for place, code, params, ids in work.left]
-    if shared:
-        stays.append(Stay("papers", "still_shared", {}))
     made = None
     if for_real:
         made = commands.record_erasure(

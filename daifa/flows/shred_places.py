@@ -1,7 +1,9 @@
 """Erasing by the map (`privacy.places`): rows by what they hang on, free texts and files by the person's marks.
 
-Everything runs in the caller's transaction, which holds the orders' locks. Files are changed before it commits: should
-it fail, they hold less than the rows say, and erasing again finishes it.
+A few orders go in the caller's transaction, which holds their locks (`shred`). Many go in two strides, each of which may
+be killed and done again: `look_through` takes the names out of texts and files, one at a time and without locks, while
+the orders still tell them; then `shred_rows` empties what hangs on a chunk of orders in its transaction. Files are
+changed before it commits: should it fail, they hold less than the rows say, and erasing again finishes it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,18 +23,20 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from daifa.domain.cases.files import path_of as case_path
 from daifa.domain.messages.commands import suppress_queued
 from daifa.domain.orders.rules import ADDRESS_FIELDS
 from daifa.domain.privacy.places import PERSONAL, Place
+from daifa.domain.privacy.queries import erased_before
 from daifa.domain.shipping.checks import PHOTO_FOLDER
 from daifa.lib import bulk, keeping
 from daifa.lib.redact import CannotRead, Marks, blanked_bytes
 from daifa.lib.secret import keyed_digest
+from daifa.lib.spelling import spellings
 
-MOST_WORDS = 300  # beyond so many words the database's sieve costs more than reading everything
+AT_ONCE = 2000  # texts read at a time
 LETTER = b"Subject: ***\r\n\r\nThis letter was erased.\r\n"
 
 
@@ -50,11 +55,13 @@ class Work:
     by: str
     at: datetime
     whole_store: int | None = None  # a store of which everything goes, its uploads included
+    left_for_last: int = 0  # a store whose uploads go as a whole afterwards: they are not read now
     for_real: bool = True
     counts: Counter[str] = field(default_factory=Counter)
     left: list[tuple[str, str, dict[str, Any], list[int]]] = field(default_factory=list)
     wrote: bool = False
     done_with: set[Path] = field(default_factory=set)  # files, so that none counts twice
+    letters: dict[int, list[Path]] | None = None  # as `letters_by_message` read them, for many chunks
 
     def of(self, data: str) -> list[int]:
         return self.orders.get(data, [])
@@ -66,45 +73,135 @@ class Work:
 
 def shred(work: Work) -> Work:
     """Do it, or count it. The order matters: marks are taken out of what hangs on orders before that is emptied."""
-    for step in (
-        _contact, _customers, _letters, _rows, _runs, _disputes, _evidence, _texts, _uploads, _mail_folder,
-    ):  # fmt: skip
-        step(work)
-    if work.wrote:
-        os.sync()  # once for all: a store has many letters
+    _do(work, _contact, _customers, _letters, _rows_of_orders, _rows, _runs, _disputes, _evidence, _texts, _uploads, _mail_folder)
     return work
 
 
-def values_of(orders: Sequence[int], customers: Sequence[int]) -> set[str]:
-    """What tells who the people of these orders are. Towns and postcodes only where nobody else here lives there."""
-    found: set[str] = set()
+def look_through(work: Work) -> Work:
+    """Texts and files, by marks: each on its own, so that nothing waits and what was done is done."""
+    _do(work, _rows_of_orders, _rows, _texts, _runs, _uploads, _mail_folder)
+    return work
+
+
+def shred_rows(work: Work) -> Work:
+    """What hangs on a chunk of orders, in the caller's transaction; `marks` are of these orders alone."""
+    _do(work, _contact, _customers, _letters, _disputes, _evidence)
+    return work
+
+
+def shred_store_papers(work: Work) -> Work:
+    """Uploads of a store of which nothing is left to keep, whoever stands in them."""
+    _do(work, _whole_uploads)
+    return work
+
+
+def _do(work: Work, *steps: Callable[[Work], None]) -> None:
+    passed = 0
+    for step in steps:
+        before = work.marks.passed
+        step(work)
+        if step in (_contact, _texts):  # a line of a file that is not theirs is somebody else's
+            passed += work.marks.passed - before
+    if passed:
+        work.left.append(("contact", "same_name", {"count": passed}, []))
+    if work.wrote:
+        os.sync()  # once for all: a store has many letters
+        work.wrote = False
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One erasure at a time rewrites files and workbooks: two would each bring back what the other took out."""
+    with transaction.atomic():
+        bulk.execute("SELECT pg_advisory_xact_lock(hashtext('daifa.erasing'))")
+        yield
+
+
+# --- Who it is ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Values:
+    """What tells who people are: `own` words, and `shared` ones that somebody else bears whose data are kept."""
+
+    own: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
+
+    def marks(self, beside: Iterable[str] = ()) -> Marks:
+        return Marks(self.own - self.shared, shared=self.shared, beside=beside if self.shared else ())
+
+
+def values_of(orders: Sequence[int], customers: Sequence[int], *, kept: Sequence[int] = (), going: Sequence[int] = ()) -> Values:
+    """What tells who the people of these orders are. Towns and postcodes only where nobody else here lives there.
+
+    `kept` are orders of the same people that stay; `going` those that go beside these. A name (or a whole address) that
+    people of other orders bear too is shared.
+    """
+    found = Values()
+    names, towns = _told(orders, found)
+    for name, email, ref in bulk.fetch(
+        "SELECT name, email, ref FROM customers_customer WHERE id = ANY(%s::bigint[])", (list(customers),)
+    ):
+        found.own |= {name, email}
+        names.add(name)
+        if len(ref) >= 6 and not ref.isdigit():
+            found.own.add(ref)  # a short number alone names nobody, and is too easily an amount
+    here = list({*orders, *going})
+    if towns:
+        shared = bulk.fetch(
+            """SELECT DISTINCT t FROM orders_addressversion, unnest(ARRAY[city, region, postcode]) AS t
+               WHERE t IN (SELECT unnest(%s::text[])) AND order_id NOT IN (SELECT unnest(%s::bigint[]))""",
+            (list(towns), here),
+        )
+        found.own |= towns - {row[0] for row in shared}
+    if names:
+        found.shared |= {
+            row[0]
+            for row in bulk.fetch(
+                """SELECT DISTINCT n FROM unnest(%s::text[]) AS n JOIN orders_addressversion a ON lower(a.name) = lower(n)
+                   WHERE a.order_id NOT IN (SELECT unnest(%s::bigint[]))""",
+                (list(names), here),
+            )
+        }
+    if kept:
+        stays = Values()
+        _told(kept, stays)
+        found.shared |= found.own & stays.own
+    for values in (found.own, found.shared):
+        values -= {value for value in values if not value or value.startswith("erased:")}
+    return found
+
+
+def _told(orders: Sequence[int], found: Values) -> tuple[set[str], set[str]]:
+    names: set[str] = set()
     towns: set[str] = set()
     for name, line1, line2, city, region, postcode, phone, email, raw, token in bulk.fetch(
         """SELECT DISTINCT name, line1, line2, city, region, postcode, phone, email, raw, token
            FROM orders_addressversion WHERE order_id = ANY(%s::bigint[])""",
         (list(orders),),
     ):
-        found |= {name, line1, line2, phone, email, raw, token}
+        names.add(name)
+        found.own |= {name, line1, line2, phone, email, raw, token}
         towns |= {city, region, postcode}
-    found |= {
+    found.own |= {
         note
         for (note,) in bulk.fetch("SELECT note FROM orders_order WHERE id = ANY(%s::bigint[]) AND note <> ''", (list(orders),))
     }
-    for name, email, ref in bulk.fetch(
-        "SELECT name, email, ref FROM customers_customer WHERE id = ANY(%s::bigint[])", (list(customers),)
-    ):
-        found |= {name, email}
-        if len(ref) >= 6 and not ref.isdigit():
-            found.add(ref)  # a short number alone names nobody, and is too easily an amount
-    towns -= {""}
-    if towns:
-        shared = bulk.fetch(
-            """SELECT DISTINCT t FROM orders_addressversion, unnest(ARRAY[city, region, postcode]) AS t
-               WHERE t = ANY(%s::text[]) AND NOT order_id = ANY(%s::bigint[])""",
-            (list(towns), list(orders)),
+    return names - {""}, towns - {""}
+
+
+def numbers_of(orders: Sequence[int]) -> list[str]:
+    """Numbers under which these orders stand in papers: a row with one of them is theirs. Short ones tell nothing."""
+    return [
+        number
+        for (number,) in bulk.fetch(
+            """SELECT number FROM orders_order WHERE id = ANY(%(ids)s::bigint[])
+               UNION SELECT reference FROM purchasing_purchaseorder WHERE order_id = ANY(%(ids)s::bigint[])
+               UNION SELECT number FROM shipping_parcel WHERE order_id = ANY(%(ids)s::bigint[])""",
+            {"ids": list(orders)},
         )
-        found |= towns - {row[0] for row in shared}
-    return {value for value in found if value and not value.startswith("erased:")}
+        if len(number) >= 4 or (len(number) >= 2 and not number.isdigit())
+    ]
 
 
 # --- What hangs on orders -----------------------------------------------------------------------------------------
@@ -209,7 +306,7 @@ def _letters(work: Work) -> None:
         "SELECT id FROM buyer_messages_message WHERE order_id = ANY(%s::bigint[]) AND state IN ('queued', 'failed')", (ids,)
     )
     suppress_queued({row[0]: "by_hand" for row in waiting}, by=work.by, at=work.at)
-    rows = bulk.fetch("SELECT id FROM buyer_messages_message WHERE order_id = ANY(%s::bigint[])", (ids,))
+    sent = bulk.fetch("SELECT id FROM buyer_messages_message WHERE order_id = ANY(%s::bigint[])", (ids,))
     work.count(
         "buyer_messages.Message",
         bulk.execute(
@@ -218,100 +315,152 @@ def _letters(work: Work) -> None:
             (ids,),
         ),
     )
-    folder = Path(settings.EMAIL_FILE_PATH)
-    letters = {row[0] for row in rows}
-    for path in _files(folder):
-        found = re.match(r"buyer-(\d+)\.", path.name)
-        if found and int(found[1]) in letters and path.stat().st_size != len(LETTER):
-            work.count("mail", 1)
-            work.done_with.add(path)
-            _write(work, path, LETTER)
+    known = work.letters if work.letters is not None else letters_by_message()
+    for (message,) in sent:
+        for path in known.get(message, ()):
+            if path.stat().st_size != len(LETTER):
+                work.count("mail", 1)
+                work.done_with.add(path)
+                _write(work, path, LETTER)
+
+
+def letters_by_message() -> dict[int, list[Path]]:
+    """Letters to buyers in the mail folder, by the message they were: the folder is read once for many orders."""
+    found: dict[int, list[Path]] = {}
+    for path in _files(Path(settings.EMAIL_FILE_PATH)):
+        if named := re.match(r"buyer-(\d+)\.", path.name):
+            found.setdefault(int(named[1]), []).append(path)
+    return found
 
 
 # --- Papers -------------------------------------------------------------------------------------------------------
 
 
-def _rows(work: Work) -> None:
-    """Rows of uploads that were refused or remarked on: those of the orders, and those in which a mark stands."""
+def _rows_of_orders(work: Work) -> None:
+    """Rows of uploads that were refused or remarked on and that name an order by its number."""
     if ids := work.of("papers"):
         work.count(
             "imports.ImportRow",
             bulk.execute(
-                """UPDATE imports_importrow r SET raw = '[]' FROM imports_importfile f, orders_order o
-                   WHERE f.id = r.file_id AND o.id = ANY(%s::bigint[]) AND r.document = o.number AND r.raw <> '[]'
+                """UPDATE imports_importrow r SET raw = '[]'
+                   FROM imports_importfile f, orders_order o, unnest(%s::bigint[]) AS gone (id)
+                   WHERE f.id = r.file_id AND o.id = gone.id AND r.document = o.number AND r.raw <> '[]'
                      AND (f.store_id = o.store_id OR f.store_id IS NULL)""",
                 (ids,),
             ),
         )
-    found = [
-        row_id
-        for row_id, raw in _sieved(work, "SELECT id, raw::text FROM imports_importrow WHERE raw <> '[]'", "raw::text")
-        if work.marks.blanked_value(json.loads(raw)) != json.loads(raw)
-    ]
-    work.count(
-        "imports.ImportRow",
-        bulk.execute("UPDATE imports_importrow SET raw = '[]' WHERE id = ANY(%s::bigint[])", (found,)),
-    )
+
+
+def _rows(work: Work) -> None:
+    """Rows of uploads in which a mark stands."""
+    for rows in _read(work, "imports_importrow", "id", "raw", "raw <> '[]'", ()):
+        found = []
+        for row_id, raw in rows:
+            value = json.loads(raw)
+            if work.marks.blanked_value(value) != value:
+                found.append(row_id)
+        work.count(
+            "imports.ImportRow",
+            bulk.execute("UPDATE imports_importrow SET raw = '[]' WHERE id = ANY(%s::bigint[])", (found,)) if found else 0,
+        )
 
 
 def _runs(work: Work) -> None:
     """Workbooks: the person's cells; the whole content once none of its orders is still needed. The hash stays."""
     ids = work.of("papers")
-    for run, others in bulk.fetch(
-        """SELECT r.id, EXISTS (SELECT FROM purchasing_purchaseorder x WHERE x.run_id = r.id AND NOT x.order_id = ANY(%s::bigint[])
-                                AND NOT EXISTS (SELECT FROM orders_addressversion a WHERE a.order_id = x.order_id
-                                                AND a.name LIKE 'erased:%%'))
-           FROM purchasing_purchaserun r WHERE length(r.content) > 0 AND EXISTS (
-               SELECT FROM purchasing_purchaseorder p WHERE p.run_id = r.id AND p.order_id = ANY(%s::bigint[]))
-           ORDER BY r.id""",
-        (ids, ids),
+    for (run,) in bulk.fetch(
+        """SELECT DISTINCT p.run_id FROM unnest(%s::bigint[]) AS gone (id) JOIN purchasing_purchaseorder p ON p.order_id = gone.id
+           WHERE p.run_id IS NOT NULL ORDER BY 1""",
+        (ids,),
     ):
-        content = bytes(bulk.fetch("SELECT content FROM purchasing_purchaserun WHERE id = %s", (run,))[0][0])
-        after = _blanked(content, work.marks, otherwise=b"") if others else b""
-        if after is not content:
-            work.count("purchasing.PurchaseRun", 1)
-            bulk.execute("UPDATE purchasing_purchaserun SET content = %s WHERE id = %s", (after, run))
+        with _alone():
+            ((content, others),) = bulk.fetch(
+                """SELECT r.content, EXISTS (
+                       SELECT FROM purchasing_purchaseorder x WHERE x.run_id = r.id AND x.order_id NOT IN (SELECT unnest(%s::bigint[]))
+                       AND NOT EXISTS (SELECT FROM orders_addressversion a WHERE a.order_id = x.order_id AND a.name LIKE 'erased:%%'))
+                   FROM purchasing_purchaserun r WHERE r.id = %s""",
+                (ids, run),
+            )
+            content = bytes(content)
+            if not content:
+                continue
+            after = _blanked(content, work.marks, otherwise=b"") if others else b""
+            if after is not content:
+                work.count("purchasing.PurchaseRun", 1)
+                bulk.execute("UPDATE purchasing_purchaserun SET content = %s WHERE id = %s", (after, run))
+
+
+def _whole_uploads(work: Work) -> None:
+    for (sha256,) in bulk.fetch(
+        """SELECT DISTINCT sha256 FROM imports_importfile f WHERE store_id = %s AND NOT EXISTS (
+               SELECT FROM imports_importfile o WHERE o.sha256 = f.sha256 AND o.store_id IS DISTINCT FROM f.store_id)""",
+        (work.whole_store,),
+    ):
+        path = keeping.path_of("imports", sha256)
+        work.done_with.add(path)
+        work.count("files/imports", _delete(work, path))
+    work.count(
+        "imports.ImportRow",
+        bulk.execute(
+            """UPDATE imports_importrow r SET raw = '[]' FROM imports_importfile f
+               WHERE f.id = r.file_id AND f.store_id = %s AND r.raw <> '[]'""",
+            (work.whole_store,),
+        ),
+    )
+
+
+def _served_uploads(work: Work, ids: list[int]) -> None:
+    """Uploads of orders none of which is still needed: with them go the rows that never became an order."""
+    brought = bulk.fetch(
+        """WITH brought AS MATERIALIZED (
+               SELECT DISTINCT o.source FROM unnest(%s::bigint[]) AS gone (id) JOIN orders_order o ON o.id = gone.id
+               WHERE o.source ~ '^import:[0-9]+$'),
+           named AS MATERIALIZED (SELECT substr(source, 8)::bigint AS file, source FROM brought)
+           SELECT ARRAY[f.id::text, f.sha256], array_agg(o.id) FROM named
+           JOIN imports_importfile f ON f.id = named.file JOIN orders_order o ON o.source = named.source
+           WHERE f.kind = 'orders' AND NOT EXISTS (SELECT FROM imports_importfile t WHERE t.sha256 = f.sha256 AND t.id <> f.id)
+           GROUP BY f.id, f.sha256 ORDER BY f.id""",
+        (ids,),
+    )
+    for file, sha256 in _only_theirs(brought, ids, "papers"):
+        path = keeping.path_of("imports", sha256)
+        work.done_with.add(path)
+        work.count("files/imports", _delete(work, path))
+        work.count(
+            "imports.ImportRow",
+            bulk.execute("UPDATE imports_importrow SET raw = '[]' WHERE file_id = %s AND raw <> '[]'", (int(file),)),
+        )
 
 
 def _uploads(work: Work) -> None:
     """The bytes of uploads, as they lie in the file store."""
     ids = work.of("papers")
-    gone: set[Path] = set()
-    if work.whole_store is not None and ids:
-        for (sha256,) in bulk.fetch(
-            """SELECT DISTINCT sha256 FROM imports_importfile f WHERE store_id = %s AND NOT EXISTS (
-                   SELECT FROM imports_importfile o WHERE o.sha256 = f.sha256 AND o.store_id IS DISTINCT FROM f.store_id)""",
-            (work.whole_store,),
-        ):
-            gone.add(keeping.path_of("imports", sha256))
-        bulk.execute(
-            """UPDATE imports_importrow r SET raw = '[]' FROM imports_importfile f
-               WHERE f.id = r.file_id AND f.store_id = %s AND r.raw <> '[]'""",
-            (work.whole_store,),
-        )
+    if not ids or not work.marks:
+        return
+    if work.whole_store is not None:
+        _whole_uploads(work)
+    _served_uploads(work, ids)
     brought = {
         keeping.path_of("imports", sha256)
         for (sha256,) in bulk.fetch(
-            """SELECT DISTINCT f.sha256 FROM imports_importfile f JOIN orders_order o ON o.source = 'import:' || f.id
-               WHERE o.id = ANY(%s::bigint[])""",
+            """SELECT DISTINCT f.sha256 FROM unnest(%s::bigint[]) AS gone (id) JOIN orders_order o ON o.id = gone.id
+               JOIN imports_importfile f ON o.source = 'import:' || f.id""",
             (ids,),
         )
     }
-    lists = {
+    others = {  # goods and prices; and what goes as a whole when the store does
         keeping.path_of("imports", sha256)
         for (sha256,) in bulk.fetch(
-            """SELECT sha256 FROM imports_importfile GROUP BY 1 HAVING bool_and(kind IN ('products', 'offers'))"""
+            """SELECT sha256 FROM imports_importfile GROUP BY 1
+               HAVING bool_and(kind IN ('products', 'offers')) OR bool_and(store_id IS NOT DISTINCT FROM %s)""",
+            (work.left_for_last,),
         )
     }
     for path in _files(Path(settings.MEDIA_ROOT) / "imports"):
-        if path in lists:
-            continue  # goods and prices
-        if path in gone:
-            work.count("files/imports", 1)
-            _delete(work, path)
-        elif ids and work.marks:
+        if path not in others and path not in work.done_with:
             # What cannot be taken apart goes as a whole where the orders came with it.
-            _blank_file(work, path, "files/imports", otherwise=b"" if path in brought else None)
+            with _alone():
+                _blank_file(work, path, "files/imports", otherwise=b"" if path in brought else None)
 
 
 def _mail_folder(work: Work) -> None:
@@ -326,7 +475,8 @@ def _mail_folder(work: Work) -> None:
     for path in _files(Path(settings.EMAIL_FILE_PATH)):
         found = re.match(r"(run|buyer)-(\d+)[-.]", path.name)
         if not found or (found[1] == "run" and int(found[2]) in runs):
-            _blank_file(work, path, "mail", otherwise=None)
+            with _alone():
+                _blank_file(work, path, "mail", otherwise=None)
 
 
 # --- Disputes -----------------------------------------------------------------------------------------------------
@@ -348,21 +498,23 @@ def _disputes(work: Work) -> None:
         )
     bulk.execute("UPDATE cases_complaint SET found = '{}' WHERE order_id = ANY(%s::bigint[]) AND found <> '{}'", (ids,))
     bulk.execute("UPDATE shipping_parcelcheck SET traces = '[]' WHERE order_id = ANY(%s::bigint[]) AND traces <> '[]'", (ids,))
-    for (sha256,) in bulk.fetch(
-        """SELECT DISTINCT sha256 FROM shipping_parcelcheck c WHERE order_id = ANY(%(ids)s::bigint[]) AND NOT EXISTS (
-               SELECT FROM shipping_parcelcheck o WHERE o.sha256 = c.sha256
-               AND (o.order_id IS NULL OR NOT o.order_id = ANY(%(ids)s::bigint[])))""",
-        {"ids": ids},
-    ):
+    photos = bulk.fetch(
+        """SELECT c.sha256, array_agg(coalesce(o.order_id, 0)) FROM shipping_parcelcheck c
+           JOIN shipping_parcelcheck o ON o.sha256 = c.sha256 WHERE c.order_id = ANY(%s::bigint[]) GROUP BY 1""",
+        (ids,),
+    )
+    for sha256 in _only_theirs(photos, ids):
         work.count("files/" + PHOTO_FOLDER, _delete(work, keeping.path_of(PHOTO_FOLDER, sha256)))
     # By what they hang on, not by marks: the names may be gone from the orders long before a dispute's time is over.
-    violations = [
-        row[0]
-        for row in bulk.fetch(
-            """SELECT violation_id FROM cases_violationorder GROUP BY 1 HAVING bool_and(order_id = ANY(%s::bigint[]))""",
+    violations = _only_theirs(
+        bulk.fetch(
+            """SELECT v.violation_id, array_agg(o.order_id) FROM (
+                   SELECT DISTINCT violation_id FROM cases_violationorder WHERE order_id = ANY(%s::bigint[])) v
+               JOIN cases_violationorder o ON o.violation_id = v.violation_id GROUP BY 1""",
             (ids,),
-        )
-    ]
+        ),
+        ids,
+    )
     work.count(
         "cases.Violation",
         bulk.execute("UPDATE cases_violation SET note = '' WHERE id = ANY(%s::bigint[]) AND note <> ''", (violations,)),
@@ -375,25 +527,39 @@ def _disputes(work: Work) -> None:
             (violations,),
         ),
     )
-    for (sha256,) in bulk.fetch(
-        """SELECT DISTINCT f.sha256 FROM cases_casefile f JOIN cases_complaint c ON f.thing_kind = 'complaint' AND f.thing = c.id
-           WHERE c.order_id = ANY(%(ids)s::bigint[]) AND NOT EXISTS (
-               SELECT FROM cases_casefile o LEFT JOIN cases_complaint oc ON o.thing_kind = 'complaint' AND o.thing = oc.id
-               WHERE o.sha256 = f.sha256 AND (oc.id IS NULL OR oc.order_id IS NULL OR NOT oc.order_id = ANY(%(ids)s::bigint[])))""",
-        {"ids": ids},
-    ):
+    files = bulk.fetch(
+        """SELECT f.sha256, array_agg(coalesce(oc.order_id, 0)) FROM cases_casefile f
+           JOIN cases_complaint c ON f.thing_kind = 'complaint' AND f.thing = c.id
+           JOIN cases_casefile o ON o.sha256 = f.sha256 LEFT JOIN cases_complaint oc ON o.thing_kind = 'complaint' AND o.thing = oc.id
+           WHERE c.order_id = ANY(%s::bigint[]) GROUP BY 1""",
+        (ids,),
+    )
+    for sha256 in _only_theirs(files, ids):
         work.count("files/cases", _delete(work, case_path(sha256)))
+
+
+def _only_theirs(things: Sequence[tuple[Any, Sequence[int]]], ids: Sequence[int], data: str = "disputes") -> list[Any]:
+    """Of (thing, orders), the things all of whose orders are among these or gave up this class of data before.
+
+    Order 0 stands for something that hangs on no order, and is never given up.
+    """
+    gone = set(ids)
+    others = {order for _thing, orders in things for order in orders} - gone
+    gone |= erased_before(sorted(others), data) if others else set()
+    return [thing for thing, orders in things if set(orders) <= gone]
 
 
 def _evidence(work: Work) -> None:
     """Packs made of these orders alone are deleted; one that serves others too stays with them."""
     ids = work.of("disputes")
-    for pack, name, sha256, alone in bulk.fetch(
-        """SELECT id, name, sha256, orders <@ %(ids)s::bigint[] FROM cases_evidencepack
-           WHERE orders && %(ids)s::bigint[] AND erased_at IS NULL ORDER BY id""",
-        {"ids": ids},
-    ):
-        if not alone:
+    packs = bulk.fetch(
+        """SELECT id, name, sha256, orders FROM cases_evidencepack
+           WHERE orders && %s::bigint[] AND erased_at IS NULL ORDER BY id""",
+        (ids,),
+    )
+    alone = set(_only_theirs([(pack, orders) for pack, _name, _sha, orders in packs], ids))
+    for pack, name, sha256, _orders in packs:
+        if pack not in alone:
             work.left.append(("cases.EvidencePack", "pack_of_others", {"name": name}, []))
             continue
         path = case_path(sha256, "evidence")
@@ -415,24 +581,28 @@ def _texts(work: Work) -> None:
         return
     for place, model, columns in _by_marks():
         if model._meta.db_table not in _LINKED and work.of(place.data):
-            _take_out(work, place, model, columns, "true", ())
+            with _memos_may_lose_words(model):
+                _take_out(work, place, model, columns, "true", ())
     for place in PERSONAL:  # what hangs on no order although it could
         if place.model in _MAY_HANG_LOOSE and work.of(place.data):
             model = apps.get_model(place.model)
             columns = [model._meta.get_field(name) for name in place.fields.split()]
             _take_out(work, place, model, columns, "order_id IS NULL", ())
-    if work.of("contact"):
-        _look_into_books(work)
 
 
 _MAY_HANG_LOOSE = ("cases.Complaint", "shipping.ParcelCheck")
 
 
-def _look_into_books(work: Work) -> None:
-    """Entries are final: a name that somebody wrote into a memo stays, and is told."""
-    rows = _sieved(work, "SELECT id, memo FROM books_entry WHERE memo <> ''", "memo")
-    if found := sum(1 for _entry, memo in rows if work.marks.are_in(memo)):
-        work.left.append(("books", "books_final", {"count": found}, []))
+@contextmanager
+def _memos_may_lose_words(model: Any) -> Iterator[None]:
+    """Entries of the books are final; a trigger lets their memos lose words, and nothing else, while this is said."""
+    if model._meta.db_table != "books_entry":
+        yield
+        return
+    with transaction.atomic():
+        bulk.execute("SELECT set_config('daifa.erasing', 'yes', true)")
+        yield
+        bulk.execute("SELECT set_config('daifa.erasing', '', true)")
 
 
 def _by_marks() -> Iterator[tuple[Place, Any, list[models.Field]]]:
@@ -462,47 +632,52 @@ def is_text(column: models.Field) -> bool:
 def _take_out(
     work: Work, place: Place, model: Any, columns: Sequence[models.Field], condition: str, params: Sequence[Any]
 ) -> None:
-    """Distinct texts are read, and those with marks written back without them, wherever they stand."""
-    table = model._meta.db_table
+    """Texts with marks are written back without them; what somebody changed meanwhile is left to him."""
+    table, key = model._meta.db_table, model._meta.pk
     for column in columns:
-        name = f'"{column.column}"'
-        rows = _sieved(
-            work, f"SELECT DISTINCT 0, {name}::text FROM {table} WHERE {condition}", f"{name}::text", params
-        )
-        changes: dict[str, str] = {}
-        for _zero, text in rows:
-            if text is None:
-                continue
-            if isinstance(column, models.JSONField):
-                value = json.loads(text)
-                blanked = work.marks.blanked_value(value)
-                if blanked != value:
-                    changes[text] = json.dumps(blanked, ensure_ascii=False)
-            else:
-                blanked = work.marks.blanked(text)
-                if blanked != text:
+        name, kind = f'"{column.column}"', column.db_type(connection)
+        for rows in _read(work, table, key.column, name, f"{name}::text <> '' AND {condition}", params):
+            changes: list[tuple[Any, str, str]] = []
+            for row_id, text in rows:
+                if isinstance(column, models.JSONField):
+                    value = json.loads(text)
+                    blanked = work.marks.blanked_value(value)
+                    if blanked != value:
+                        changes.append((row_id, text, json.dumps(blanked, ensure_ascii=False)))
+                elif (blanked := work.marks.blanked(text)) != text:
                     most = getattr(column, "max_length", None)
-                    changes[text] = blanked[:most] if most else blanked
-        if changes:
-            kind = column.db_type(connection)
-            work.count(
-                place.model,
-                bulk.execute(
-                    f"""UPDATE {table} SET {name} = d.new::{kind} FROM unnest(%s::text[], %s::text[]) AS d(old, new)
-                        WHERE {name}::text = d.old AND {condition}""",
-                    (list(changes), list(changes.values()), *params),
-                ),
-            )
+                    changes.append((row_id, text, blanked[:most] if most else blanked))
+            if changes:
+                ids, old, new = zip(*changes, strict=True)
+                work.count(
+                    place.model,
+                    bulk.execute(
+                        f"""UPDATE {table} SET {name} = d.new::{kind}
+                            FROM unnest(%s::{key.rel_db_type(connection)}[], %s::text[], %s::text[]) AS d(id, old, new)
+                            WHERE {table}.{key.column} = d.id AND {name}::text = d.old""",
+                        (list(ids), list(old), list(new)),
+                    ),
+                )
 
 
-def _sieved(work: Work, query: str, text: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Rows of `query` whose `text` may hold a mark: a coarse sieve by the database, where that pays."""
+def _read(
+    work: Work, table: str, key: str, text: str, condition: str, params: Sequence[Any]
+) -> Iterator[list[tuple[Any, str]]]:
+    """(key, text) of rows whose text may hold a mark, some at a time: a coarse sieve by the database, where that pays."""
     if not work.marks:
-        return []
+        return
     words = work.marks.words()
-    if len(words) > MOST_WORDS:
-        return bulk.fetch(query, params)
-    return bulk.fetch(f"{query} AND {text} ~* %s", (*params, "|".join(words)))
+    sieve, sieved = "", ()
+    if words is not None:
+        # The database knows half width, not accents and traditional characters: those stand in the pattern.
+        sieve, sieved = f" AND normalize({text}::text, NFKC) ~* %s", ("|".join(spellings(word) for word in words),)
+    query = f"SELECT {key}, {text}::text FROM {table} WHERE {condition}{sieve}"
+    rows = bulk.fetch(f"{query} ORDER BY {key} LIMIT {AT_ONCE}", (*params, *sieved))
+    while rows:
+        yield rows
+        if len(rows) < AT_ONCE:
+            return
+        rows = bulk.fetch(f"{query} AND {key} > %s ORDER BY {key} LIMIT {AT_ONCE}", (*params, *sieved, rows[-1][0]))
 
 
 # --- Files --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import itertools
+import json
 import re
 import zipfile
 import zlib
@@ -16,124 +16,311 @@ from collections.abc import Iterable
 from email import policy
 from email.message import Message
 from email.parser import BytesParser
+from html import escape, unescape
 from typing import Any
+from urllib.parse import unquote
+
+from daifa.lib.spelling import composed, folded
 
 GONE = "***"
 MOST_BYTES = 64 * 1024 * 1024  # a member of a zip beyond this is a bomb or no upload of ours
 _CJK = "\u2e80-\u9fff\uf900-\ufaff\uac00-\ud7af\u3040-\u30ff"
 _TOKEN = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_])+")
-_LATIN = "0-9A-Za-z\u00c0-\u024f\u0370-\u052f"
-# Between two words of a mark: a space, a hyphen, an escaped apostrophe, a quoted line of mail, %40 …
-_BETWEEN = r"(?:[\W_]|&\w{2,6};|&#\d{1,5};|\\u00[0-9a-fA-F]{2}|%[0-9a-fA-F]{2})"
-_DIGITS = re.compile(r"\+?\d[\d ().\-/]{5,}\d")
+_ESCAPED = re.compile(r"(?:%[0-9a-fA-F]{2})+|(?:\\u[0-9a-fA-F]{4})+|&\w{2,6};|&#\d{1,5};")
+_DIGITS = re.compile(r"\d[\d ().\-/]{5,}\d")
+_GROUP = re.compile(r"\d+")
+_ABROAD = re.compile(r"(?:\+|00)\d{1,3}[ ().\-/]{0,2}\Z")
 _SEPARATORS = str.maketrans("", "", " ().-/")
+_EDGES = frozenset(',;\t"\r\n<>|')  # of a cell
 MOST_SIEVED = 200
 _ENCODINGS = ("utf-8", "gb18030", "cp1252")
+_TAIL = 9  # digits by which phones are told apart: with and without the code of the country
+
+Span = tuple[int, int]
+
+
+class _Words:
+    """Marks as sequences of words, by hash: each text is walked through once, however many there are."""
+
+    def __init__(self) -> None:
+        self.single: dict[str, list[str]] = {}  # its only word → the mark as it is written
+        self.lengths: dict[tuple[str, str], tuple[int, ...]] = {}  # first two words → numbers of words
+        self.keys: set[int] = set()
+        self.short: set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self.single or self.keys)
+
+    def add(self, value: str) -> None:
+        words = _TOKEN.findall(value.lower())
+        if not words:
+            return
+        if len(words) == 1:
+            self.single.setdefault(words[0], []).append(value.strip(" .,'\""))
+            return
+        key, head = hash(tuple(words)), (words[0], words[1])
+        self.keys.add(key)
+        if _size(words) < 4:
+            self.short.add(key)
+        if len(words) not in (known := self.lengths.get(head, ())):
+            self.lengths[head] = (*known, len(words))
+
+    def are_in(self, text: str) -> bool:
+        """Whether any stands in a folded text, short ones included: for numbers."""
+        return any(word in self.single for word in _TOKEN.findall(text.lower())) or bool(self.keys and self.spans(text))
+
+    def spans(self, text: str) -> list[Span]:
+        """Where marks stand in a folded text."""
+        found: list[Span] = []
+        at = [(m.start(), m.end()) for m in _TOKEN.finditer(text)]
+        words = [text[a:b].lower() for a, b in at]
+        last = len(words) - 1
+        for i, word in enumerate(words):
+            if (values := self.single.get(word)) and _is_single(text, *at[i], values):
+                found.append(at[i])
+            if i == last or not (lengths := self.lengths.get((word, words[i + 1]))):
+                continue
+            for length in lengths:
+                key = hash(tuple(words[i : i + length]))
+                if key not in self.keys or i + length > len(words):
+                    continue
+                # Between two words of a mark stand a space, a hyphen, an apostrophe …, no more than four.
+                if any(at[j + 1][0] - at[j][1] > 4 for j in range(i, i + length - 1)):
+                    continue
+                span = at[i][0], at[i + length - 1][1]
+                if key not in self.short or _fills(text, *span):
+                    found.append(span)
+        return found
+
+
+def _size(words: list[str]) -> int:
+    return sum(len(word) * (2 if _is_cjk(word) else 1) for word in words)
+
+
+def _is_cjk(word: str) -> bool:
+    return bool(re.match(rf"[{_CJK}]", word))
+
+
+def _fills(text: str, begin: int, end: int) -> bool:
+    """Whether it is all there is in a cell."""
+    return (begin == 0 or text[begin - 1] in _EDGES) and (end == len(text) or text[end] in _EDGES)
+
+
+def _is_single(text: str, begin: int, end: int, values: list[str]) -> bool:
+    """May, Reading, Summer: a name, and a word of the language. As it is written, or where it fills a cell."""
+    word = text[begin:end]
+    size = _size([word])
+    if _fills(text, begin, end):
+        return True
+    if size < 4:
+        return False
+    if not word.isalpha() or _is_cjk(word):
+        return True
+    return any(v[:1].isupper() and v.isalpha() and (word == v or (size >= 5 and word == v.upper())) for v in values)
 
 
 class Marks:
-    """Words and numbers that tell who somebody is. Matching ignores case, spacing and punctuation between words.
+    """Words and numbers that tell who somebody is. Matching ignores case, width, accents, traditional characters, and
+    spacing and punctuation between words.
 
     Very short ones (two letters, one Chinese character) count only where they fill a cell or a whole text; a single word
-    without digits (May, Reading) also where it is written just so, capital first.
+    without digits (May, Reading) also where it is written just so, capital first. `shared` are words that others bear too:
+    they count only in a line, a row or a record where another mark or one of the words `beside` (numbers of orders) stands;
+    `passed` counts where they were left.
     """
 
-    def __init__(self, values: Iterable[str]) -> None:
-        self.values = {value.strip() for value in values if value and value.strip() and value.strip() != GONE}
-        self._by_token: dict[str, list[str]] = {}  # first word of a mark → marks; patterns are made when first met
-        self._patterns: dict[str, re.Pattern[str]] = {}
+    def __init__(self, values: Iterable[str], *, shared: Iterable[str] = (), beside: Iterable[str] = ()) -> None:
+        self._marks, self._shared, self._beside = _Words(), _Words(), _Words()
+        for number in beside:
+            self._beside.add(folded(number))
         self._phones: set[str] = set()
-        self._words: set[str] | None = None
-        for value in self.values:
-            tokens = _TOKEN.findall(value.lower())
-            if not tokens:
+        self._longest: set[str] | None = set()
+        self.passed = 0
+        self._size = 0
+        for value in set(values):
+            if not value or not (value := folded(composed(value)).strip()) or value == GONE or not _TOKEN.search(value):
                 continue
             digits = re.sub(r"\D", "", value)
             if len(digits) >= 7 and len(digits) * 2 >= len(value):
-                self._phones.add(digits[-9:])
-            self._by_token.setdefault(tokens[0], []).append(value)
+                self._phones.add(digits[-_TAIL:])
+            self._marks.add(value)
+            self._note(value)
+        for value in set(shared):
+            if value := folded(composed(value)).strip():
+                self._shared.add(value)
+                self._note(value)
+
+    def _note(self, value: str) -> None:
+        self._size += 1
+        if self._longest is not None:
+            self._longest.add(max(_TOKEN.findall(value.lower()), key=len, default=""))
+            if len(self._longest) > MOST_SIEVED:
+                self._longest = None  # so many words are no sieve any more
 
     def __bool__(self) -> bool:
-        return bool(self._by_token)
+        return bool(self._marks or self._shared)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self._size
 
-    def words(self) -> list[str]:
-        """The longest word of each mark: a text without any of them holds none of the marks. For a first sieve."""
-        words = {max(_TOKEN.findall(value), key=len) for value in self.values if _TOKEN.search(value)}
-        return sorted(words | {phone[-2:] for phone in self._phones})
+    def words(self) -> list[str] | None:
+        """The longest word of each mark, folded: a text without any of them holds none of the marks. None: too many."""
+        return None if self._longest is None else sorted((self._longest | {phone[-2:] for phone in self._phones}) - {""})
 
     def are_in(self, text: str) -> bool:
         return self.blanked(text) != text
 
     def blanked(self, text: str) -> str:
         """`text` with every mark replaced by GONE."""
-        if not text or not self._by_token or not self._may_be_in(text):
+        if not text or not self:
             return text
-        tokens = set(_TOKEN.findall(text.lower()))
-        for token in tokens & self._by_token.keys():
-            for value in self._by_token[token]:
-                pattern = self._patterns.get(value)
-                if pattern is None:
-                    pattern = self._patterns[value] = _pattern(value, _TOKEN.findall(value.lower()))
-                text = pattern.sub(GONE, text)
-        return _DIGITS.sub(self._phone, text) if self._phones else text
+        whole = composed(text)
+        spans = self._spans(whole)
+        if not spans:
+            return text
+        parts, at = [], 0
+        for begin, end in _joined(spans):
+            parts += [whole[at:begin], GONE]
+            at = end
+        return "".join([*parts, whole[at:]])
+
+    def _spans(self, text: str) -> list[Span]:
+        plain = folded(text)
+        is_escaped = _ESCAPED.search(plain) is not None
+        if not is_escaped and not self._may_be_in(plain):
+            return []
+        found = self._plain_spans(plain)
+        if is_escaped:
+            meant, at = _unescaped(text)
+            found += [(at[begin][0], at[end - 1][1]) for begin, end in self._plain_spans(folded(meant))]
+        return found
+
+    def _plain_spans(self, text: str) -> list[Span]:
+        found = self._marks.spans(text)
+        if self._phones:
+            found += self._numbers(text)
+        if self._shared:
+            at = 0
+            for line in text.splitlines(keepends=True):
+                others = self._shared.spans(line)
+                if others and (
+                    any(begin < at + len(line) and end > at for begin, end in found)
+                    or self._beside.are_in(line)
+                ):
+                    found = [*found, *((at + begin, at + end) for begin, end in others)]
+                elif others:
+                    self.passed += 1
+                at += len(line)
+        return found
+
+    def _numbers(self, text: str) -> list[Span]:
+        """Phones, in any grouping, with or without the code of the country."""
+        found = []
+        for run in _DIGITS.finditer(text):
+            groups = [(m.start() + run.start(), m.end() + run.start()) for m in _GROUP.finditer(run[0])]
+            for place, (_begin, end) in enumerate(groups):
+                digits = ""
+                for begin, stop in reversed(groups[: place + 1]):
+                    digits = text[begin:stop] + digits
+                    if len(digits) >= _TAIL:
+                        if digits[-_TAIL:] in self._phones:
+                            abroad = _ABROAD.search(text, max(0, begin - 6), begin)
+                            sign = text[begin - 1 : begin] == "+"
+                            found.append((abroad.start() if abroad else begin - sign, end))
+                        break
+                else:
+                    if digits in self._phones:
+                        found.append((groups[0][0], end))
+        return found
 
     def _may_be_in(self, text: str) -> bool:
         """A quick sieve: no longest word of any mark, no digits of a phone. Only pays for few marks."""
-        if len(self.values) > MOST_SIEVED:
+        if self._longest is None:
             return True
-        if self._words is None:
-            self._words = {max(_TOKEN.findall(value.lower()), key=len) for value in self.values if _TOKEN.search(value)}
         lower = text.lower()
-        if any(word in lower for word in self._words):
+        if any(word in lower for word in self._longest):
             return True
         if not self._phones:
             return False
         digits = text.translate(_SEPARATORS)
         return any(phone in digits for phone in self._phones)
 
-    def _phone(self, found: re.Match[str]) -> str:
-        digits = re.sub(r"\D", "", found[0])
-        return GONE if digits[-9:] in self._phones else found[0]
-
     def blanked_value(self, value: Any) -> Any:
         """A JSON value with the marks taken out of its texts, at any depth."""
+        if self._shared and isinstance(value, (list, dict)):
+            return self._record(value)
+        return self._value(value)
+
+    def _record(self, value: Any) -> Any:
+        """One record: what stands beside decides over what others bear as well."""
+        sure, others = self.apart()
+        blanked = sure._value(value)
+        if blanked != value or self.is_theirs(json.dumps(value, ensure_ascii=False)):
+            return others._value(blanked)
+        self.passed += others._value(value) != value
+        return blanked
+
+    def apart(self) -> tuple[Marks, Marks]:
+        """(what only these people bear, what others bear too), each as marks of its own."""
+        sure, others = Marks(()), Marks(())
+        sure._marks, sure._phones, sure._longest, sure._size = self._marks, self._phones, self._longest, self._size
+        others._marks, others._longest, others._size = self._shared, self._longest, self._size
+        return sure, others
+
+    def has_shared(self) -> bool:
+        """Whether some of the marks are borne by others too."""
+        return bool(self._shared)
+
+    def is_theirs(self, line: str) -> bool:
+        """Whether a line, a row or a record is of these people: it holds a number of theirs, or a mark only they bear."""
+        return self._beside.are_in(folded(line)) or self.apart()[0].are_in(line)
+
+    def _value(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.blanked(value)
         if isinstance(value, list):
-            return [self.blanked_value(each) for each in value]
+            return [self._value(each) for each in value]
         if isinstance(value, dict):
-            return {self.blanked(key): self.blanked_value(each) for key, each in value.items()}
-        if isinstance(value, int) and not isinstance(value, bool) and str(value)[-9:] in self._phones:
+            return {self.blanked(key): self._value(each) for key, each in value.items()}
+        if isinstance(value, int) and not isinstance(value, bool) and str(value)[-_TAIL:] in self._phones:
             return GONE
         return value
 
 
-def _pattern(value: str, tokens: list[str]) -> re.Pattern[str]:
-    parts = [re.escape(tokens[0])]
-    for before, token in itertools.pairwise(tokens):
-        wide = _is_cjk(before) or _is_cjk(token)
-        parts.append(_BETWEEN + ("{0,4}" if wide else "{1,4}") + re.escape(token))
-    body = "".join(parts)
-    size = sum(len(token) * (2 if _is_cjk(token) else 1) for token in tokens)
-    filling = rf"(?:(?<=[,;\t\"\r\n<>|])|\A){body}(?=[,;\t\"\r\n<>|]|\Z)"
-    left = "" if _is_cjk(tokens[0]) else rf"(?<![{_LATIN}])"
-    right = "" if _is_cjk(tokens[-1]) else rf"(?![{_LATIN}])"
-    if len(tokens) == 1 and not _is_cjk(tokens[0]) and tokens[0].isalpha():
-        # May, Reading, Summer: a name, and a word of the language. As it is written, or where it fills a cell.
-        word = value.strip(" .,'\"")
-        exact = [re.escape(word)] if size >= 4 and word[:1].isupper() and word.isalpha() else []
-        exact += [re.escape(word.upper())] if exact and size >= 5 else []
-        return re.compile("|".join([f"(?i:{filling})", *(f"{left}{one}{right}" for one in exact)]))
-    if size < 4:
-        return re.compile(filling, re.I)
-    return re.compile(left + body + right, re.I)
+def _joined(spans: list[Span]) -> list[Span]:
+    """In order; those that touch or overlap as one."""
+    found: list[Span] = []
+    for begin, end in sorted(spans):
+        if found and begin <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((begin, end))
+    return found
 
 
-def _is_cjk(token: str) -> bool:
-    return bool(re.match(rf"[{_CJK}]", token))
+def _unescaped(text: str) -> tuple[str, list[Span]]:
+    """What is meant by %41, \\u0041 and &#65;, and where each of its characters stands in the text."""
+    parts: list[str] = []
+    places: list[Span] = []
+    at = 0
+    for found in _ESCAPED.finditer(text):
+        parts.append(text[at : found.start()])
+        places += [(n, n + 1) for n in range(at, found.start())]
+        meant = _meant(found[0])
+        parts.append(meant)
+        places += [found.span()] * len(meant)
+        at = found.end()
+    parts.append(text[at:])
+    places += [(n, n + 1) for n in range(at, len(text))]
+    return "".join(parts), places
+
+
+def _meant(escaped: str) -> str:
+    if escaped[0] == "%":
+        return unquote(escaped, errors="replace")
+    if escaped[0] == "&":
+        return unescape(escaped)
+    return json.loads(f'"{escaped}"').encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 # --- Files --------------------------------------------------------------------------------------------------------
@@ -190,10 +377,13 @@ def _zip(content: bytes, marks: Marks) -> bytes:
     changed: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if marks.has_shared() and "xl/workbook.xml" in archive.namelist():
+                changed = _rows(archive, marks)
+                marks = marks.apart()[0]
             for info in archive.infolist():
                 if info.is_dir() or info.file_size > MOST_BYTES:
                     continue
-                member = archive.read(info)
+                member = changed.get(info.filename) or archive.read(info)
                 try:
                     blanked = blanked_bytes(member, marks)
                 except CannotRead:
@@ -211,6 +401,57 @@ def _zip(content: bytes, marks: Marks) -> bytes:
             return buffer.getvalue()
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         raise CannotRead from error
+
+
+_ROW = re.compile(r"<row\b.*?</row>", re.S)
+_CELL = re.compile(r"<c\b([^>]*?)(?:/>|>(.*?)</c>)", re.S)
+_PLAIN = re.compile(r"<t\b[^>]*>(.*?)</t>|<v>(.*?)</v>", re.S)
+_STRING = re.compile(r"<si>(.*?)</si>|<si/>", re.S)
+
+
+def _rows(archive: zipfile.ZipFile, marks: Marks) -> dict[str, bytes]:
+    """Sheets of a workbook in whose rows words that others bear too are gone where the row is of these people."""
+    others = marks.apart()[1]
+    names = [one.filename for one in archive.infolist() if one.file_size <= MOST_BYTES]
+    book = "xl/sharedStrings.xml"
+    table = archive.read(book).decode() if book in names else ""
+    strings = [_words_of(one[1] or "") for one in _STRING.finditer(table)]
+    used: set[int] = set()
+    changed: dict[str, bytes] = {}
+
+    def cell_text(cell: re.Match[str]) -> str:
+        text = _words_of(cell[2] or "")
+        if 't="s"' in cell[1] and text.isdigit() and int(text) < len(strings):
+            return strings[int(text)]
+        return text
+
+    def new_row(row: re.Match[str]) -> str:
+        theirs = marks.is_theirs(",".join(cell_text(cell) for cell in _CELL.finditer(row[0])))
+        return _CELL.sub(lambda cell: new_cell(cell, theirs), row[0])
+
+    def new_cell(cell: re.Match[str], theirs: bool) -> str:
+        text = cell_text(cell)
+        if theirs and (blanked := others.blanked(text)) != text:
+            kept = re.sub(r'\st="[^"]*"', "", cell[1])
+            return f'<c{kept} t="inlineStr"><is><t>{escape(blanked, quote=False)}</t></is></c>'
+        if 't="s"' in cell[1] and (number := _words_of(cell[2] or "")).isdigit():
+            used.add(int(number))
+        return cell[0]
+
+    for name in names:
+        if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+            sheet = archive.read(name).decode()
+            if (after := _ROW.sub(new_row, sheet)) != sheet:
+                changed[name] = after.encode()
+    if changed and table:
+        numbers = iter(range(len(strings)))
+        after = _STRING.sub(lambda one: one[0] if next(numbers) in used else "<si><t></t></si>", table)
+        changed[book] = after.encode()
+    return changed
+
+
+def _words_of(xml: str) -> str:
+    return unescape("".join(one[1] or one[2] or "" for one in _PLAIN.finditer(xml)))
 
 
 def _is_split(member: bytes, marks: Marks) -> bool:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import translation
 
 from daifa.domain.aftersales.commands import open_case
 from daifa.domain.books.commands import NewExpense, add_expenses
-from daifa.domain.books.models import Posting
+from daifa.domain.books.models import Entry, Posting
 from daifa.domain.cases.commands import (
     NewComplaint,
     attach_files,
@@ -352,8 +352,15 @@ def test_a_log_that_turns_up_later_is_heeded_before_the_release(home, tmp_path):
     write_backup(tmp_path / "old.daifa", by="test", at=at)
     add_expenses([NewExpense(shop.store.pk, "other", Decimal("5"), "GBP", at.date(), f"flowers for {NAME}", "k1", 1)], by=cast.BY, at=at)
     done = privacy.erase_person(privacy.find_person([shop.store.pk], email=MAIL), by=cast.BY, at=at)
-    assert [stay.code for stay in done.stays] == ["books_final"], "entries are never edited: that is told"
-    assert in_database() == {"books_entry": {"zebedee", "quillfeather"}}
+    assert done.stays == [] and in_database() == {}
+    memo = Entry.objects.get(fact="expense").memo
+    assert memo == "flowers for ***", "of the entry only the words are gone"
+    with pytest.raises(DatabaseError, match="never edited"), transaction.atomic():
+        bulk.execute("UPDATE books_entry SET memo = 'flowers'")
+    for wrong in ("memo = 'other words'", "memo = '***', fact_id = fact_id + 1", "at = at + interval '1 day'"):
+        with pytest.raises(DatabaseError, match="only words of the memo"), transaction.atomic():
+            bulk.execute("SELECT set_config('daifa.erasing', 'yes', true)")
+            bulk.execute(f"UPDATE books_entry SET {wrong}")
     kept = (tmp_path / "erasures.jsonl").read_text()
     postgres.restore_first_rows(connection)
     for path in [*home.rglob("*"), tmp_path / "erasures.jsonl"]:
@@ -417,6 +424,87 @@ def test_a_closed_store_is_shredded_and_its_books_stay(home):
     assert bytes(PurchaseRun.objects.get().content) == b""
     assert privacy.shred_store(shop.store.pk, by=cast.BY, at=at).counts == {}, "doing it again finds nothing"
     assert books() == money and audit() == []
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("when", ["after the texts of the first stride", "in the second chunk", "before the uploads"])
+def test_a_store_goes_in_strides_and_goes_on_where_it_was_stopped(home, monkeypatch, when):
+    shop = cast.open_shop()
+    at = loop(shop)
+    settle_complaint(complaint_id=Complaint.objects.get().pk, outcome="refunded", by=cast.BY, at=at)
+    money = books()
+    answer_all(at)
+    monkeypatch.setattr(privacy, "AT_ONCE", 1)
+    monkeypatch.setattr(privacy, "STRIDE", 1)
+    calls = []
+
+    def stopped(name, at_call):
+        plain = getattr(privacy, name)
+
+        def doing(work):
+            calls.append(name)
+            if len(calls) == at_call:
+                raise Killed
+            return plain(work)
+
+        monkeypatch.setattr(privacy, name, doing)
+        return lambda: monkeypatch.setattr(privacy, name, plain)
+
+    again = {
+        "after the texts of the first stride": lambda: stopped("shred_rows", 1),
+        "in the second chunk": lambda: stopped("shred_rows", 2),
+        "before the uploads": lambda: stopped("shred_store_papers", 1),
+    }[when]()
+    with pytest.raises(Killed):
+        privacy.shred_store(shop.store.pk, by=cast.BY, at=at)
+    again()
+    assert Erasure.objects.count() == {"after the texts of the first stride": 0, "in the second chunk": 1, "before the uploads": 2}[when]
+    privacy.shred_store(shop.store.pk, by=cast.BY, at=at)
+    assert in_database() == {} and in_files(home) == {}
+    erased = [row.orders for row in Erasure.objects.order_by("pk")]
+    assert sorted(order for orders in erased for order in orders["contact"]) == sorted(Order.objects.values_list("pk", flat=True))
+    assert not any(in_bytes((home / "files/imports" / file.sha256[:2] / file.sha256).read_bytes()) for file in ImportFile.objects.all()
+                   if (home / "files/imports" / file.sha256[:2] / file.sha256).exists())  # fmt: skip
+    assert (home / "erasures.jsonl").read_text().count("\n") == Erasure.objects.count()
+    assert privacy.shred_store(shop.store.pk, by=cast.BY, at=at).counts == {}
+    assert books() == money and audit() == []
+
+
+def test_two_buyers_of_one_name(home):
+    """The one goes, the other's rows stay whole; what tells neither apart stays and is told."""
+    shop = cast.open_shop()
+    at = cast.MORNING
+    other = order_file().decode().replace("Z1", "Z7").replace(REF, "another-quill").replace(STREET, "5 Other Road").replace(HOUSE, "")
+    other = other.replace(TOWN, "Leeds").replace(CODE, "LS9 9ZZ").replace(PHONE, "+44 7700 900777").replace(MAIL, "second@example.invalid")
+    other = other.replace(NOTE, "")
+    both = order_file() + other.split("\r\n", 1)[1].replace("A1", "A7").replace("anna", "anne").encode()
+    cast.read_file(shop, "orders", "both.csv", both, at=at)
+    work_until_idle(at=at)
+    answer_all(at)
+    bulk.execute("INSERT INTO history_batch (by, at, reason) VALUES ('user:1', %s, %s)", (at, f"called by {NAME}"))
+    bulk.execute("INSERT INTO history_batch (by, at, reason) VALUES ('user:1', %s, %s)", (at, f"Z1: called by {NAME}"))
+    bulk.execute("UPDATE orders_order SET is_history = true WHERE number = 'Z1'")
+    person = privacy.find_person([shop.store.pk], email=MAIL)
+    assert [Order.objects.get(pk=order).number for order in person.orders] == ["Z1"]
+    _name, content = export_person(person, by=cast.BY, at=at)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert b"Z7" not in archive.read("data.json") and b"second@" not in archive.read("data.json")
+    done = privacy.erase_person(person, by=cast.BY, at=at)
+    assert [(stay.code, stay.params) for stay in done.stays] == [("same_name", {"count": 1})], "the reason that names nobody's order"
+    assert AddressVersion.objects.get(order__number="Z7").name == NAME
+    upload = next(path.read_bytes().decode() for path in (home / "files/imports").rglob("*") if path.is_file())
+    assert [NAME in line for line in upload.splitlines() if line.startswith(("Z1", "Z7"))] == [False, False, True, True]
+    reasons = {row[0] for row in bulk.fetch("SELECT reason FROM history_batch WHERE reason LIKE '%%called by%%'")}
+    assert reasons == {f"called by {NAME}", "Z1: called by ***"}
+    book = next(bytes(run.content) for run in PurchaseRun.objects.all())
+    from python_calamine import CalamineWorkbook
+
+    rows = CalamineWorkbook.from_filelike(io.BytesIO(book)).get_sheet_by_index(0).to_python()
+    told = [[str(cell) for cell in row] for row in rows if "***" in map(str, row) or NAME in map(str, row)]
+    assert sorted(NAME in row for row in told) == [False, True], (told, "the row of the other buyer can still be shipped")
 
 
 def test_who_is_meant_must_be_clear(home):

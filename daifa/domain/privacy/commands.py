@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -105,6 +106,29 @@ def record_erasure(
             "at": at,
         },
     )  # fmt: skip
+    return found
+
+
+def add_to_erasure(
+    number: uuid.UUID, *, kind: str = "", store_id: int | None = None, token: str = "",
+    orders: dict[str, list[int]] | None = None, customers: Sequence[int] = (), people: Sequence[str] = (),
+    counts: Mapping[str, int] | None = None, by: str = "", at: datetime | None = None,
+) -> Erasure:  # fmt: skip
+    """Write down a further part of an erasure that goes in chunks; the first part begins the record. `stays` are told by the caller."""
+    found = Erasure.objects.select_for_update().filter(uuid=number).first()
+    if found is None:
+        assert at is not None
+        return record_erasure(
+            kind=kind, store_id=store_id, token=token, orders=orders or {}, customers=customers, people=people,
+            counts=dict(counts or {}), stays=[], by=by, at=at, number=str(number),
+        )  # fmt: skip
+    for data, ids in (orders or {}).items():
+        if ids:
+            found.orders[data] = sorted({*found.orders.get(data, ()), *ids})
+    found.customers = sorted({*found.customers, *customers})
+    found.people = sorted({*found.people, *people})
+    found.counts = dict(Counter(found.counts) + Counter(counts or {}))
+    found.save(update_fields=["orders", "customers", "people", "counts"])
     return found
 
 
