@@ -1,7 +1,8 @@
 """Evidence packs: what a case needs, gathered into a dated PDF and a ZIP with the hash of every file.
 
 Told are order, agreement, purchase, waybill trail, messages, complaints with their photos, checked parcels and the text of
-the rules as they read on the day. Buyers' data are masked unless the case needs them; what is left out is said in the pack.
+the rules as they read on the day. Buyers' data are masked unless the case needs them, on photos too; what is left out is said
+in the pack.
 What would weaken the case because it is missing is told to the person who makes the pack, not in it.
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
-import struct
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +24,19 @@ from zoneinfo import ZoneInfo
 from django.template import Context, Engine
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from daifa.domain.cases import commands, files, queries
-from daifa.domain.cases.models import Appeal, CaseFile, Complaint, EvidencePack, Infringement, Violation
+from daifa.domain.cases.models import (
+    Appeal,
+    CaseFile,
+    Complaint,
+    EvidencePack,
+    Infringement,
+    PictureCover,
+    Violation,
+)
+from daifa.domain.cases.pictures import Part, private_parts
 from daifa.domain.cases.process import (
     APPEAL,
     BASES,
@@ -49,7 +60,7 @@ from daifa.domain.sourcing.commands import DOCUMENT_FOLDER
 from daifa.domain.sourcing.models import Agreement, AgreementDocument
 from daifa.domain.stores.models import Store
 from daifa.flows.reads.timeline import timeline
-from daifa.lib import bulk
+from daifa.lib import bulk, ocr, pictures
 from daifa.lib.money import rounded
 from daifa.lib.pdf import FONTS, pdf_of, picture
 from daifa.lib.process import Process
@@ -64,6 +75,8 @@ CASE_KINDS = ("violation", "complaint", "infringement")
 _NUMBERS = re.compile(r"(?<!\d)1[3-9]\d(?:[ -]?\d){8}(?!\d)")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 GONE = "***"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -99,10 +112,19 @@ class _Work:
     gaps: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     rules: dict[str, date] = field(default_factory=dict)
+    by: str = ""
+    who: tuple[str, ...] = ()  # what tells who the buyers are
+    basis: str = ""  # which addresses that is taken from, for what is read on photos
+    originals: dict[str, tuple[str, str]] = field(default_factory=dict)  # photo in the pack → hash as received, what is covered
     stripped: int = 0
+    covered: int = 0
+    waiting: int = 0
+    dropped: int = 0
+    papers: int = 0
     shown: set[str] = field(default_factory=set)  # hashes of photos that are in it already
 
-    def add(self, name: str, content: bytes, what: str) -> None:
+    def add(self, name: str, content: bytes, what: str) -> str:
+        """Put a file into the pack; returns the name it got there."""
         taken = {one[0] for one in self.files}
         stem, dot, end = name.rpartition(".")
         number = 2
@@ -110,6 +132,7 @@ class _Work:
             name = f"{stem}-{number}{dot}{end}"
             number += 1
         self.files.append((name, content, what))
+        return name
 
     def words(self, text: str | None) -> str:
         """A free text as it may be shown."""
@@ -156,8 +179,9 @@ def gather_evidence(
         raise Refused(_("Say which orders or which case it is for."), code="nothing")
     orders = [detail for detail in details if detail is not None]
     with translation.override(language):
+        who = () if reveal else tuple(dict.fromkeys(_who(orders)))
         work = _Work(
-            store, language, reveal, costs, at, Marks(() if reveal else _who(orders)), ZoneInfo(store.timezone)
+            store, language, reveal, costs, at, Marks(who), ZoneInfo(store.timezone), by=by, who=who, basis=_basis(orders)
         )
         if thing is not None:
             _tell_case(work, case_kind, thing)
@@ -211,6 +235,12 @@ def _who(orders: Sequence[OrderDetail]) -> Iterable[str]:
             yield from (address[name] for name in ("name", "line1", "line2", "phone", "email", "raw") if address[name])
         if detail.customer:
             yield from (detail.customer[name] for name in ("ref", "name", "email") if detail.customer[name])
+
+
+def _basis(orders: Sequence[OrderDetail]) -> str:
+    """Names the addresses the buyers are known by, without telling them."""
+    ids = sorted(f"{detail.order['id']}.{address['version']}" for detail in orders for address in detail.addresses)
+    return hashlib.sha256(" ".join(["1", *ids]).encode()).hexdigest()
 
 
 # --- The parts ----------------------------------------------------------------------------------------------------
@@ -546,7 +576,7 @@ def _tell_checks(work: _Work, orders: Sequence[OrderDetail]) -> None:
         content = files.read(one.sha256, PHOTO_FOLDER)
         if content is not None and one.sha256 not in work.shown:
             name = f"parcel-checks/{one.pk}-{_safe(one.name)}"
-            _add_photo(work, section, name, content, one.media_type, f"{work.when(one.at)} · {_state(PARCEL_CHECK, one.state)}")
+            _add_photo(work, section, name, content, PHOTO_FOLDER, f"{work.when(one.at)} · {_state(PARCEL_CHECK, one.state)}")
     if rows:
         section.tables.append(("", [_("Time"), _("What for"), _("Supplier"), _("Result"), _("Why")], rows))
         work.sections.append(section)
@@ -591,6 +621,31 @@ def _say_what_is_left_out(work: _Work, orders: Sequence[OrderDetail]) -> None:
             _("Place, device and time written into %(count)s photos were taken out of the copies; the originals stay with us.")
             % {"count": work.stripped}
         )
+    if work.covered:
+        work.left_out.append(
+            ngettext(
+                "On %(count)s photo parts that tell who the buyer is are covered; the original stays with us, its hash stands in the index.",
+                "On %(count)s photos parts that tell who the buyer is are covered; the originals stay with us, their hashes stand in the index.",
+                work.covered,
+            )
+            % {"count": work.covered}
+        )
+    if missing := work.waiting + work.dropped:
+        work.left_out.append(
+            ngettext("%(count)s photo is left out for the buyer's privacy.", "%(count)s photos are left out for the buyer's privacy.", missing)
+            % {"count": missing}
+        )
+    if work.waiting:
+        work.gaps.append(
+            ngettext(
+                "%(count)s photo waits for you: nothing could be read on it, so look whether it tells who the buyer is, then make the pack again.",
+                "%(count)s photos wait for you: nothing could be read on them, so look whether they tell who the buyer is, then make the pack again.",
+                work.waiting,
+            )
+            % {"count": work.waiting}
+        )
+    if work.papers:
+        work.left_out.append(_("Papers (PDF) are put in as they were handed in; nothing in them is covered."))
     if orders:
         work.left_out.append(_("Other orders of the same buyers are left out."))
 
@@ -606,117 +661,61 @@ def _add_files(work: _Work, section: Section, kind: str, things: Sequence[int], 
             continue
         name = f"{folder}/{_safe(file.name)}"
         if file.media_type == files.PDF:
+            work.papers += 1
             work.add(name, content, _("paper of the case; SHA-256 as received %(hash)s") % {"hash": file.sha256})
         else:
-            _add_photo(work, section, name, content, file.media_type, f"{file.name} · {work.when(file.at)}", file.sha256)
+            _add_photo(work, section, name, content, files.FOLDER, f"{file.name} · {work.when(file.at)}")
 
 
-def _add_photo(
-    work: _Work, section: Section, name: str, content: bytes, media_type: str, caption: str, sha256: str = ""
-) -> None:
-    work.shown.add(sha256 or hashlib.sha256(content).hexdigest())
-    plain = without_metadata(content, media_type)
-    work.stripped += plain != content
-    work.add(
-        name, plain,
-        _("photo; SHA-256 as received %(hash)s") % {"hash": sha256 or hashlib.sha256(content).hexdigest()},
-    )  # fmt: skip
-    if sum(len(one.photos) for one in [*work.sections, section]) < MOST_PHOTOS and (small := _small(plain)):
-        section.photos.append((caption, small))
-
-
-def without_metadata(content: bytes, media_type: str) -> bytes:
-    """The picture without what cameras write into it (place, device, time); every pixel stays as it was.
-
-    JPEG, PNG and WebP are cut by their segments, nothing is encoded anew. What cannot be taken apart stays.
-    """
+def _add_photo(work: _Work, section: Section, name: str, content: bytes, folder: str, caption: str) -> None:
+    """A copy of a photo: without what cameras write into it, private parts covered; one nobody has looked at waits."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    work.shown.add(sha256)
     try:
-        if media_type == "image/jpeg":
-            return _jpeg_without(content)
-        if media_type == "image/png":
-            return _png_without(content)
-        if media_type == "image/webp":
-            return _webp_without(content)
-    except (struct.error, IndexError, ValueError):
-        return content
-    return content
+        media_type = pictures.check(content).media_type
+        cover = None if work.reveal else _cover(work, sha256, folder, content)
+        if cover is not None and cover.state in ("waiting", "left_out"):
+            work.waiting += cover.state == "waiting"
+            work.dropped += cover.state == "left_out"
+            return
+        plain = pictures.without_metadata(content, media_type)
+        work.stripped += plain != content
+        copy = pictures.covered(content, cover.boxes) if cover is not None and cover.boxes else plain
+        words = queries.private_words(cover.found) if cover is not None else ""
+        small = pictures.small(copy, 1000)
+    except pictures.NoPicture:
+        work.gaps.append(_("The file %(name)s cannot be read any more.") % {"name": name})
+        return
+    what = _("photo; SHA-256 as received %(hash)s") % {"hash": sha256}
+    if words:
+        work.covered += 1
+        what += "; " + _("covered: %(parts)s") % {"parts": words}
+    work.originals[work.add(name, copy, what)] = (sha256, words)
+    if sum(len(one.photos) for one in [*work.sections, section]) < MOST_PHOTOS:
+        section.photos.append((f"{caption} · {_('covered: %(parts)s') % {'parts': words}}" if words else caption, small))
 
 
-def _jpeg_without(content: bytes) -> bytes:
-    kept, place = [content[:2]], 2
-    turned = b""
-    while place + 4 <= len(content) and content[place] == 0xFF:
-        marker = content[place + 1]
-        if marker == 0xDA:  # the picture itself begins
-            break
-        size = struct.unpack(">H", content[place + 2 : place + 4])[0]
-        segment = content[place : place + 2 + size]
-        # Application data other than JFIF and Adobe's colour mark, and comments: Exif, XMP, maker's notes.
-        if marker in (0xE0, 0xEE) or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
-            kept.append(segment)
-        elif segment[4:10] == b"Exif\0\0":
-            turned = _orientation(content)
-        elif marker == 0xE2 and segment[4:15] == b"ICC_PROFILE":
-            kept.append(segment)
-        place += 2 + size
-    return b"".join([kept[0], turned, *kept[1:], content[place:]])
-
-
-def _orientation(content: bytes) -> bytes:
-    """Which side is up is kept: without it the photo would lie on its side."""
-    from PIL import Image
-
-    with Image.open(BytesIO(content)) as photo:
-        turned = photo.getexif().get(0x0112, 1)
-    if turned == 1:
-        return b""
-    exif = Image.Exif()
-    exif[0x0112] = turned
-    body = exif.tobytes()
-    return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
-
-
-def _png_without(content: bytes) -> bytes:
-    kept, place = [content[:8]], 8
-    while place + 8 <= len(content):
-        size = struct.unpack(">I", content[place : place + 4])[0]
-        kind = content[place + 4 : place + 8]
-        if kind not in (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME"):
-            kept.append(content[place : place + 12 + size])
-        place += 12 + size
-        if kind == b"IEND":
-            break
-    return b"".join(kept)
-
-
-def _webp_without(content: bytes) -> bytes:
-    kept, place = [], 12
-    while place + 8 <= len(content):
-        kind = content[place : place + 4]
-        size = struct.unpack("<I", content[place + 4 : place + 8])[0]
-        whole = content[place : place + 8 + size + size % 2]
-        if kind == b"VP8X":
-            whole = whole[:8] + bytes([whole[8] & ~0x0C]) + whole[9:]  # no Exif, no XMP any more
-        if kind not in (b"EXIF", b"XMP "):
-            kept.append(whole)
-        place += 8 + size + size % 2
-    body = b"WEBP" + b"".join(kept)
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def _small(content: bytes) -> bytes:
-    """A JPEG for the PDF; b"" where it cannot be opened."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(BytesIO(content)) as photo:
-            upright = ImageOps.exif_transpose(photo).convert("RGB")
-            upright.thumbnail((1000, 1000))
-            found = BytesIO()
-            upright.save(found, "JPEG", quality=80)
-            return found.getvalue()
-    except Exception:  # the pack is made without it; the file itself is in the ZIP
-        return b""
+def _cover(work: _Work, sha256: str, folder: str, content: bytes) -> PictureCover:
+    """What is covered on a photo: a person's word, else what is read on it now (or was, knowing the same buyers)."""
+    known = queries.covers_of(work.store.pk, [sha256]).get(sha256)
+    if known is not None and (not known.basis or (known.basis == work.basis and known.why != "ocr_missing")):
+        return known
+    parts: tuple[Part, ...] = ()
+    why = ""
+    if ocr.why_not():
+        why = "ocr_missing"
+    else:
+        try:
+            lines = ocr.read_places(content)
+            parts = tuple(private_parts(lines, work.who))
+            why = "" if any(line.sure >= ocr.SURE for line in lines) else "no_text"
+        except Refused:
+            why = "unreadable"
+        except Exception as error:  # a photo that upsets the reader must not stop the pack
+            log.warning("Reading photo %s failed: %s", sha256[:12], type(error).__name__)
+            why = "unreadable"
+    reading = commands.Reading(sha256, folder, work.basis, parts, why)
+    return commands.note_readings([reading], store_id=work.store.pk, by=work.by, at=work.at)[0]
 
 
 # --- PDF and ZIP --------------------------------------------------------------------------------------------------
@@ -784,7 +783,11 @@ def _zipped(work: _Work, stem: str, subject: str, reason: str) -> tuple[bytes, l
     listed = _json({
         "store": work.store.code, "about": subject, "made_at": work.at, "timezone": work.store.timezone,
         "buyers_data_shown": work.reveal, "left_out": work.left_out,
-        "files": [dict(zip(("name", "sha256", "bytes", "what"), row, strict=True)) for row in index],
+        "files": [
+            dict(zip(("name", "sha256", "bytes", "what"), row, strict=True))
+            | (dict(zip(("sha256_as_received", "covered"), work.originals[row[0]], strict=True)) if row[0] in work.originals else {})
+            for row in index
+        ],
     })  # fmt: skip
     sums = "".join(f"{row[1]}  {row[0]}\n" for row in [*index, ("index.json", hashlib.sha256(listed).hexdigest())])
     out = BytesIO()

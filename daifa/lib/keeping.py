@@ -15,10 +15,11 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from daifa.lib import pictures
 from daifa.lib.refusal import Refused
 
 MEGABYTE = 1 << 20
-PICTURES = {"image/jpeg", "image/png", "image/webp"}
+PICTURES = set(pictures.KINDS.values())
 DOCUMENTS = PICTURES | {
     "application/pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -104,6 +105,15 @@ def store(folder: str, content: bytes) -> str:
     finally:
         aside.unlink(missing_ok=True)
     return sha256
+
+
+def read(folder: str, sha256: str) -> bytes | None:
+    """The bytes of a kept file; None where it is gone or no longer what its hash says."""
+    try:
+        content = path_of(folder, sha256).read_bytes()
+    except OSError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == sha256 else None
 
 
 def path_of(folder: str, sha256: str) -> Path:

@@ -15,7 +15,7 @@ from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Task
 from daifa.flows.audit import audit
 from daifa.flows.work import work_until_idle
-from daifa.lib import bulk
+from daifa.lib import bulk, pictures
 from daifa.lib.refusal import Refused
 from tests import cast
 
@@ -317,7 +317,7 @@ def test_a_photo_that_is_no_picture_is_refused_with_a_sentence(store):
 
 
 def test_a_picture_that_unpacks_to_a_giant_is_refused(monkeypatch):
-    monkeypatch.setattr(files, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 1000)
     with pytest.raises(Refused, match="not a picture"):
         files.media_type_of("wide.png", picture(size=(100, 100)), images_only=True)
 

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
-from daifa.domain.cases import files, queries, rules
+from daifa.domain.cases import files, pictures, queries, rules
 from daifa.domain.cases.models import (
     Appeal,
     CaseFile,
@@ -28,6 +28,7 @@ from daifa.domain.cases.models import (
     EvidencePack,
     Infringement,
     ListingRight,
+    PictureCover,
     Qualification,
     QualificationNeed,
     Violation,
@@ -51,7 +52,7 @@ from daifa.domain.history.commands import move, record_births, record_facts
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
-from daifa.lib import bulk
+from daifa.lib import bulk, keeping
 from daifa.lib.money import rounded
 from daifa.lib.refusal import Refused, RowRefused
 
@@ -1066,6 +1067,69 @@ def attach_files(
     return ids, refused
 
 
+# --- Photos in evidence packs -------------------------------------------------------------------------------------
+
+
+class Reading(NamedTuple):
+    """What was read on a photo: the parts to be covered, or (`why`, of `pictures.WHY_WAITING`) that a person must look."""
+
+    sha256: str
+    folder: str
+    basis: str
+    parts: tuple[pictures.Part, ...] = ()
+    why: str = ""
+
+
+@transaction.atomic
+def note_readings(readings: Sequence[Reading], *, store_id: int, by: str, at: datetime) -> list[PictureCover]:
+    """Keep what the reader found on photos; where a person has decided, his word stays. Opens the tasks to look."""
+    notes = []
+    for one in sorted(readings):
+        fresh = {
+            "folder": one.folder, "state": "waiting" if one.why else "read", "why": one.why, "basis": one.basis, "by": by, "at": at,
+            "boxes": [[round(edge, 1) for edge in part.box] for part in one.parts], "found": pictures.counted(one.parts),
+        }  # fmt: skip
+        cover, made = PictureCover.objects.select_for_update().get_or_create(store_id=store_id, sha256=one.sha256, defaults=fresh)
+        if not made and cover.basis:
+            for name, value in fresh.items():
+                setattr(cover, name, value)
+            cover.save()
+        notes.append(cover)
+    waiting = [cover for cover in notes if cover.state == "waiting"]
+    open_tasks(
+        [NewTask(kind="picture_to_look_at", store_id=store_id, thing_kind="picture_cover", thing=cover.pk) for cover in waiting], at=at
+    )
+    done = [cover.pk for cover in notes if cover.state != "waiting"]
+    close_tasks(kind="picture_to_look_at", thing_kind="picture_cover", things=done, by=by, at=at)
+    return notes
+
+
+@transaction.atomic
+def decide_pictures(
+    ids: Sequence[int], *, to: str, boxes: Sequence[pictures.Box] = (), by: str, at: datetime
+) -> list[int]:
+    """A person's word on photos: as_is, left_out, or boxed with the parts to cover. It counts for every later pack.
+
+    Returns those decided. Raises `Refused`.
+    """
+    if to not in ("as_is", "left_out", "boxed"):
+        raise Refused(_("Say whether it is shown, covered or left out."), code="decision_unknown", field="decision")
+    if to == "boxed" and not boxes:
+        raise Refused(_("Mark the fields to be covered, or show the photo as it is."), code="boxes_missing", field="fields")
+    for left, top, right, bottom in boxes:
+        if not (0 <= left < right <= 1000 and 0 <= top < bottom <= 1000):
+            raise Refused(_("A covered part lies outside of the photo."), code="box_wrong", field="fields")
+    parts = [pictures.Part("hand", box) for box in boxes] if to == "boxed" else []
+    decided = []
+    for cover in PictureCover.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk"):
+        cover.state, cover.why, cover.basis, cover.by, cover.at = to, "", "", by, at
+        cover.boxes, cover.found = [list(part.box) for part in parts], {"hand": 1} if parts else {}
+        cover.save()
+        decided.append(cover.pk)
+    close_tasks(kind="picture_to_look_at", thing_kind="picture_cover", things=decided, by=by, at=at)
+    return decided
+
+
 # --- Evidence packs -----------------------------------------------------------------------------------------------
 
 
@@ -1075,7 +1139,7 @@ def keep_pack(
     contents: Sequence[tuple[str, str, int, str]], left_out: Sequence[str], revealed: bool, reason: str, by: str, at: datetime,
 ) -> EvidencePack:  # fmt: skip
     """Store a pack's bytes under their hash, with the row that says what it holds."""
-    sha256 = files.store(content, "evidence")
+    sha256 = keeping.store("evidence", content)
     return EvidencePack.objects.create(
         store_id=store_id, case_kind=case_kind, case=case, orders=sorted(orders), name=name[:120], sha256=sha256,
         size=len(content), language=language, contents=[list(row) for row in contents], left_out=list(left_out),

@@ -2,6 +2,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from daifa.domain.cases.pictures import DECISIONS, WHY_WAITING
 from daifa.domain.cases.process import (
     APPEAL,
     BASES,
@@ -267,6 +268,28 @@ class CaseFile(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["thing_kind", "thing", "sha256"], name="case_file_once")
         ]
+
+
+class PictureCover(models.Model):
+    """What of a photo is covered on its copies in evidence packs: as it was read, or as a person decided.
+
+    `basis` names what the reader knew of buyers when it read (addresses of which orders); "" = a person decided, and that
+    counts for every pack. `boxes`: [left, top, right, bottom] in thousandths of the upright picture.
+    """
+
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")
+    sha256 = models.CharField(max_length=64)
+    folder = models.CharField(max_length=40)  # of the file store, in which the original lies
+    state = models.CharField(max_length=10, choices=_choices(DECISIONS))
+    why = models.CharField(max_length=12, blank=True, db_default="", choices=_choices(WHY_WAITING))
+    basis = models.CharField(max_length=64, blank=True, db_default="")
+    boxes = models.JSONField(default=list)
+    found = models.JSONField(default=dict)  # {kind of `pictures.PRIVATE`: how many parts}
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["store", "sha256"], name="one_cover_a_picture")]
 
 
 class EvidencePack(models.Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,10 +23,12 @@ from daifa.domain.cases.models import (
     EvidencePack,
     Infringement,
     ListingRight,
+    PictureCover,
     Qualification,
     QualificationNeed,
     Violation,
 )
+from daifa.domain.cases.pictures import PRIVATE
 from daifa.domain.cases.process import (
     COMPLAINT,
     COMPLAINT_KINDS,
@@ -485,6 +487,32 @@ def files_of(thing_kind: str, things: Sequence[int]) -> list[dict[str, Any]]:
 def case_file(scope: Sequence[int], file_id: int) -> CaseFile | None:
     """One file; None when it is not there or not in scope."""
     return CaseFile.objects.filter(pk=file_id, store_id__in=list(scope)).first()
+
+
+def covers_of(store_id: int, hashes: Sequence[str]) -> dict[str, PictureCover]:
+    """SHA-256 → what is covered on copies of that photo."""
+    return {one.sha256: one for one in PictureCover.objects.filter(store_id=store_id, sha256__in=list(hashes))}
+
+
+def cover_page(
+    scope: Sequence[int], *, state: str | None = None, cursor: Cursor | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """At most `limit` photos that went into a pack or wait for a person, newest first."""
+    found = PictureCover.objects.filter(store_id__in=list(scope))
+    if state:
+        found = found.filter(state=state)
+    return (cursor or Cursor(NEWEST)).slice(found.values(), limit)
+
+
+def cover(scope: Sequence[int], cover_id: int) -> PictureCover | None:
+    """One photo; None when it is not there or not in scope."""
+    return PictureCover.objects.filter(pk=cover_id, store_id__in=list(scope)).first()
+
+
+def private_words(found: Mapping[str, int]) -> str:
+    """What is covered on a photo, in the reader's language: "phone number ×2, receiver's block of a label"."""
+    named = [(word(PRIVATE, kind), count) for kind, count in found.items()]
+    return ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in named)
 
 
 _PACK = (

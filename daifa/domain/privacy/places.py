@@ -244,7 +244,7 @@ NOT_PERSONAL: dict[str, str] = {
     "cases.DepositMove": "reference", "cases.Complaint": "reference finding",
     "cases.Infringement": "reference title complainant right_number", "cases.ListingRight": "holder number note",
     "cases.Qualification": "category number holder note", "cases.QualificationNeed": "category",
-    "cases.EvidencePack": "orders name",
+    "cases.EvidencePack": "orders name", "cases.PictureCover": "folder basis boxes found",
     "compliance.Clock": "why", "compliance.DispatchMode": "origin", "compliance.Finding": "params", "compliance.Risk": "params",
     "compliance.ReportedFigure": "metric seen_in source",
     "compliance.AffiliateLink": "name url", "compliance.AffiliatePost": "url title",

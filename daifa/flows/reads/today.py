@@ -107,6 +107,10 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Violation %(reference)s can be appealed"),
         N_("Look at the orders behind it; appeal with evidence before the time ends, or accept it."),
     ),
+    "picture_to_look_at": (
+        N_("A photo for an evidence pack waits for your eyes"),
+        N_("Nothing could be read on it. Look whether it tells who the buyer is: show it, cover parts of it, or leave it out."),
+    ),
     "appeal_unanswered": (
         N_("The appeal against violation %(reference)s was not answered in time"),
         N_("Ask the platform; then enter what it answered."),

@@ -8,18 +8,22 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from daifa.domain.cases import commands, files, queries
 from daifa.domain.cases.models import Appeal, Complaint, Infringement, ListingRight, Qualification, Violation
-from daifa.domain.orders.queries import order_named
+from daifa.domain.cases.pictures import COLUMNS, DECISIONS, ROWS, WHY_WAITING, box_of, fields_under
+from daifa.domain.orders.queries import order_detail, order_named
 from daifa.flows import gather_evidence as flow
+from daifa.lib import pictures
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
+    ActionButton,
     Badge,
+    Choice,
     Column,
     DetailPage,
     EmptyPanel,
@@ -55,14 +59,14 @@ class SeveralFiles(forms.FileField):
     """More than one file in one field; cleaned to a list."""
 
     def __init__(self, **words: Any) -> None:
-        super().__init__(widget=Several(attrs={"accept": "image/jpeg,image/png,image/webp,image/gif,application/pdf"}), **words)
+        super().__init__(widget=Several(attrs={"accept": "image/jpeg,image/png,image/webp,application/pdf"}), **words)
 
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         return [super(SeveralFiles, self).clean(one, initial) for one in (data or ([] if not self.required else [None]))]
 
 
 class FilesForm(forms.Form):
-    files = SeveralFiles(label=gettext_lazy("Photos and papers"), help_text=gettext_lazy("JPEG, PNG, WebP, GIF or PDF, 15 MB each at most."))
+    files = SeveralFiles(label=gettext_lazy("Photos and papers"), help_text=gettext_lazy("JPEG, PNG, WebP or PDF, 15 MB each at most."))
 
 
 def contents(uploaded: Sequence[Any]) -> list[tuple[str, bytes]]:
@@ -156,11 +160,20 @@ def packs_panel(found: list[dict[str, Any]], scope: Scope, *, store_id: int, kin
         row_url=lambda row: reverse("web:evidence_pack", args=[row["id"]]),
         empty=_("None was made yet."),
         actions=[
+            now_button(scope, store_id=store_id, kind=kind, case=case),
             LinkButton(
-                _("Make an evidence pack"), f"{reverse('web:evidence_make')}?store={store_id}&kind={kind}&case={case}",
-                icon="checklist", style="primary", reason=scope.why_not("operate", store_id),
-            )
+                _("With other orders or buyers shown"), f"{reverse('web:evidence_make')}?store={store_id}&kind={kind}&case={case}",
+                icon="settings", style="ghost", reason=scope.why_not("operate", store_id),
+            ),
         ],
+    )  # fmt: skip
+
+
+def now_button(scope: Scope, *, store_id: int, kind: str = "", case: int = 0, order: int = 0) -> ActionButton:
+    """One click makes the pack of a case or an order."""
+    return ActionButton(
+        _("Make an evidence pack"), reverse("web:evidence_now"), icon="checklist", style="primary" if kind else "",
+        fields={"kind": kind, "case": str(case), "order": str(order)}, reason=scope.why_not("operate", store_id),
     )  # fmt: skip
 
 
@@ -188,11 +201,23 @@ PACKS = ListPage(
         Column("case_kind", gettext_lazy("For"), value=lambda row: CASE_WORDS.get(row["case_kind"], gettext_lazy("Orders"))), *_PACK_COLUMNS[1:],
     ],
     row_url=lambda row: reverse("web:evidence_pack", args=[row["id"]]),
-    actions=lambda scope: [LinkButton(_("Make an evidence pack"), reverse("web:evidence_make"), "plus", "primary", reason=scope.why_not("operate"))],
+    actions=lambda scope: [
+        LinkButton(_("Make an evidence pack"), reverse("web:evidence_make"), "plus", "primary", reason=scope.why_not("operate")),
+        LinkButton(_("Photos in evidence"), reverse("web:pictures"), "eye"),
+    ],
     empty=EmptyPanel(
         gettext_lazy("No pack yet"), gettext_lazy("Make one for a violation, a complaint, a notice of a right, or for orders."), icon="checklist"
     ),
 )  # fmt: skip
+
+
+def _covers_of(found: Any) -> list[dict[str, Any]]:
+    """The photos of a pack as they stand now, with their names in it: known by the hash of the original its index tells."""
+    named = {hit[0]: row[0] for row in found.contents if (hit := re.search(r"[0-9a-f]{64}", row[3]))}
+    covers = queries.covers_of(found.store_id, list(named))
+    return [
+        {"id": one.pk, "name": named[sha256], "state": one.state, "found": one.found} for sha256, one in sorted(covers.items(), key=lambda item: named[item[0]])
+    ]
 
 
 def _pack_panels(found: Any, scope: Scope) -> list[Panel]:
@@ -201,6 +226,21 @@ def _pack_panels(found: Any, scope: Scope) -> list[Panel]:
         panels.append(NotePanel(_("The pack was erased with the data of its buyers; what it held stays listed."), tone="warning"))
     if found.left_out:
         panels.append(NotePanel(" ".join(found.left_out), title=_("What is left out")))
+    covers = _covers_of(found)
+    if covers:
+        panels.append(
+            TablePanel(
+                _("Photos"),
+                [
+                    Column("name", gettext_lazy("File"), link=True, wrap=True),
+                    Column("state", gettext_lazy("State"), "badges", value=_decision),
+                    Column("found", gettext_lazy("Covered"), value=lambda row: queries.private_words(row["found"]), wrap=True),
+                ],
+                covers,
+                row_url=lambda row: reverse("web:picture", args=[row["id"]]),
+                note=_("Look at each copy before you hand the pack in: the reader can miss what is blurred or written by hand."),
+            )
+        )
     panels.append(
         TablePanel(
             _("Files of this pack"),
@@ -335,7 +375,166 @@ def make(request: HttpRequest, scope: Scope) -> HttpResponse:
     return response
 
 
+@page("operate", methods=("POST",))
+def make_now(request: HttpRequest, scope: Scope) -> HttpResponse:
+    """One click: a pack for a case or an order, in the reader's language, buyers masked, without what we paid."""
+    kind, case, order = (request.POST.get(name, "") for name in ("kind", "case", "order"))
+    number, order_id = (int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0 for text in (case, order))
+    if kind in _CASES:
+        store_id = _CASES[kind].objects.filter(pk=number).values_list("store_id", flat=True).first()
+        back = places.place(PAGE_OF[kind], number)
+    else:
+        found = order_detail(scope.whole.all_store_ids, order_id)
+        store_id, kind, back = (found.order["store_id"] if found else None), "", places.order(order_id)
+    store = scope.whole.require(store_id, "operate")
+    try:
+        done = flow.gather_evidence(
+            store_id=store.id, order_ids=[order_id] if not kind else [], case_kind=kind, case=number if kind else 0,
+            language="zh-hans" if (get_language() or "").startswith("zh") else "en", by=scope.by, at=scope.at,
+        )  # fmt: skip
+    except Refused as refused:
+        return after(request, back or reverse("web:evidence"), refused=[refused.sentence])
+    warning = _("What would make the case stronger: %(gaps)s") % {"gaps": " ".join(done.gaps)} if done.gaps else None
+    say(request, _("The pack is made."), warning=warning)
+    return HttpResponseRedirect(reverse("web:evidence_pack", args=[done.pack.pk]))
+
+
+# --- Photos in packs ----------------------------------------------------------------------------------------------
+
+TONES = {"waiting": "warning", "read": "info", "as_is": "success", "boxed": "info", "left_out": "muted"}
+
+
+def _decision(row: dict[str, Any]) -> list[Badge]:
+    return [Badge(queries.word(DECISIONS, row["state"]), TONES[row["state"]])]
+
+
+PICTURES = ListPage(
+    title=gettext_lazy("Photos in evidence"),
+    intro=gettext_lazy("What tells who a buyer is gets covered on the copies that leave; the originals stay here. Photos nothing can be read on wait for you."),
+    needs="operate",
+    order=queries.NEWEST,
+    rows=lambda scope, filters, cursor, limit: queries.cover_page(scope.store_ids, state=filters.get("state"), cursor=cursor, limit=limit),
+    columns=[
+        Column("sha256", gettext_lazy("Photo"), "code", link=True, value=lambda row: row["sha256"][:12]),
+        Column("state", gettext_lazy("State"), "badges", value=_decision),
+        Column("found", gettext_lazy("Covered"), value=lambda row: queries.private_words(row["found"]) or queries.word(WHY_WAITING, row["why"]), wrap=True),
+        Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
+        Column("at", gettext_lazy("When"), "datetime"),
+    ],
+    filters=[Choice("state", gettext_lazy("State"), lambda scope: [(code, queries.word(DECISIONS, code)) for code in DECISIONS], tabs=True)],
+    row_url=lambda row: reverse("web:picture", args=[row["id"]]),
+    actions=lambda scope: [LinkButton(_("Evidence"), reverse("web:evidence"), "arrow-left", "ghost")],
+    empty=EmptyPanel(gettext_lazy("No photos"), gettext_lazy("Photos stand here once a pack was made that needs them."), icon="checklist"),
+)  # fmt: skip
+
+
+def _picture_panels(found: Any, scope: Scope) -> list[Panel]:
+    content = files.read(found.sha256, found.folder)
+    if content is None:
+        return [NotePanel(_("The photo is not there any more."), tone="warning")]
+    marked = fields_under(found.boxes)
+    panels: list[Panel] = []
+    if found.state == "waiting":
+        panels.append(
+            NotePanel(_("Look whether it tells who the buyer is: a face, a name, a number, an address. Until you have said so it goes into no pack."), tone="warning",
+                      title=queries.word(WHY_WAITING, found.why))
+        )  # fmt: skip
+    if found.state != "left_out":
+        panels.append(
+            HtmlPanel("web/pages/picture_copy.html", {"url": f"{reverse('web:picture_copy', args=[found.pk])}?{found.at.timestamp():.0f}"},
+                      _("As it goes out") if found.state != "waiting" else _("The photo"))
+        )  # fmt: skip
+    panels.append(
+        HtmlPanel(
+            "web/pages/picture_grid.html",
+            {
+                "url": reverse("web:picture_original", args=[found.pk]), "save": reverse("web:picture_decide", args=[found.pk]), "columns": COLUMNS,
+                "fields": [
+                    {"number": number, "on": number in marked, "label": _("row %(row)s, column %(column)s") % {"row": number // COLUMNS + 1, "column": number % COLUMNS + 1}}
+                    for number in range(COLUMNS * ROWS)
+                ],
+            },
+            _("Cover parts by hand"),
+        )
+    )
+    return panels
+
+
+PICTURE = DetailPage(
+    load=lambda scope, pk: queries.cover(scope.all_store_ids, pk),
+    needs="operate",
+    title=lambda found, scope: _("Photo %(name)s") % {"name": found.sha256[:12]},
+    back=(gettext_lazy("Photos in evidence"), lambda: reverse("web:pictures")),
+    badges=lambda found, scope: _decision({"state": found.state}),
+    actions=lambda found, scope: [
+        ActionButton(
+            label, reverse("web:picture_decide", args=[found.pk]), icon, style, fields={"decision": decision},
+            reason=scope.why_not("operate", found.store_id),
+        )
+        for decision, label, icon, style in (
+            ("as_is", _("Show it as it is"), "eye", "primary" if found.state == "waiting" else ""), ("left_out", _("Leave it out"), "ban", ""),
+        )
+        if decision != found.state
+    ],
+    facts=lambda found, scope: [
+        Fact(_("Covered"), queries.private_words(found.found) or None),
+        Fact(_("Decided"), found.at, "datetime", hint=_("by the reader") if found.basis else fmt.actor_names([found.by])[found.by], store_id=found.store_id),
+        Fact(_("SHA-256 of the original"), in_groups(found.sha256)),
+    ],
+    panels=_picture_panels,
+)  # fmt: skip
+
+
+@page("operate", methods=("POST",))
+def decide_picture(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """A person's word on a photo."""
+    found = queries.cover(scope.whole.all_store_ids, pk)
+    scope.whole.require(found.store_id if found else None, "operate")
+    decision = request.POST.get("decision", "")
+    chosen = [int(one) for one in request.POST.getlist("field") if one.isascii() and one.isdigit() and int(one) < COLUMNS * ROWS]
+    here = reverse("web:picture", args=[pk])
+    try:
+        commands.decide_pictures([pk], to=decision, boxes=[box_of(one) for one in sorted(set(chosen))], by=scope.by, at=scope.at)
+    except Refused as refused:
+        return after(request, here, refused=[refused.sentence])
+    return after(request, here, _("Kept. It counts from the next pack on."))
+
+
+@page("operate", methods=("GET", "HEAD"))
+def picture_copy(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """The copy as it goes out, smaller."""
+    return _shown(scope, pk, covered=True)
+
+
+@page("operate", methods=("GET", "HEAD"))
+def picture_original(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """The photo as it came, smaller."""
+    return _shown(scope, pk, covered=False)
+
+
+def _shown(scope: Scope, pk: int, *, covered: bool) -> HttpResponse:
+    found = queries.cover(scope.all_store_ids, pk)
+    content = files.read(found.sha256, found.folder) if found is not None else None
+    if found is None or content is None:
+        raise Http404
+    try:
+        shown = pictures.small(pictures.covered(content, found.boxes) if covered and found.boxes else content, 1400)
+    except pictures.NoPicture:
+        raise Http404 from None
+    response = HttpResponse(shown, content_type="image/jpeg")
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
 urlpatterns = [
+    path("evidence/now/", make_now, name="evidence_now"),
+    path("evidence/photos/", PICTURES.view, name="pictures"),
+    path("evidence/photos/<int:pk>/", PICTURE.view, name="picture"),
+    path("evidence/photos/<int:pk>/decide/", decide_picture, name="picture_decide"),
+    path("evidence/photos/<int:pk>/copy/", picture_copy, name="picture_copy"),
+    path("evidence/photos/<int:pk>/original/", picture_original, name="picture_original"),
     path("evidence/", PACKS.view, name="evidence"),
     path("evidence/make/", make, name="evidence_make"),
     path("evidence/<int:pk>/", PACK.view, name="evidence_pack"),

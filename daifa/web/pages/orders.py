@@ -58,6 +58,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit import format as fmt
+from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private, words
 
 ENDED = ("delivered", "closed", "cancelled")
@@ -204,6 +205,7 @@ def order_actions(whole: reads.WholeOrder, scope: Scope) -> list[Any]:
             LinkButton(_("Cancel or refund"), reverse("web:order_give_back", args=[pk]), icon="receipt-refund",
                        reason=short)
         )  # fmt: skip
+    actions.append(evidence.now_button(scope, store_id=order["store_id"], order=pk))
     return actions
 
 

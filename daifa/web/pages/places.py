@@ -34,6 +34,7 @@ _PAGES = {
     "store_review": "exit_index_store", "parcel_check": "parcel_check", "agreement": "agreement", "risk": "risk",
     "closing_step": "closing_step", "standing": "store_life",
     "violation": "violation", "complaint": "complaint", "infringement": "infringement", "qualification": "qualification",
+    "picture_cover": "picture",
     "listing_file": "listing_file", "publication": "publication", "aftersale_case": "case", "refund": "refund", "scan": "parcel",
 }  # fmt: skip
 

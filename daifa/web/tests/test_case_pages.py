@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
 
-from daifa.domain.cases import queries
+from daifa.domain.cases import commands, queries
 from daifa.domain.cases.models import (
     Appeal,
     CaseFile,
@@ -17,6 +17,7 @@ from daifa.domain.cases.models import (
     DepositMove,
     EvidencePack,
     Infringement,
+    PictureCover,
     Qualification,
     Violation,
 )
@@ -31,7 +32,8 @@ from tests import cast
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 4, 1, 2, tzinfo=UTC)
 PAGES = ("violations", "violation_add", "violations_read", "deposit", "complaints", "complaint_add", "infringements", "infringement_add",
-         "right_add", "qualifications", "qualification_add", "evidence", "evidence_make")  # fmt: skip
+         "right_add", "qualifications", "qualification_add", "evidence", "evidence_make",
+         "pictures")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -235,3 +237,42 @@ def test_a_shortfall_leads_to_the_deposit(as_role, store):
     seen(client.post(reverse("web:deposit_require"), {"store": store.pk, "amount": "1000", "valid_from": "2026-04-01"}), 302)
     page = seen(client.get(reverse("web:today")))
     assert "The deposit of Red cups is 1000" in page and f'href="{reverse("web:deposit")}"' in page
+
+
+def test_one_click_makes_the_pack_and_a_photo_nobody_could_read_waits(as_role, store, monkeypatch):
+    client = as_role("operator")
+    complaint = commands.open_complaints([commands.NewComplaint("damaged", "Broken.", AT, "C-7")], store=store, source=cast.BY, by=cast.BY, at=AT).added[0]
+    out = BytesIO()
+    Image.new("RGB", (320, 200), "white").save(out, "PNG")
+    commands.attach_files([("blank.png", out.getvalue())], store_id=store.pk, thing_kind="complaint", thing=complaint, by=cast.BY, at=AT)
+    page = seen(client.get(reverse("web:complaint", args=[complaint])))
+    assert reverse("web:evidence_now") in page
+    answer = client.post(reverse("web:evidence_now"), {"kind": "complaint", "case": str(complaint), "next": reverse("web:complaint", args=[complaint])})
+    pack = EvidencePack.objects.get()
+    assert answer.status_code == 302 and answer["Location"] == reverse("web:evidence_pack", args=[pack.pk])
+    told = seen(client.get(answer["Location"]))
+    assert "1 photo waits for you" in told and "1 photo is left out" in told
+    cover = PictureCover.objects.get()
+    here = reverse("web:picture", args=[cover.pk])
+    assert "Until you have said so it goes into no pack" in seen(client.get(here))
+    assert here in seen(client.get(reverse("web:pictures") + "?state=waiting"))
+    decide = reverse("web:picture_decide", args=[cover.pk])
+    assert "Mark the fields" in seen(client.post(decide, {"decision": "boxed", "field": ["x", "320"]}, follow=True))
+    client.post(decide, {"decision": "boxed", "field": ["0", "1"]})
+    cover.refresh_from_db()
+    assert (cover.state, cover.boxes, cover.by) == ("boxed", [[0, 0, 62.5, 50], [62.5, 0, 125, 50]], f"user:{User.objects.get().pk}")
+    for name, dark in (("picture_copy", True), ("picture_original", False)):
+        shown = client.get(reverse(f"web:{name}", args=[cover.pk]))
+        assert shown["Content-Type"] == "image/jpeg" and shown["X-Content-Type-Options"] == "nosniff"
+        assert (Image.open(BytesIO(shown.content)).getpixel((3, 3))[0] < 40) is dark
+    assert seen(client.get(here)).count("checked") == 2
+    client.post(decide, {"decision": "left_out"})
+    cover.refresh_from_db()
+    assert cover.state == "left_out"
+
+
+def test_an_order_has_its_pack_in_one_click(as_role, store):
+    client = as_role("operator", "zh-hans")
+    answer = client.post(reverse("web:evidence_now"), {"order": "999"})
+    assert answer.status_code == 404
+    assert client.post(reverse("web:evidence_now"), {"kind": "violation", "case": "999"}).status_code == 404
