@@ -41,6 +41,7 @@ from daifa.domain.closing.queries import BLOCKERS, Blocker
 from daifa.domain.messages import commands as messages
 from daifa.domain.messages import queries as message_queries
 from daifa.domain.orders.commands import lock_orders
+from daifa.domain.privacy import queries as privacy_queries
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.flows import privacy
@@ -285,20 +286,12 @@ def do_step(step_id: int, given: Given | None = None, *, by: str, at: datetime) 
     """
     given = given or Given()
     with transaction.atomic():
-        closing, row, step = _locked(step_id)
-        if row.state != "waiting":
-            raise Refused(_("This step is settled already."), code="settled")
-        states = dict(ClosingStep.objects.filter(closing=closing).values_list("code", "state"))
-        if before := rules.missing_before(row.code, step.after, states):
-            raise Refused(
-                _("First: %(steps)s.") % {"steps": ", ".join(title(code) for code in before)}, code="steps_before"
-            )
-        blocked = [one for one in open_now(closing, at=at) if one.code in step.check] if step.check else []
-        if blocked:
-            raise Refused(
-                _("Still open: %(what)s.") % {"what": "; ".join(blocker_words(one) for one in blocked)}, code="still_open"
-            )
-        _check_given(step, given)
+        closing, row, step = _ready(step_id, given, at=at)
+    if step.do == "shred_personal_data":
+        # Many orders: it commits as it goes, and what a kill leaves is done when the step is done again.
+        privacy.shred_store(closing.store_id, by=by, at=at)
+    with transaction.atomic():
+        closing, row, step = _ready(step_id, given, at=at)
         doing = Doing(closing, row, given, by, at)
         if given.file is not None:
             kept = keeping.keep(FOLDER, given.file[1], kinds=keeping.DOCUMENTS, most=MOST_FILE)
@@ -322,6 +315,23 @@ def _reckon_days(closing: Closing, *, at: datetime) -> None:
     closing.refresh_from_db()
     if closing.state in ("threatened", "running"):
         commands.refresh_days(closing, at=at)
+
+
+def _ready(step_id: int, given: Given, *, at: datetime) -> tuple[Closing, ClosingStep, steps.Step]:
+    """The step under its lock, when it may be done now. Raises `Refused`."""
+    closing, row, step = _locked(step_id)
+    if row.state != "waiting":
+        raise Refused(_("This step is settled already."), code="settled")
+    states = dict(ClosingStep.objects.filter(closing=closing).values_list("code", "state"))
+    if before := rules.missing_before(row.code, step.after, states):
+        raise Refused(_("First: %(steps)s.") % {"steps": ", ".join(title(code) for code in before)}, code="steps_before")
+    blocked = [one for one in open_now(closing, at=at) if one.code in step.check] if step.check else []
+    if blocked:
+        raise Refused(
+            _("Still open: %(what)s.") % {"what": "; ".join(blocker_words(one) for one in blocked)}, code="still_open"
+        )
+    _check_given(step, given)
+    return closing, row, step
 
 
 def undo_step(step_id: int, *, note: str, by: str, at: datetime) -> None:
@@ -773,10 +783,11 @@ def _today(doing: Doing) -> date:
 def _shred(doing: Doing) -> None:
     """Personal data go as far as holds and retention allow; what stays is counted, with the reasons."""
     done = privacy.shred_store(doing.store.pk, by=doing.by, at=doing.at)
+    counts, orders, customers = privacy_queries.erased_with_store(doing.store.pk, since=doing.closing.started_at)
     doing.facts |= {
-        "erased": dict(done.counts),
-        "orders": len({order for orders in done.orders.values() for order in orders}),
-        "customers": len(done.customers),
+        "erased": counts,
+        "orders": orders,
+        "customers": customers,
         "stays": [{"data": stay.data, "why": stay.code, "orders": len(stay.orders)} for stay in done.stays],
     }
 

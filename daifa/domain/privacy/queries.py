@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -81,6 +82,18 @@ def erasures(scope: Sequence[int], *, shared: bool, limit: int = 50) -> list[Era
     if shared:
         found = found | Erasure.objects.filter(store=None)
     return list(found.select_related("store").order_by("-id")[:limit])
+
+
+def erased_with_store(store_id: int, *, since: datetime) -> tuple[dict[str, int], int, int]:
+    """(place → rows and files, orders, customers) of everything that went because the store ended."""
+    counts: Counter[str] = Counter()
+    orders: set[int] = set()
+    customers: set[int] = set()
+    for one in Erasure.objects.filter(store=store_id, kind="store", at__gte=since):
+        counts += Counter(one.counts)
+        orders |= {order for ids in one.orders.values() for order in ids}
+        customers |= set(one.customers)
+    return dict(counts), len(orders), len(customers)
 
 
 @dataclass(frozen=True, slots=True)
