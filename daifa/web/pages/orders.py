@@ -311,8 +311,6 @@ def _settle_links(hold: dict[str, Any], order: dict[str, Any], scope: Scope, sku
     return links
 
 
-def _holds_panel(whole: reads.WholeOrder, scope: Scope) -> HtmlPanel | None:
-    order = _order(whole)
 def _between(order: dict[str, Any], variants: list[int], scope: Scope) -> list[dict[str, Any]]:
     """Who has these goods and what is missing before he may ship them, each with the page where it is put right."""
     found = standing_between(order["store_id"], variants, at=scope.at)
@@ -325,6 +323,8 @@ def _between(order: dict[str, Any], variants: list[int], scope: Scope) -> list[d
     ]  # fmt: skip
 
 
+def _holds_panel(whole: reads.WholeOrder, scope: Scope) -> HtmlPanel | None:
+    order = _order(whole)
     found = sorted(_open_holds(whole), key=lambda hold: (hold["line_id"] is not None, hold["reason"], hold["id"]))
     if not found:
         return None
@@ -341,12 +341,12 @@ def _between(order: dict[str, Any], variants: list[int], scope: Scope) -> list[d
                 style=buttons[-1].style, fields={"ids": ",".join(str(hold["id"]) for hold in holds)},
             )  # fmt: skip
         note = holds[0]["params"].get("note", "") if reason == "by_hand" else ""
-        groups.append({
-            "reason": words.hold(reason), "advice": words.hold_advice(reason), "skus": named, "note": note,
         lines = {hold["line_id"] for hold in holds}
         variants = [line["variant_id"] for line in whole.detail.lines if line["id"] in lines and line["variant_id"]]
-            "since": min(hold["opened_at"] for hold in holds), "buttons": buttons,
+        groups.append({
             "between": _between(order, variants, scope) if reason in words.FOR_WANT_OF_TERMS else [],
+            "reason": words.hold(reason), "advice": words.hold_advice(reason), "skus": named, "note": note,
+            "since": min(hold["opened_at"] for hold in holds), "buttons": buttons,
         })  # fmt: skip
     return HtmlPanel("web/pages/holds.html", {"groups": groups}, _("Why it does not go on"))
 
