@@ -15,6 +15,7 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -55,6 +56,7 @@ from daifa.lib import bulk
 from daifa.lib.redact import Marks
 from daifa.lib.refusal import Refused
 from daifa.lib.secret import keyed_digest
+from daifa.lib.spelling import folded
 
 ENDED = ("delivered", "closed", "cancelled")
 LOG = "erasures.jsonl"
@@ -153,7 +155,7 @@ def find_person(
 
     Other orders of the same customer or mail come along. Raises `Refused` where too little is said to tell people apart.
     """
-    email, phone, name, number = email.strip(), phone.strip(), name.strip(), number.strip()
+    email, phone, name, number = (unicodedata.normalize("NFKC", one).strip() for one in (email, phone, name, number))
     if not (email or phone or (name and number)):
         raise Refused(_("Give a mail address, a phone number, or a name together with an order number."), code="who_missing")
     if phone and len(_digits(phone)) < 7:
@@ -164,7 +166,7 @@ def find_person(
     if email:
         orders |= _ids(
             """SELECT a.order_id FROM orders_addressversion a JOIN orders_order o ON o.id = a.order_id
-               WHERE lower(a.email) = lower(%s) AND o.store_id = ANY(%s::bigint[])""",
+               WHERE lower(normalize(a.email, NFKC)) = lower(%s) AND o.store_id = ANY(%s::bigint[])""",
             email, list(scope),
         )  # fmt: skip
         customers |= _ids(
@@ -175,7 +177,7 @@ def find_person(
     if phone:
         orders |= _ids(
             r"""SELECT a.order_id FROM orders_addressversion a JOIN orders_order o ON o.id = a.order_id
-                WHERE right(regexp_replace(a.phone, '\D', '', 'g'), 9) = %s AND a.phone <> '' AND o.store_id = ANY(%s::bigint[])""",
+                WHERE right(regexp_replace(normalize(a.phone, NFKC), '\D', '', 'g'), 9) = %s AND a.phone <> '' AND o.store_id = ANY(%s::bigint[])""",
             _digits(phone)[-9:], list(scope),
         )  # fmt: skip
     if name and number:
@@ -187,7 +189,7 @@ def find_person(
                    WHERE o.number = %s AND o.store_id = ANY(%s::bigint[])""",
                 (number, list(scope)),
             )
-            if _plain(name) in {_plain(one or "") for one in names}
+            if _spelled(name) in {_spelled(one or "") for one in names}
         }
     _extend(orders, customers, list(scope))
     return Person(sorted(orders), sorted(customers), digests)
@@ -246,6 +248,11 @@ def _digits(text: str) -> str:
 
 def _plain(name: str) -> str:
     return " ".join(name.lower().split())
+
+
+def _spelled(name: str) -> str:
+    """As names are compared: no spaces, capitals, accents; simplified characters."""
+    return "".join(folded(name).casefold().split())
 
 
 # --- What must stay -----------------------------------------------------------------------------------------------

@@ -507,6 +507,35 @@ def test_two_buyers_of_one_name(home):
     assert sorted(NAME in row for row in told) == [False, True], (told, "the row of the other buyer can still be shipped")
 
 
+def test_other_spellings_of_one_buyer(home):
+    """The order tells one way to write it; people, carriers and other systems wrote others."""
+    shop = cast.open_shop()
+    at = cast.MORNING
+    text = order_file().decode().replace(NAME, "張曉明").replace(PHONE, "138 1234 5678").replace(MAIL, "Zhang.XM@planted.example.invalid")
+    text = text.replace(STREET, "浙江省杭州市西湖区文三路1号").replace(NOTE, "")
+    cast.read_file(shop, "orders", "o.csv", text.encode(), at=at)
+    work_until_idle(at=at)
+    answer_all(at)
+    bulk.execute("UPDATE orders_order SET is_history = true WHERE number = 'Z1'")
+    ways = ["张晓明", "張 曉明", "１３８１２３４５６７８", "+86 138-1234-5678", "0086 13812345678", "ＺＨＡＮＧ．ＸＭ＠ＰＬＡＮＴＥＤ．ＥＸＡＭＰＬＥ．ＩＮＶＡＬＩＤ",
+            "zhang.xm@PLANTED.example.invalid", "浙江省 杭州市 西湖區 文三路１號"]  # fmt: skip
+    for way in ways:
+        bulk.execute("INSERT INTO history_batch (by, at, reason) VALUES ('user:1', %s, %s)", (at, f"said ({way}) so"))
+    open_tasks([NewTask("supplier_needs_person", shop.store.pk, "supplier", shop.factory.pk, {"sentence": ways})], at=at)
+    folder = home / "files/imports"
+    for n, encoding in enumerate(("utf-8", "gb18030", "utf-16")):
+        (folder / f"{n}.csv").write_bytes("\n".join(["heading,is,long", *ways]).encode(encoding))
+    for asked in ({"email": "ＺＨＡＮＧ.xm@planted.example.INVALID"}, {"phone": "+86 １３８-1234-5678"}, {"name": "张 晓明", "number": "Z1"}):
+        person = privacy.find_person([shop.store.pk], **asked)
+        assert [Order.objects.get(pk=order).number for order in person.orders] == ["Z1"], asked
+    done = privacy.erase_person(person, by=cast.BY, at=at)
+    assert done.stays == []
+    assert {row[0] for row in bulk.fetch("SELECT reason FROM history_batch WHERE reason LIKE 'said%%'")} == {"said (***) so"}
+    assert Task.objects.get(kind="supplier_needs_person").params == {"sentence": ["***"] * len(ways)}
+    for n, encoding in enumerate(("utf-8", "gb18030", "utf-16")):
+        assert (folder / f"{n}.csv").read_bytes().decode(encoding) == "\n".join(["heading,is,long", *["***"] * len(ways)])
+
+
 def test_who_is_meant_must_be_clear(home):
     shop = cast.open_shop()
     cast.read_file(shop, "orders", "o.csv", order_file(), at=cast.MORNING)
