@@ -168,7 +168,7 @@ def step(
     note: str = typer.Option("", help="Evidence in words."),
     reference: str = typer.Option("", help="The platform's number or letter."),
     outcome: str = typer.Option("", help="How it ended, where a step can end in several ways."),
-    amount: str = typer.Option("", help="Money that was paid."),
+    amount: list[str] = typer.Option([], help="Money that was paid: 12.50, or 12.50 USD; may be given for several currencies."),
     file: Path = typer.Option(None, help="A document as evidence.", exists=True, dir_okay=False),
     undo: bool = typer.Option(False, "--undo", help="Take the step back; --note says why."),
     leave_out: bool = typer.Option(False, "--leave-out", help="It is not needed; --note says why."),
@@ -191,7 +191,7 @@ def step(
             close_store.leave_out(row.pk, note=note, **how)
         else:
             given = close_store.Given(
-                note, reference, outcome, amount_of(amount), (file.name, file.read_bytes()) if file else None
+                note, reference, outcome, None, (file.name, file.read_bytes()) if file else None, _amounts(amount, closing.store.currency)
             )
             close_store.do_step(row.pk, given, **how)
     row.refresh_from_db()
@@ -202,6 +202,16 @@ def step(
         typer.echo(" · ".join(filter(None, (row.code, output.state(CLOSING_STEP, row.state), planned))))
 
 
+def _amounts(texts: list[str], home: str) -> dict[str, Decimal]:
+    found = {}
+    for text in texts:
+        number, _space, currency = text.strip().partition(" ")
+        value = amount_of(number)
+        if value is not None:
+            found[currency.strip().upper() or home] = value
+    return found
+
+
 def amount_of(text: str) -> Decimal | None:
     if not text:
         return None
@@ -209,6 +219,55 @@ def amount_of(text: str) -> Decimal | None:
         return Decimal(text)
     except InvalidOperation:
         output.fail(_("“%(text)s” is no amount. Write it as 12.50.") % {"text": text})
+
+
+def _read_table(file: Path, read: Any, as_json: bool) -> None:
+    from daifa.lib.sheets import SheetRefused
+
+    try:
+        done = read(file, name=file.name, by=output.actor(), at=clock.now())
+    except SheetRefused as refused:
+        output.fail(refused.sentence())
+    if as_json:
+        output.put_json(
+            {"added": done.added, "changed": done.changed, "same": done.same,
+             "refused": [{"row": row.row, "code": row.code, "sentence": row.sentence()} for row in done.refused]}
+        )  # fmt: skip
+        return
+    typer.echo(
+        _("Rows: %(added)s new, %(changed)s changed, %(same)s as before, %(refused)s refused.")
+        % {"added": done.added, "changed": done.changed, "same": done.same, "refused": len(done.refused)}
+    )
+    for row in done.refused:
+        typer.echo(f"{row.row}: {row.sentence()}", err=True)
+
+
+@app.command("visits")
+def visits(
+    file: Path = typer.Argument(help="A table with date, impressions, visits, and the store where it holds several.", exists=True, dir_okay=False),
+    store: str = typer.Option("", help="Whose rows they are where the table does not say."),
+    as_json: bool = output.AS_JSON,
+):
+    """Read how often stores were shown and visited: what thresholds of a store that nobody comes to are held against."""
+    from functools import partial
+
+    from daifa.flows.read_closing_files import read_traffic
+
+    one = output.store_with(store) if store else None
+    _read_table(file, partial(read_traffic, scope=output.scope(), store=one), as_json)
+
+
+@app.command("past")
+def past(
+    file: Path = typer.Argument(help="A table with store, cause, begun, closed, currency, deposit held, deposit returned, deposit on.", exists=True, dir_okay=False),
+    as_json: bool = output.AS_JSON,
+):
+    """Read how stores ended before daifa closed any, for the figures of closings by year."""
+    from functools import partial
+
+    from daifa.flows.read_closing_files import read_past_closings
+
+    _read_table(file, partial(read_past_closings, scope=output.scope()), as_json)
 
 
 @app.command("withdraw")

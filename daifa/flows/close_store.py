@@ -542,18 +542,27 @@ def _measure(doing: Doing) -> None:
     doing.facts |= {
         "orders_by_30_days": [month.orders for month in months],
         "sales_by_30_days": [str(month.sales) for month in months],
-        "quiet": rules.is_quiet([month.orders for month in months]),
+        "quiet": rules.nobody_comes([month.stretch for month in months]),
         "line": rules.QUIET_ORDERS,
     }
+    for name in ("visits", "impressions"):
+        values = [getattr(month, name) for month in months]
+        if any(value is not None for value in values):
+            doing.facts[f"{name}_by_30_days"] = ["–" if value is None else value for value in values]
+    doing.facts["below"] = [line.measure for line in rules.lines_of([month.stretch for month in months]) if line.is_below]
     _count_listings(doing)
     if doing.row.code == "choose":
         if doing.given.outcome == "stay" and doing.facts["quiet"]:
             raise Refused(
-                _("The figures are still below the line (%(line)s orders in 30 days, three times over): choose another way.")
-                % {"line": rules.QUIET_ORDERS},
+                _("The figures are still below the line, three times thirty days over (%(lines)s): choose another way.")
+                % {"lines": _below(doing.facts["below"])},
                 code="still_quiet", field="outcome",
             )  # fmt: skip
         commands.note_params(doing.closing, ruled_on=_today(doing).isoformat())
+
+
+def _below(measures: Sequence[str]) -> str:
+    return ", ".join(f"{commands.said(rules.MEASURES[one])} < {rules.LINES[one]}" for one in measures)
 
 
 def _publish_notice(doing: Doing) -> None:
@@ -994,12 +1003,12 @@ def _remind(ids: Iterable[int], *, at: datetime, sentence: str = "") -> int:
 
 
 def quiet_stores(*, at: datetime) -> list[int]:
-    """Open stores whose last three stretches of thirty days each brought fewer orders than the line."""
+    """Open stores to which nobody comes: three stretches of thirty days below the line, by orders or by what was seen."""
     return [
         store.pk
         for store in Store.objects.filter(created_at__lt=at - timedelta(days=30 * rules.QUIET_MONTHS)).order_by("pk")
         if queries.lifecycle(store.pk) == "open"
-        and rules.is_quiet([month.orders for month in queries.months_of(store.pk, at=at, months=rules.QUIET_MONTHS)])
+        and queries.nobody_comes(store.pk, at=at)
     ]
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pghistory
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.closing import queries, rules, steps
 from daifa.domain.closing.models import (
@@ -24,6 +28,7 @@ from daifa.domain.closing.models import (
     ClosingStep,
     ComebackStep,
     Lifecycle,
+    PastClosing,
     Readmission,
     Standing,
     StatusPage,
@@ -34,7 +39,7 @@ from daifa.domain.history.commands import move, record_births
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
-from daifa.lib.refusal import Refused
+from daifa.lib.refusal import Refused, RowRefused
 
 # --- Life and standing --------------------------------------------------------------------------------------------
 
@@ -512,6 +517,169 @@ def give_up_readmission(*, readmission_id: int, reason: str, by: str, at: dateti
 def _move_readmission(readmission_id: int, to: str, *, by: str, at: datetime, reason: str = "") -> None:
     if not move(READMISSION, [readmission_id], to=to, by=by, at=at, reason=reason).moved:
         raise Refused(_("The plan to come back is not at that point."), code="wrong_state")
+
+
+# --- How often a store is seen ------------------------------------------------------------------------------------
+
+MOST_A_DAY = 10**12
+
+
+class NewTraffic(NamedTuple):
+    """How often a store was shown and visited on a day; None = not said."""
+
+    store_id: int
+    day: date
+    impressions: int | None = None
+    visits: int | None = None
+    row: int = 0
+
+
+@dataclass(slots=True)
+class Written:
+    """What a command with many rows did: rows new, changed, the same as before, refused with their reason."""
+
+    added: int = 0
+    changed: int = 0
+    same: int = 0
+    refused: list[RowRefused] = field(default_factory=list)
+
+
+@transaction.atomic
+def record_traffic(rows: Sequence[NewTraffic], *, source: str, by: str, at: datetime) -> Written:
+    """Write down how often stores were seen. A day that is there is corrected; what is not said of it now stays as it was."""
+    result = Written()
+    zones = dict(Store.objects.values_list("pk", "timezone"))
+    usable: dict[tuple[int, date], NewTraffic] = {}
+    for wanted in rows:
+        problem = _traffic_problem(wanted, zones, at)
+        if problem is None and (wanted.store_id, wanted.day) in usable:
+            problem = RowRefused(
+                wanted.row, str(wanted.day), "day_twice", N_("%(date)s stands twice in it for this store; the first row was taken."),
+                {"date": str(wanted.day)},
+            )  # fmt: skip
+        if problem is not None:
+            result.refused.append(problem)
+        else:
+            usable[wanted.store_id, wanted.day] = wanted
+    for start in range(0, len(chosen := list(usable.values())), 500):
+        chunk = chosen[start : start + 500]
+        done = bulk.fetch(
+            f"""INSERT INTO closing_traffic AS t (store_id, day, impressions, visits, source, by, at)
+                VALUES {", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(chunk))}
+                ON CONFLICT (store_id, day) DO UPDATE SET impressions = coalesce(EXCLUDED.impressions, t.impressions),
+                    visits = coalesce(EXCLUDED.visits, t.visits), source = EXCLUDED.source, by = EXCLUDED.by, at = EXCLUDED.at
+                WHERE coalesce(EXCLUDED.impressions, t.impressions) IS DISTINCT FROM t.impressions
+                   OR coalesce(EXCLUDED.visits, t.visits) IS DISTINCT FROM t.visits
+                RETURNING xmax = 0""",
+            [value for one in chunk for value in (one.store_id, one.day, one.impressions, one.visits, source[:60], by, at)],
+        )
+        new = sum(1 for (is_new,) in done if is_new)
+        result.added += new
+        result.changed += len(done) - new
+        result.same += len(chunk) - len(done)
+    return result
+
+
+def _traffic_problem(wanted: NewTraffic, zones: Mapping[int, str], at: datetime) -> RowRefused | None:
+    def refused(code: str, message: str, **params: Any) -> RowRefused:
+        return RowRefused(wanted.row, str(wanted.day), code, message, params)
+
+    if wanted.store_id not in zones:
+        return refused("no_store", N_("There is no such store."))
+    if wanted.day > at.astimezone(ZoneInfo(zones[wanted.store_id])).date():
+        return refused("date_in_future", N_("%(date)s lies ahead; enter it on the day it happens."), date=str(wanted.day))
+    if wanted.impressions is None and wanted.visits is None:
+        return refused("nothing_said", N_("The row says neither impressions nor visits."))
+    if any(number is not None and not 0 <= number < MOST_A_DAY for number in (wanted.impressions, wanted.visits)):
+        return refused("number_wrong", N_("A number of impressions or visits cannot be right."))
+    if wanted.impressions is not None and wanted.visits is not None and wanted.visits > wanted.impressions:
+        return refused(
+            "more_visits", N_("%(visits)s visits and only %(impressions)s impressions: are the columns swapped?"),
+            visits=wanted.visits, impressions=wanted.impressions,
+        )  # fmt: skip
+    return None
+
+
+# --- Stores that ended before -------------------------------------------------------------------------------------
+
+
+class NewPast(NamedTuple):
+    """A store that ended before daifa closed any. `store_id` None = it was never kept here; its `name` stands for it."""
+
+    name: str
+    scenario: str
+    began_on: date
+    closed_on: date | None = None
+    currency: str = "CNY"
+    deposit_held: Decimal = Decimal(0)
+    deposit_returned: Decimal | None = None
+    deposit_on: date | None = None
+    note: str = ""
+    store_id: int | None = None
+    row: int = 0
+
+
+@transaction.atomic
+def record_past_closings(rows: Sequence[NewPast], *, source: str, by: str, at: datetime) -> Written:
+    """Write down how stores ended before; the same store and day again changes nothing. The analytics count them.
+
+    Nothing else does: the life of a store that is kept here is not touched.
+    """
+    result = Written()
+    for wanted in rows:
+        problem = _past_problem(wanted, at)
+        if problem is not None:
+            result.refused.append(problem)
+            continue
+        held = wanted.deposit_held or wanted.deposit_returned or Decimal(0)
+        _found, made = PastClosing.objects.get_or_create(
+            name=" ".join(wanted.name.split())[:120], began_on=wanted.began_on,
+            defaults={
+                "store_id": wanted.store_id, "scenario": wanted.scenario, "closed_on": wanted.closed_on, "currency": wanted.currency,
+                "deposit_held": held, "deposit_returned": wanted.deposit_returned, "deposit_on": wanted.deposit_on,
+                "note": wanted.note.strip()[:300], "source": source[:60], "by": by, "at": at,
+            },
+        )  # fmt: skip
+        result.added += made
+        result.same += not made
+    return result
+
+
+def _past_problem(wanted: NewPast, at: datetime) -> RowRefused | None:
+    def refused(code: str, message: str, **params: Any) -> RowRefused:
+        return RowRefused(wanted.row, wanted.name, code, message, params)
+
+    if not wanted.name.strip():
+        return refused("name_missing", N_("It does not say which store ended."))
+    if wanted.scenario not in SCENARIOS:
+        return refused("no_scenario", N_("It does not say in one of the four ways why the store ended."))
+    days = [day for day in (wanted.began_on, wanted.closed_on, wanted.deposit_on) if day is not None]
+    if max(days) > at.date() + timedelta(days=1):
+        return refused("date_in_future", N_("%(date)s lies ahead: a closing that goes on is not a past one."), date=str(max(days)))
+    if days != sorted(days) or wanted.began_on < date(1995, 1, 1):
+        return refused("date_order", N_("The days are not in order: begun, closed, deposit back."))
+    if not re.fullmatch(r"[A-Z]{3}", wanted.currency):
+        return refused("no_currency", N_("%(currency)s is no currency."), currency=wanted.currency or "?")
+    amounts = [amount for amount in (wanted.deposit_held, wanted.deposit_returned) if amount is not None]
+    if any(not amount.is_finite() or not 0 <= amount < 10**13 for amount in amounts):
+        return refused("amount_wrong", N_("An amount of the deposit cannot be right."))
+    if wanted.deposit_held and (wanted.deposit_returned or 0) > wanted.deposit_held:
+        return refused("amount_wrong", N_("More of the deposit is said to have come back than was held."))
+    if wanted.store_id is not None:
+        near = Closing.objects.filter(
+            store_id=wanted.store_id, state__in=("running", "done"), started_at__date__gte=wanted.began_on - timedelta(days=31),
+            started_at__date__lte=(wanted.closed_on or wanted.began_on) + timedelta(days=31),
+        )  # fmt: skip
+        if near.exists():
+            return refused("closed_here", N_("The closing of this store at that time was done here: it counts already."))
+    return None
+
+
+@transaction.atomic
+def drop_past_closings(ids: Sequence[int], *, scope: Sequence[int], all_stores: bool = False) -> int:
+    """Take back what was recorded by mistake, of these stores (and of those never kept here). Returns how many."""
+    mine = Q(store_id__in=list(scope)) | Q(store=None) if all_stores else Q(store_id__in=list(scope))
+    return PastClosing.objects.filter(mine, pk__in=list(ids)).delete()[0]
 
 
 # --- Public status ------------------------------------------------------------------------------------------------

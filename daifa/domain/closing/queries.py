@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
+
 from daifa.domain.aftersales.process import AFTERSALE_CASE
 from daifa.domain.books import queries as books
 from daifa.domain.books.rules import RECEIVABLE
@@ -22,10 +24,12 @@ from daifa.domain.closing.models import (
     ClosingStep,
     ComebackStep,
     Lifecycle,
+    PastClosing,
     Readmission,
     Standing,
     StatusPage,
     StepEvidence,
+    Traffic,
 )
 from daifa.domain.closing.process import STANDING
 from daifa.domain.compliance.rules import calendar_of
@@ -338,15 +342,23 @@ def orders_by_hour(store_id: int, *, at: datetime, days: int = 90) -> list[int]:
 
 
 class Month(NamedTuple):
-    """A stretch of thirty days of a store: orders placed, live listings now, sales of it."""
+    """A stretch of thirty days of a store: orders placed, sales, and what was said of its exposure on `days` of them."""
 
     until: date
     orders: int
     sales: Decimal
+    impressions: int | None = None
+    visits: int | None = None
+    days: int = 0
+
+    @property
+    def stretch(self) -> rules.Stretch:
+        """What thresholds are held against: exposure counts only where it was said on enough days."""
+        return rules.Stretch(self.orders, self.visits, self.impressions)
 
 
 def months_of(store_id: int, *, at: datetime, months: int = 6) -> list[Month]:
-    """The last stretches of thirty days, oldest first."""
+    """The last stretches of thirty days, oldest first; exposure is None where it was said on too few of the days."""
     rows = {
         row[0]: row[1:]
         for row in bulk.fetch(
@@ -356,10 +368,49 @@ def months_of(store_id: int, *, at: datetime, months: int = 6) -> list[Month]:
             {"at": at, "store": store_id, "days": months * 30},
         )
     }
-    return [
-        Month((at - timedelta(days=30 * back)).date(), *(rows.get(back) or (0, Decimal(0))))
-        for back in range(months - 1, -1, -1)
-    ]
+    shown = {
+        row[0]: row[1:]
+        for row in bulk.fetch(
+            """SELECT (((%(at)s::timestamptz AT TIME ZONE s.timezone)::date - t.day) / 30)::int,
+                      CASE WHEN count(t.impressions) >= %(enough)s THEN sum(t.impressions) END,
+                      CASE WHEN count(t.visits) >= %(enough)s THEN sum(t.visits) END, count(*)
+               FROM closing_traffic t JOIN stores_store s ON s.id = t.store_id
+               WHERE t.store_id = %(store)s AND t.day <= (%(at)s::timestamptz AT TIME ZONE s.timezone)::date
+                 AND t.day > (%(at)s::timestamptz AT TIME ZONE s.timezone)::date - %(days)s GROUP BY 1""",
+            {"at": at, "store": store_id, "days": months * 30, "enough": rules.ENOUGH_DAYS},
+        )
+    }
+    found = []
+    for back in range(months - 1, -1, -1):
+        impressions, visits, days = shown.get(back) or (None, None, 0)
+        found.append(
+            Month(
+                (at - timedelta(days=30 * back)).date(), *(rows.get(back) or (0, Decimal(0))),
+                None if impressions is None else int(impressions), None if visits is None else int(visits), days,
+            )
+        )  # fmt: skip
+    return found
+
+
+def lines_of(store_id: int, *, at: datetime) -> list[rules.Line]:
+    """The thresholds of a store that nobody comes to, against its last three stretches of thirty days."""
+    return rules.lines_of([month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)])
+
+
+def nobody_comes(store_id: int, *, at: datetime) -> bool:
+    """True for a store whose figures are below the line for three stretches, see `rules.nobody_comes`."""
+    return rules.nobody_comes([month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)])
+
+
+def traffic_of(store_id: int, *, days: int = 90) -> list[Traffic]:
+    """What was said of the last days, newest first."""
+    return list(Traffic.objects.filter(store_id=store_id).order_by("-day")[:days])
+
+
+def past_closings(scope: Sequence[int], *, all_stores: bool = False) -> list[PastClosing]:
+    """Stores that ended before daifa closed any, newest first; those never kept here only with `all_stores`."""
+    mine = Q(store_id__in=list(scope)) | Q(store=None) if all_stores else Q(store_id__in=list(scope))
+    return list(PastClosing.objects.filter(mine).select_related("store").order_by("-began_on", "-pk"))
 
 
 # --- Terms and days -----------------------------------------------------------------------------------------------

@@ -307,13 +307,60 @@ def quiet_moment(at: datetime, busy: frozenset[int], zone: ZoneInfo, *, has_afte
 # --- Quiet stores -------------------------------------------------------------------------------------------------
 
 QUIET_ORDERS = 5
+QUIET_VISITS = 100
+QUIET_IMPRESSIONS = 1000
 QUIET_MONTHS = 3
+ENOUGH_DAYS = 20
+"""Lines of thirty days, three times over; figures on fewer than twenty of them say nothing. daifa's own assumptions."""
+
+MEASURES: dict[str, tuple[str, str]] = {
+    "orders": ("Orders", "订单"), "visits": ("Visits", "访问"), "impressions": ("Impressions", "曝光"),
+}  # fmt: skip
+LINES = {"orders": QUIET_ORDERS, "visits": QUIET_VISITS, "impressions": QUIET_IMPRESSIONS}
+
+
+class Stretch(NamedTuple):
+    """Thirty days of a store. `visits` and `impressions` None = said on fewer than ENOUGH_DAYS of them."""
+
+    orders: int
+    visits: int | None = None
+    impressions: int | None = None
+
+
+class Line(NamedTuple):
+    """One threshold against the last stretches (oldest first): `is_below` None = not measured in each of them."""
+
+    measure: str
+    line: int
+    values: tuple[int | None, ...]
+    is_below: bool | None
 
 
 def is_quiet(orders_by_month: Sequence[int], *, line: int = QUIET_ORDERS, months: int = QUIET_MONTHS) -> bool:
     """True when each of the last `months` months (newest last) brought fewer orders than `line`."""
     last = orders_by_month[-months:]
     return len(last) >= months and all(count < line for count in last)
+
+
+def lines_of(stretches: Sequence[Stretch], *, months: int = QUIET_MONTHS) -> list[Line]:
+    """Each threshold against the last stretches (newest last)."""
+    last = stretches[-months:]
+    found = []
+    for measure, line in LINES.items():
+        values = tuple(getattr(stretch, measure) for stretch in last)
+        known = len(values) >= months and None not in values
+        found.append(Line(measure, line, values, all(value < line for value in values) if known else None))
+    return found
+
+
+def nobody_comes(stretches: Sequence[Stretch], *, months: int = QUIET_MONTHS) -> bool:
+    """True when orders are below their line in each of the last stretches, or visits or impressions are and the newest
+    stretch brought few orders too: with orders coming in, low visits only say that figures are missing."""
+    lines = {line.measure: line for line in lines_of(stretches, months=months)}
+    if lines["orders"].is_below:
+        return True
+    newest = stretches[-1].orders if stretches else 0
+    return newest < QUIET_ORDERS and any(lines[measure].is_below for measure in ("visits", "impressions"))
 
 
 # --- Standing -----------------------------------------------------------------------------------------------------

@@ -10,8 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from daifa.domain.stores.rules import Need
+
 Who = Literal["merchant", "daifa", "platform"]
 Effect = Literal["go_on", "avert", "wind_up"]
+
+WHO_MAY: dict[str, tuple[str, str]] = {
+    "own": ("the owner", "店主"),
+    "operate": ("the owner and operators", "店主与运营"),
+    "books": ("the owner and bookkeepers", "店主与财务"),
+}
+"""Who may do a step, by its `need`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,8 @@ class Step:
     """One step. `evidence`: what a person must give ("note", "reference", "file", "amount"); `outcomes`: how it may end.
 
     `after`: steps that must be settled before it. `final`: it cannot be undone. `only`: on whose channels it exists
-    ("platform" = where somebody else keeps the shop). `optional`: may be left out, with a reason.
+    ("platform" = where somebody else keeps the shop). `optional`: may be left out, with a reason. `need`: what a person
+    must be allowed in the store to do it; what ends the store or its data, or binds it, is its owner's.
     """
 
     code: str
@@ -36,6 +46,7 @@ class Step:
     final: bool = False
     only: str = ""
     optional: bool = False
+    need: Need = "own"
 
 
 # --- What comes before: the store may still stay -----------------------------------------------------------------
@@ -59,6 +70,7 @@ NOTICE = Step(
     evidence=("note",),
     due="noticed",
     final=True,
+    need="operate",
 )
 APPEAL = Step(
     "appeal",
@@ -73,6 +85,7 @@ APPEAL = Step(
     due="appeal_until",
     after=("notice",),
     optional=True,
+    need="operate",
 )
 RULING = Step(
     "ruling",
@@ -118,6 +131,7 @@ RULE_NOTICE = Step(
     evidence=("note",),
     due="noticed",
     final=True,
+    need="operate",
 )
 SELF_CHECK = Step(
     "self_check",
@@ -130,6 +144,7 @@ SELF_CHECK = Step(
     evidence=("note",),
     due="self_check",
     after=("rule_notice",),
+    need="operate",
 )
 LICENCE = Step(
     "licence",
@@ -159,6 +174,7 @@ MEASURE = Step(
     who="daifa",
     do="measure",
     due="started",
+    need="operate",
 )
 IMPROVE = Step(
     "improve",
@@ -170,6 +186,7 @@ IMPROVE = Step(
     evidence=("note",),
     due="improve_until",
     after=("measure",),
+    need="operate",
 )
 CHOOSE = Step(
     "choose",
@@ -203,6 +220,7 @@ COUNT_OPEN = Step(
     who="daifa",
     do="count_open",
     due="started",
+    need="operate",
 )
 SHOP_NOTICE = Step(
     "shop_notice",
@@ -215,6 +233,7 @@ SHOP_NOTICE = Step(
     do="publish_notice",
     undo="withdraw_notice",
     due="listings_down",
+    need="operate",
 )
 LISTINGS_DOWN = Step(
     "listings_down",
@@ -228,6 +247,7 @@ LISTINGS_DOWN = Step(
     undo="put_listings_back",
     due="listings_down",
     after=("count_open",),
+    need="operate",
 )
 LINKS_RETIRED = Step(
     "links_retired",
@@ -241,6 +261,7 @@ LINKS_RETIRED = Step(
     due="listings_down",
     after=("listings_down",),
     final=True,
+    need="operate",
 )
 BUYERS_TOLD = Step(
     "buyers_told",
@@ -254,6 +275,7 @@ BUYERS_TOLD = Step(
     due="listings_down",
     after=("shop_notice", "listings_down"),
     final=True,
+    need="operate",
 )
 ORDERS_FINISHED = Step(
     "orders_finished",
@@ -263,6 +285,7 @@ ORDERS_FINISHED = Step(
     do="count_open",
     due="orders_finished",
     after=("listings_down",),
+    need="operate",
 )
 AFTERSALES_FINISHED = Step(
     "aftersales_finished",
@@ -272,6 +295,7 @@ AFTERSALES_FINISHED = Step(
     do="count_open",
     due="aftersales_finished",
     after=("orders_finished",),
+    need="operate",
 )
 APPLICATION = Step(
     "application",
@@ -311,6 +335,7 @@ PUBLIC_NOTICE = Step(
     check=("notice_running",),
     due="notice_ends",
     after=("application", "own_notice"),
+    need="operate",
 )
 CLOSED = Step(
     "closed",
@@ -331,6 +356,7 @@ SUPPLIERS_SETTLED = Step(
     do="count_open",
     due="closed",
     after=("orders_finished",),
+    need="books",
 )
 SETTLEMENT = Step(
     "settlement",
@@ -344,6 +370,7 @@ SETTLEMENT = Step(
     due="closed",
     after=("aftersales_finished",),
     final=True,
+    need="books",
 )
 DEPOSIT_BACK = Step(
     "deposit_back",
@@ -359,6 +386,7 @@ DEPOSIT_BACK = Step(
     after=("closed",),
     final=True,
     only="platform",
+    need="books",
 )
 EXPORT = Step(
     "export",
@@ -368,6 +396,7 @@ EXPORT = Step(
     do="export_all",
     due="closed",
     after=("closed",),
+    need="books",
 )
 SHRED = Step(
     "shred",
@@ -392,6 +421,7 @@ BOOKS_LOCKED = Step(
     undo="unlock_books",
     due="archive",
     after=("suppliers_settled", "settlement", "deposit_back", "export"),
+    need="books",
 )
 ARCHIVE = Step(
     "archive",

@@ -356,6 +356,7 @@ class ClosureRecord(NamedTuple):
     deposit_returned: float | None
     deposit_on: date | None
     currency: str
+    name: str = ""  # of a store that was never kept here
 
 
 class YearOfClosures(NamedTuple):

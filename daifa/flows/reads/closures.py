@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from daifa.domain.closing import queries as closing
 from daifa.domain.exit_index.rules import ClosureRecord
+from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 
 CAUSE_OF = {"forced": "compliance", "choice": "business", "rule_change": "policy", "no_traffic": "users"}
@@ -35,6 +36,8 @@ def closure_records(scope: Sequence[int]) -> list[ClosureRecord]:
     """Every closing that went on to wind the store up, oldest first; what was averted or withdrawn is none.
 
     `began` is the day from which new orders were not taken. Deposits are those held on that day and given back since.
+    Past closings that were recorded count beside them; `store_id` is 0 for stores that were never kept here, which
+    only those see who see every store.
     """
     rows = bulk.fetch(
         """
@@ -62,4 +65,11 @@ def closure_records(scope: Sequence[int]) -> list[ClosureRecord]:
                 deposit_at.astimezone(zone).date() if deposit_at else None, currency,
             )
         )  # fmt: skip
-    return found
+    found += [
+        ClosureRecord(
+            one.store_id or 0, one.scenario, CAUSE_OF[one.scenario], one.began_on, one.closed_on, float(one.deposit_held),
+            None if one.deposit_returned is None else float(one.deposit_returned), one.deposit_on, one.currency, one.name,
+        )
+        for one in closing.past_closings(scope, all_stores=not Store.objects.exclude(pk__in=list(scope)).exists())
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: one.began)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -53,8 +54,14 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places
+from daifa.web.pages.closing_figures import lines_panel
 
 WHO = {"merchant": gettext_lazy("you"), "daifa": "daifa", "platform": gettext_lazy("the platform")}
+
+
+def who_may(code: str) -> str:
+    """Which people of a store may do (or enter) this step."""
+    return said(steps.WHO_MAY[steps.BY_CODE[code].need])
 
 
 def scenario_words(scenario: str) -> str:
@@ -148,6 +155,10 @@ CLOSINGS = PanelPage(
     title=gettext_lazy("Closing"),
     intro=gettext_lazy("Where each store is in its life. A store that ends in good order keeps its deposit and its buyers' trust."),
     panels=_overview,
+    actions=lambda scope: [
+        LinkButton(_("Closings by year"), reverse("web:closures"), "chart-bar", "ghost"),
+        LinkButton(_("Past closings"), reverse("web:past_closings"), "history", "ghost"),
+    ],
 )  # fmt: skip
 
 
@@ -268,6 +279,7 @@ def _life_panels(store: Store, scope: Scope) -> list[Panel]:
     today = scope.at.astimezone(scope.zone(store.pk)).date()
     panels: list[Panel] = _standing_panels(store, scope)
     if queries.lifecycle(store.pk) in ("open", "preparing"):
+        panels.append(lines_panel(store.pk, scope))
         panels.append(blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk))
         panels.append(calendar_panel(queries.days_if_started(store, "choice", at=scope.at), today=today))
     status = queries.status_page(store.pk)
@@ -305,7 +317,7 @@ def _life_actions(store: Store, scope: Scope) -> list[Any]:
     denied = scope.why_not("own", store.pk)
     life = queries.lifecycle(store.pk)
     running = queries.running_closing(store.pk)
-    actions: list[Any] = []
+    actions: list[Any] = [LinkButton(_("Exposure and visits"), reverse("web:traffic", args=[store.pk]), "chart-line", "ghost")]
     if life == "preparing":
         actions.append(ActionButton(_("Open"), reverse("web:store_open", args=[store.pk]), "player-play", "primary", reason=denied))
     if running is not None:
@@ -501,7 +513,8 @@ def _steps_panel(closing: Closing) -> TablePanel:
         [
             Column("position", "", "quantity", value=lambda view: view.row.position, phone=False),
             Column("title", gettext_lazy("Step"), value=lambda view: said(view.step.title), link=True, hint=_step_hint, wrap=True),
-            Column("who", gettext_lazy("Who"), value=lambda view: WHO[view.step.who], phone=False),
+            Column("who", gettext_lazy("Who"), value=lambda view: WHO[view.step.who], phone=False,
+                   hint=lambda view: who_may(view.row.code)),
             Column("due", gettext_lazy("Due"), "date", value=lambda view: view.row.due_on,
                    hint=lambda view: view.row.rule_id),
             Column("state", gettext_lazy("State"), "state", states=CLOSING_STEP, value=lambda view: view.row.state),
@@ -629,10 +642,18 @@ def _step_form(scope: Scope, row: ClosingStep) -> type[forms.Form]:
             label=_("How it ended"), choices=[(code, said(words[1:])) for code, words in step.outcomes.items()]
         )
     if "amount" in step.evidence:
-        fields["amount"] = forms.DecimalField(
-            label=_("Amount that was paid, in %(currency)s") % {"currency": row.closing.store.currency},
-            max_digits=15, decimal_places=2, initial=_expected_amount(row),
-        )  # fmt: skip
+        for currency, expected in _expected_amounts(row).items():
+            fields[f"amount_{currency}"] = forms.DecimalField(
+                label=_("Amount that was paid, in %(currency)s") % {"currency": currency}, max_digits=15, decimal_places=2,
+                initial=expected, required=currency == row.closing.store.currency,
+            )  # fmt: skip
+        if row.code == "deposit_back":
+            others = [(code, code) for code in CURRENCIES if code != row.closing.store.currency]
+            fields["other_amount"] = forms.DecimalField(
+                label=_("… or in another currency"), max_digits=15, decimal_places=2, required=False, min_value=0,
+                help_text=_("It counts at the books' rate of the day; then enter 0 above."),
+            )  # fmt: skip
+            fields["other_currency"] = forms.ChoiceField(label=_("Currency"), choices=others, required=False)
     if "reference" in step.evidence:
         fields["reference"] = forms.CharField(label=_("The platform's number or letter"), max_length=120)
     if step.who != "daifa" or "note" in step.evidence:
@@ -643,20 +664,29 @@ def _step_form(scope: Scope, row: ClosingStep) -> type[forms.Form]:
     return type("StepForm", (forms.Form,), fields)
 
 
-def _expected_amount(row: ClosingStep) -> Decimal | None:
+CURRENCIES = ("CNY", "USD", "EUR", "GBP", "HKD", "JPY", "SGD", "MYR", "THB", "VND", "IDR", "PHP", "TWD", "BRL", "MXN", "CAD", "AUD")
+
+
+def _expected_amounts(row: ClosingStep) -> dict[str, Decimal]:
+    """What the books expect, by currency, the store's own first."""
     from daifa.domain.cases.queries import deposit
 
+    home = row.closing.store.currency
     if row.code == "settlement":
-        due = [money.amount for money in queries.proceeds_due(row.closing.store_id)]
-        return due[0] if len(due) == 1 else Decimal(0)
-    return deposit(row.closing.store_id).held.amount
+        due = {money.currency: money.amount for money in queries.proceeds_due(row.closing.store_id) if money.amount}
+        return {home: due.pop(home, Decimal(0)), **due}
+    return {home: deposit(row.closing.store_id).held.amount}
 
 
 def _do_step(scope: Scope, row: ClosingStep, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    scope.whole.require(row.closing.store_id, steps.BY_CODE[row.code].need)
     file = data.get("file")
+    amounts = {name.removeprefix("amount_"): value for name, value in data.items() if name.startswith("amount_") and value is not None}
+    if data.get("other_amount"):
+        amounts[data["other_currency"]] = data["other_amount"]
     given = Given(
-        note=data.get("note", ""), reference=data.get("reference", ""), outcome=data.get("outcome", ""),
-        amount=data.get("amount"), file=(file.name, file.read()) if file else None,
+        note=data.get("note", ""), reference=data.get("reference", ""), outcome=data.get("outcome", ""), amounts=amounts,
+        file=(file.name, file.read()) if file else None,
     )  # fmt: skip
     close_store.do_step(row.pk, given, by=by, at=at)
     return reverse("web:closing", args=[row.closing_id])
@@ -665,6 +695,8 @@ def _do_step(scope: Scope, row: ClosingStep, data: dict[str, Any], *, by: str, a
 def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
     step = steps.BY_CODE[row.code]
     panels: list[Panel] = []
+    if row.state == "waiting" and not scope.may(step.need, row.closing.store_id):
+        panels.append(NotePanel(_("This step may be done by: %(who)s.") % {"who": who_may(row.code)}, tone="info"))
     if row.state == "waiting":
         states_now = {view.row.code: view.row.state for view in queries.steps_of(row.closing_id)}
         if before := rules.missing_before(row.code, step.after, states_now):
@@ -676,6 +708,8 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
             panels.append(NotePanel(_("This step cannot be taken back."), tone="warning"))
         if row.not_before:
             panels.append(NotePanel(_("It is done by itself in the next quiet hour, because buyers have open requests."), tone="info"))
+    if row.code in ("measure", "improve", "choose"):
+        panels.append(lines_panel(row.closing.store_id, scope))
     if row.code in ("notice", "appeal", "ruling"):
         panels.append(violations_panel(queries.violations_behind(row.closing)))
     panels.append(
@@ -720,9 +754,11 @@ def _name_of(key: str) -> str:
     words = {
         "open": _("open"), "listings": _("listings"), "links": _("links"), "messages": _("messages not sent"), "orders": _("orders"),
         "told": _("told"), "not_told": _("not told"), "owed": _("owed"), "paid": _("paid"), "kept": _("kept"), "held": _("held"),
-        "returned": _("returned"), "rows": _("rows"), "erased": _("erased"), "customers": _("customers"), "stays": _("stays"),
+        "returned": _("returned"), "rates": _("rates"), "paid_in": _("paid in"), "gain": _("exchange difference"),
+        "appealed": _("appealed"),  "rows": _("rows"), "erased": _("erased"), "customers": _("customers"), "stays": _("stays"),
         "reason": _("reason"), "address": _("address"), "currency": _("currency"), "quiet": _("quiet"), "line": _("line"),
-        "busy_hours": _("busy hours"), "orders_by_30_days": _("orders in 30 days"), "sales_by_30_days": _("sales in 30 days"),
+        "busy_hours": _("busy hours"), "orders_by_30_days": _("orders in 30 days"), "sales_by_30_days": _("sales in 30 days"), "visits_by_30_days": _("visits in 30 days"),
+        "impressions_by_30_days": _("impressions in 30 days"), "below": _("below the line"),
         "expected": _("expected"), "rounds": _("rounds"), "was_on": _("was on"), "live": _("live"),
     }  # fmt: skip
     return words.get(key, key.replace("_", " "))
@@ -730,7 +766,7 @@ def _name_of(key: str) -> str:
 
 def _step_actions(scope: Scope, row: ClosingStep) -> list[Any]:
     step = steps.BY_CODE[row.code]
-    denied = scope.why_not("own", row.closing.store_id)
+    denied = scope.why_not(step.need, row.closing.store_id)
     actions: list[Any] = []
     if row.state == "waiting" and step.optional:
         actions.append(ActionButton(_("Leave out"), reverse("web:closing_step_leave", args=[row.pk]), "x", reason=denied, ask=_("Why is it not needed?")))
@@ -749,6 +785,7 @@ STEP_SHOWN = DetailPage(
     facts=lambda row, scope: [
         Fact(_("What it is for"), said(steps.BY_CODE[row.code].what)),
         Fact(_("Who"), WHO[steps.BY_CODE[row.code].who]),
+        Fact(_("Who may enter it"), who_may(row.code)),
         Fact(_("Due"), row.due_on, "date"),
         Fact(_("How it ended"), said(steps.BY_CODE[row.code].outcomes[row.outcome][1:]) if row.outcome else ""),
     ],
@@ -757,14 +794,16 @@ STEP_SHOWN = DetailPage(
 
 
 def closing_step(request: HttpRequest, pk: int) -> HttpResponse:
-    """A step that waits is a form for the owner; settled, or for others, it is shown."""
+    """A step that waits is a form for those who may do it; settled, or for others, it is shown."""
+    need = "own"
     if request.user.is_authenticated:
         scope = scope_of(request)
         row = _load_step(scope, pk)
-        if row is not None and request.method != "POST":
-            if row.state != "waiting" or not scope.may("own", row.closing.store_id):
+        if row is not None:
+            need = steps.BY_CODE[row.code].need
+            if request.method != "POST" and (row.state != "waiting" or not scope.may(need, row.closing.store_id)):
                 return STEP_SHOWN.view(request, pk=pk)
-    return STEP_FORM.view(request, pk=pk)
+    return STEP_FORMS[need].view(request, pk=pk)
 
 
 STEP_FORM = FormPage(
@@ -783,9 +822,10 @@ STEP_FORM = FormPage(
     actions=_step_actions,
     pretitle=lambda row, scope: states.word(CLOSING_STEP, row.state),
 )  # fmt: skip
+STEP_FORMS = {need: replace(STEP_FORM, needs=need) for need in steps.WHO_MAY}
 
 
-@page("own", methods=("POST",))
+@page("view", methods=("POST",))
 def undo(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     row = _own_step(scope, pk)
     return _acted(
@@ -794,7 +834,7 @@ def undo(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     )  # fmt: skip
 
 
-@page("own", methods=("POST",))
+@page("view", methods=("POST",))
 def leave(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     row = _own_step(scope, pk)
     return _acted(
@@ -807,7 +847,7 @@ def _own_step(scope: Scope, pk: int) -> ClosingStep:
     row = _load_step(scope, pk)
     if row is None:
         raise Http404
-    scope.whole.require(row.closing.store_id, "own")
+    scope.whole.require(row.closing.store_id, steps.BY_CODE[row.code].need)
     return row
 
 

@@ -378,7 +378,7 @@ def _closures(request: Any, scope: Scope) -> list[Panel]:
             TablePanel(
                 _("Each closing"),
                 [
-                    Column("store_id", _("Store"), "store"),
+                    Column("store", _("Store"), value=lambda one: one.name or scope.whole.store(one.store_id).name),
                     Column("scenario", _("Way"), value=lambda one: SCENARIOS[one.scenario][_side()]),
                     Column("cause", _("Cause"), value=lambda one: CAUSES[one.cause][0]),
                     Column("began", _("Begun"), "date"),

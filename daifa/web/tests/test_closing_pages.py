@@ -7,9 +7,10 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
+from daifa.domain.cases import commands as cases
 from daifa.domain.catalog.models import ListingVariant
 from daifa.domain.closing import commands, queries
-from daifa.domain.closing.models import Closing, ClosingStep, PlatformCase, Readmission
+from daifa.domain.closing.models import Closing, ClosingStep, PastClosing, PlatformCase, Readmission
 from daifa.domain.people.models import User
 from daifa.domain.stores.models import StoreAccess
 from daifa.flows import close_store
@@ -80,15 +81,113 @@ def test_life_start_steps_and_withdrawal(story, root, as_):
     assert closing.state == "withdrawn" and queries.lifecycle(store.pk) == "open"
 
 
+def worker(story, role: str) -> User:
+    user = User.objects.create_user(role)
+    StoreAccess.objects.create(user=user, store=story.store, role=role)
+    return user
+
+
+def test_each_step_is_done_by_those_who_may(story, as_):
+    closing = close_store.start(store_id=story.store.pk, scenario="choice", reason="r", by=BY, at=story.at)
+    people = {role: worker(story, role) for role in ("operator", "bookkeeper", "viewer")}
+    may = {"listings_down": {"operator"}, "settlement": {"bookkeeper"}, "suppliers_settled": {"bookkeeper"}, "application": set(), "shred": set()}
+    words = {"listings_down": "the owner and operators", "settlement": "the owner and bookkeepers", "suppliers_settled": "bookkeepers",
+             "application": "the owner", "shred": "the owner"}  # fmt: skip
+    for code, roles in may.items():
+        address = f"/closings/steps/{closing.steps.get(code=code).pk}/"
+        for role, person in sorted(people.items(), key=lambda one: one[0] in roles):
+            client = as_(person)
+            shown = text(client.get(address))
+            if role in roles:
+                assert "Do this step" in shown, (code, role)
+                assert client.post(address, {}).status_code in (302, 422), (code, role)
+            else:
+                assert "Do this step" not in shown and f"This step may be done by: the owner{'' if words[code] == 'the owner' else ' and'}" in shown
+                assert client.post(address, {"note": "x"}).status_code == 403, (code, role)
+    assert closing.steps.get(code="listings_down").state == "done"
+    assert as_(people["bookkeeper"]).post(f"/closings/steps/{closing.steps.get(code='listings_down').pk}/undo/", {"reason": "x"}).status_code == 403
+    as_(people["operator"]).post(f"/closings/steps/{closing.steps.get(code='listings_down').pk}/undo/", {"reason": "one more day"})
+    assert closing.steps.get(code="listings_down").state == "waiting"
+    assert "the owner and bookkeepers" in text(as_(people["viewer"]).get(f"/closings/{closing.pk}/"))
+
+
+def test_visits_and_past_closings(story, root, as_):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    client, store = as_(root), story.store
+    page = text(client.get(f"/stores/{store.pk}/life/traffic/"))
+    assert "Does anybody come?" in page and "not measured" in page and "own assumption" in page
+    assert client.post(f"/stores/{store.pk}/life/traffic/enter/", {"day": "2026-03-01", "impressions": 50, "visits": 5}).status_code == 302
+    swapped = client.post(f"/stores/{store.pk}/life/traffic/enter/", {"day": "2026-03-02", "impressions": 5, "visits": 50})
+    assert swapped.status_code == 422 and "are the columns swapped?" in text(swapped)
+    table = SimpleUploadedFile("visits.csv", "日期,曝光量,访客数\n2026-03-03,70,7\n2036-01-01,1,1\n".encode("gbk"))
+    told = text(client.post(f"/stores/{store.pk}/life/traffic/", {"file": table}, follow=True))
+    assert "Rows: 1 new" in told and "2036-01-01 lies ahead" in told and "Seen and visited" in told
+    person = worker(story, "viewer")
+    viewer = as_(person)
+    assert viewer.get(f"/stores/{store.pk}/life/traffic/").status_code == 200
+    assert viewer.post(f"/stores/{store.pk}/life/traffic/", {}).status_code == 403
+    assert viewer.post(f"/stores/{store.pk}/life/traffic/enter/", {"day": "2026-03-01"}).status_code == 403
+
+    client = as_(root)
+    past = {"store": "", "name": "Tea & Cups", "scenario": "forced", "began_on": "2024-03-01", "closed_on": "2024-04-12", "currency": "CNY",
+            "deposit_held": "2000", "deposit_returned": "1500", "deposit_on": "2024-07-15"}  # fmt: skip
+    assert client.post("/closings/past/record/", past).status_code == 302
+    again = client.post("/closings/past/record/", past)
+    assert again.status_code == 422 and "recorded already" in text(again)
+    assert "Tea &amp; Cups" in text(client.get("/closings/past/")) and "Tea &amp; Cups" in text(client.get("/closures/"))
+    one = PastClosing.objects.get()
+    viewer = as_(person)
+    assert viewer.get(f"/closings/past/{one.pk}/").status_code in (403, 404) and "Tea" not in text(viewer.get("/closings/past/"))
+    client = as_(root)
+    assert "1,500.00" in text(client.get(f"/closings/past/{one.pk}/"))
+    client.post(f"/closings/past/{one.pk}/")
+    assert not PastClosing.objects.exists()
+
+
+def test_the_standing_its_causes_and_a_persons_word(story, root, as_):
+    now = clock.now()
+    cases.add_violations(
+        [cases.NewViolation("V-9", now, "late_dispatch", consequences=(cases.NewConsequence("listing_limit", now),))],
+        store=story.store, source="test", by=BY, at=now,
+    )  # fmt: skip
+    close_store.keep_standings(at=clock.now())
+    client, address = as_(root), f"/stores/{story.store.pk}/life/"
+    page = text(client.get(address))
+    assert "restricted" in page and "V-9 · no new listings 限制上新" in page and "What bears on it" in page and "How it moved" in page
+    assert "is restricted (V-9" in text(client.get("/"))
+    refused = client.post(f"{address}standing/", {"standing": "normal", "reason": ""})
+    assert refused.status_code == 422 and "Say why" in text(refused)
+    client.post(f"{address}standing/", {"standing": "normal", "reason": "lifted by telephone"})
+    assert queries.standing(story.store.pk) == "normal"
+    assert "is restricted (V-9" not in text(client.get("/"))
+    client.post(f"{address}standing/", {"standing": "", "reason": "not so"})
+    assert queries.standing(story.store.pk) == "restricted"
+
+
+def test_a_removal_shows_its_violations_and_takes_the_one_of_the_list(story, root, as_):
+    client = as_(root)
+    asked = {"scenario": "forced", "reason": "letter of today", "most_rounds": 1, "references": "", "kind": "no_source"}
+    client.post(f"/stores/{story.store.pk}/life/close/", asked)
+    closing = Closing.objects.get()
+    assert f"{close_store.OWN_NUMBER}{closing.pk}" in text(client.get(f"/closings/{closing.pk}/"))
+    cases.add_violations([cases.NewViolation("V-5", clock.now(), "no_source")], store=story.store, source="list", by=BY, at=clock.now())
+    listed = queries.Violation.objects.get(reference="V-5")
+    assert "V-5" in text(client.get(f"/closings/{closing.pk}/violations/"))
+    assert client.post(f"/closings/{closing.pk}/violations/", {"violation": listed.pk}).status_code == 302
+    assert queries.violations_behind(closing) == [listed]
+    appeal = closing.steps.get(code="appeal")
+    assert "V-5" in text(client.get(f"/closings/steps/{appeal.pk}/"))
+    client.post(f"/closings/steps/{appeal.pk}/", {"note": "agreement attached", "reference": "A-1"})
+    listed.refresh_from_db()
+    assert listed.state == "appealed" and listed.appeals.get().text == "agreement attached"
+
+
 def test_only_an_owner_closes_and_operators_look(story, as_):
-    operator = User.objects.create_user("operator")
-    StoreAccess.objects.create(user=operator, store=story.store, role="operator")
+    operator = worker(story, "operator")
     closing = close_store.start(store_id=story.store.pk, scenario="choice", reason="r", by=BY, at=story.at)
     client = as_(operator)
     assert client.get(f"/closings/{closing.pk}/").status_code == 200
-    row = closing.steps.get(code="listings_down")
-    assert client.get(f"/closings/steps/{row.pk}/").status_code == 200
-    assert client.post(f"/closings/steps/{row.pk}/").status_code == 403
     assert client.post(f"/closings/{closing.pk}/withdraw/", {"reason": "x"}).status_code == 403
     assert client.post(f"/stores/{story.store.pk}/life/status/", {"is_on": "on"}).status_code == 403
 

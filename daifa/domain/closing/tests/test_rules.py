@@ -8,7 +8,7 @@ import pytest
 
 from daifa.domain.closing import rules, steps
 from daifa.domain.closing.rules import Facts, Term, Terms
-from daifa.domain.compliance.rules import is_working_day
+from daifa.lib.workdays import is_working_day
 from tests.worked_tables import Story, stories
 
 PLATFORM = Terms(
@@ -85,6 +85,16 @@ def test_quiet_moments(row):
 @pytest.mark.parametrize("row", STORIES["Quiet stores"].tables["months"], ids=lambda r: r["months"])
 def test_quiet_stores(row):
     assert rules.is_quiet([int(count) for count in row["months"].split()]) == (row["quiet"] == "yes")
+
+
+@pytest.mark.parametrize("row", STORIES["Where nobody comes"].tables["orders"], ids=lambda r: " / ".join(r.values()))
+def test_where_nobody_comes(row):
+    orders, visits, impressions = (
+        [None if value == "–" else int(value) for value in row[name].split()] for name in ("orders", "visits", "impressions")
+    )
+    stretches = [rules.Stretch(*values) for values in zip(orders, visits, impressions, strict=True)]
+    assert " ".join(line.measure for line in rules.lines_of(stretches) if line.is_below) == row["below"]
+    assert rules.nobody_comes(stretches) == (row["nobody comes"] == "yes")
 
 
 @pytest.mark.parametrize("row", STORIES["A comeback plan"].tables["months of the plan"], ids=lambda r: r["months of the plan"])
