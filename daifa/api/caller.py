@@ -18,6 +18,7 @@ from ninja.utils import check_csrf
 from daifa.api.errors import forbidden, not_found
 from daifa.domain.people.commands import user_of_api_token
 from daifa.domain.stores import queries as stores
+from daifa.domain.stores.models import Store
 from daifa.domain.stores.rules import Need
 from daifa.lib import clock
 
@@ -95,6 +96,26 @@ class Caller:
             raise not_found()
         if not stores.may(self.user, store_id, need):
             raise forbidden()
+
+    def store(self, store_id: int, need: Need = "view") -> Store:
+        """The store, as `require`."""
+        self.require(store_id, need)
+        return Store.objects.get(pk=store_id)
+
+    def stores_for(self, need: Need, store_id: int | None = None) -> list[int]:
+        """The stores a list is about: this one, or all in which she has `need`; 403 where it is none, 404 for strangers."""
+        if store_id is not None:
+            self.require(store_id, need)
+            return [store_id]
+        self.require_some()
+        scope = self.scope_for(need)
+        if not scope and not self.user.is_superuser:
+            raise forbidden()
+        return scope
+
+    def seen(self, store_id: int | None) -> list[int]:
+        """The stores a list is about: all she may see, or this one among them; a foreign one leaves none."""
+        return self.scope if store_id is None else [one for one in self.scope if one == store_id]
 
     def require_some(self) -> None:
         """404 for somebody who works in no store: what all stores share is not for strangers."""

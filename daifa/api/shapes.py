@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Schema
 from ninja.errors import HttpError
+from ninja.files import UploadedFile
 from ninja.parser import Parser
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
-from daifa.api.errors import Problem
+from daifa.api.errors import Problem, not_found
 from daifa.lib.money import minor_unit
 from daifa.lib.paging import Cursor
 
@@ -29,6 +33,25 @@ After = Annotated[str | None, Query(None, max_length=400, description="`next` of
 Words = Annotated[str | None, Query(None, max_length=120)]
 Number = Annotated[int | None, Query(None, ge=1, le=MOST_ID)]
 Moment = Annotated[datetime | None, Query(None, description="ISO 8601 with its zone, or UTC.")]
+
+
+
+
+def _within_reason(value: Any) -> Any:
+    """A moment or day of this age, as every clock and calendar here can reckon with; moments get their zone."""
+    if not 1970 <= value.year <= 2199:
+        raise PydanticCustomError("out_of_range", str(_("%(value)s is no day of this age") % {"value": value}))
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value
+
+
+At = Annotated[datetime, AfterValidator(_within_reason)]
+"""A moment in a body: ISO 8601 with its zone, or UTC."""
+Day = Annotated[date, AfterValidator(_within_reason)]
+"""A calendar day in a body or a query."""
+Amount = Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 12, decimal_places=4)]
+AmountOrNothing = Annotated[Decimal, Field(ge=0, lt=Decimal(10) ** 12, decimal_places=4)]
 
 
 class MoneyOut(Schema):
@@ -97,6 +120,32 @@ def aware(moment: datetime | None) -> datetime | None:
     if moment is not None and moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     return moment
+
+
+MOST_FILES = 20
+
+
+def contents_of(files: Sequence[UploadedFile], most: int) -> list[tuple[str, bytes]]:
+    """Name and bytes of uploaded files; never more than `most` bytes and one of each."""
+    if len(files) > MOST_FILES:
+        raise Problem(422, "too_many_files", _("At most %(count)d files at once.") % {"count": MOST_FILES})
+    return [(one.name or "file", one.read(most + 1)) for one in files]
+
+
+def file_answer(path: Path | None, name: str, media_type: str) -> FileResponse:
+    """A stored file as a download in which nothing can run; 404 where its bytes are gone."""
+    if path is None or not path.is_file():
+        raise not_found()
+    response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=media_type)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def a_file(description: str, media_type: str = "application/octet-stream") -> dict[str, Any]:
+    """What the document says of an endpoint that answers with a file: its `openapi_extra`."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"responses": {200: {"description": description, "content": content}}}
 
 
 class CarefulParser(Parser):

@@ -1,5 +1,6 @@
 """A shop of two stores with forty orders in every stage, and somebody in each role."""
 
+import io
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,15 @@ from bench.stored import store_orders
 from daifa.domain.people.commands import issue_api_token
 from daifa.domain.people.models import User
 from daifa.domain.stores.models import StoreAccess
+
+
+def photo() -> bytes:
+    """A small real picture."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (60, 40), "white").save(out, "PNG")
+    return out.getvalue()
 
 
 @pytest.fixture

@@ -10,15 +10,29 @@ from daifa.api.caller import AUTH
 from daifa.api.shapes import CarefulParser
 from daifa.api.v1 import (
     aftersales,
+    agreements,
     books,
+    case_files,
+    clocks,
+    closing,
+    complaints,
+    evidence,
+    exit_index,
+    health,
     imports,
+    infringements,
     messages,
     orders,
     parcels,
+    privacy,
     purchases,
+    qualifications,
+    risks,
+    rules,
     sourcing,
     stores,
     tokens,
+    violations,
 )
 
 api = NinjaAPI(
@@ -36,5 +50,8 @@ api = NinjaAPI(
     openapi_url="/openapi.json",
 )
 errors.install(api)
-for module in (stores, orders, purchases, parcels, sourcing, imports, messages, aftersales, books, tokens):
+for module in (
+    stores, orders, purchases, parcels, sourcing, agreements, imports, messages, aftersales, clocks, health, risks, rules,
+    violations, complaints, infringements, qualifications, case_files, evidence, closing, exit_index, privacy, books, tokens,
+):  # fmt: skip
     api.add_router("", module.router)
