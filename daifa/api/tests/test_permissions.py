@@ -75,7 +75,6 @@ def things(shop, settings, tmp_path):
 def things_of_the_account(shop, order, supplier, at) -> dict:
     """Path parameter → id, of what watches the account of the first store."""
     from daifa.domain.cases import commands as cases
-    from daifa.domain.cases import files
     from daifa.domain.cases.models import EvidencePack
     from daifa.domain.closing import steps
     from daifa.domain.closing.models import ComebackStep, Readmission, StepEvidence
