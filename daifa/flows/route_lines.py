@@ -13,10 +13,12 @@ from types import SimpleNamespace
 
 from daifa.domain.books.queries import rate_on
 from daifa.domain.closing.queries import shut_since
+from daifa.domain.compliance.dispatch_times import Placed, dispatch_times
 from daifa.domain.fulfilment.commands import RoutedOrder, write_fulfilment
 from daifa.domain.fulfilment.rules import Candidate, WantedLine, decide
 from daifa.domain.history.commands import record_facts
 from daifa.domain.orders import commands as orders
+from daifa.domain.purchasing.rules import ship_due
 from daifa.domain.sourcing import queries as sourcing
 from daifa.domain.sourcing.rules import may_serve
 from daifa.lib import bulk
@@ -50,7 +52,7 @@ def route_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     ready = [order for order, hold in waiting.items() if hold is None]
     rows = bulk.fetch(
         """SELECT o.id, o.store_id, o.country, a.id, a.country, l.id, l.sku, l.variant_id,
-                  l.quantity - l.cancelled - l.allocated, l.quantity, l.amount, coalesce(o.paid_at, o.placed_at)
+                  l.quantity - l.cancelled - l.allocated, l.quantity, l.amount, o.paid_at, o.placed_at, o.ship_by_at
            FROM orders_order o
            JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version
            JOIN orders_orderline l ON l.order_id = o.id
@@ -74,9 +76,21 @@ def route_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     routed: list[RoutedOrder] = []
     holds: list[tuple[int, int | None, str, dict]] = []
     promised: dict[int, int] = {}
+    times = dispatch_times(
+        stores,
+        (
+            Placed(
+                order, group[0][1], *group[0][11:], group[0][4] or group[0][2],
+                [row[7] or variants.get(row[5]) for row in group],
+            )
+            for order, group in grouped.items()
+        ),
+        at=at,
+    )  # fmt: skip
     for order, group in grouped.items():
         store = stores[group[0][1]]
-        if store.id in shut and group[0][11] >= shut[store.id]:  # what was paid before is owed and goes on
+        paid_at = group[0][11] or group[0][12]
+        if store.id in shut and paid_at >= shut[store.id]:  # what was paid before is owed and goes on
             holds += [(order, row[5], "store_closing", {"sku": row[6], "units": row[8]}) for row in group]
             continue
         decision = decide(
@@ -92,6 +106,7 @@ def route_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
             margin_floor=store.margin_floor,
             stock_buffer=store.stock_buffer,
             promised=promised,
+            ship_by=times[order][0] if order in times else None,
         )  # fmt: skip
         predecessors = {row[5]: before[row[5]][0] for row in group if row[5] in before}
         routed.append(RoutedOrder(order, store.id, group[0][3], decision, predecessors))
@@ -164,7 +179,10 @@ def _before(line_ids: list[int]) -> dict[int, tuple[int, frozenset[int]]]:
 
 
 def _stores(ids: set[int]) -> dict[int, SimpleNamespace]:
-    names = ("id", "kind", "channel", "currency", "margin_floor", "stock_buffer", "is_sample", "timezone")
+    names = (
+        "id", "kind", "channel", "country", "currency", "timezone", "dispatch_hours", "margin_floor", "stock_buffer",
+        "is_sample",
+    )  # fmt: skip
     rows = bulk.fetch(f"SELECT {', '.join(names)} FROM stores_store WHERE id = ANY(%s::bigint[])", (list(ids),))
     return {row[0]: SimpleNamespace(**dict(zip(names, row, strict=True))) for row in rows}
 
@@ -203,6 +221,7 @@ def _candidates(
         )
     }
     rates: dict[tuple[str, str], Decimal | None] = {}
+    shipped_in: dict[int, datetime] = {}
     barred: dict[tuple[int, int], str] = {}
     result: dict[int, dict[int, list[Candidate]]] = {store: {} for store in stores}
     for offer in offers:
@@ -214,6 +233,9 @@ def _candidates(
             if pair not in barred:
                 supplier = suppliers[offer.supplier_id]
                 barred[pair] = str(may_serve(store, supplier, agreements, today[store_id], demands[store_id]))
+            days = offer.handling_days if offer.lead_days is None else offer.lead_days
+            if days not in shipped_in:
+                shipped_in[days] = ship_due(at, days)
             rate = rate_to(offer.currency, store.currency, at.date(), rates)
             reason = barred[pair] or _BLOCKED.get(offer.blocked, "agreement_missing" if offer.blocked else "")
             result[store_id].setdefault(offer.variant_id, []).append(
@@ -224,7 +246,7 @@ def _candidates(
                     cost=None if rate is None else (offer.price + offer.freight) * rate,
                     parcel_freight=offer.parcel_freight * (rate or 0), available=stock.get(offer.offer_id, offer.stock),
                     ships_to=offer.ships_to, barred="" if reason == "mapping_broken" else reason,
-                    sku_changed=reason == "mapping_broken",
+                    sku_changed=reason == "mapping_broken", ships_at=shipped_in[days],
                 )
             )  # fmt: skip
     return result

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -98,20 +98,25 @@ LAW_ONLY = ("own_site", "manual")
 
 def store_lines(store: Any, *, at: datetime) -> list[rules.ClockLine]:
     """Every line that runs in a store (`id, channel, kind, country, currency`), for each way it ships."""
+    ways = DispatchMode.objects.filter(store_id=store.id).values_list("variant_id", "mode", "hours")
     zone = ZoneInfo(zone_of(store.channel, getattr(store, "zone", None) or store.timezone))
-    day = at.astimezone(zone).date()
-    channel = channel_of(store.channel)
-    modes = [
-        (mode, hours)
-        for mode, hours in DispatchMode.objects.filter(store_id=store.id).values_list("mode", "hours").distinct()
-    ]
-    if not DispatchMode.objects.filter(store_id=store.id, variant=None).exists():
-        modes.append(("unknown", None))
-    book = in_market(policy.rules(channel, on=day, store_id=store.id), store.country)
-    found = rules.lines_of(book, modes, country=store.country, currency=store.currency)
+    return lines_for(store, ways_of(ways), on=at.astimezone(zone).date())
+
+
+def ways_of(modes: Iterable[tuple[int | None, str, int | None]]) -> list[tuple[str, int | None]]:
+    """The ways a store ships (mode, hours promised), of its (variant, mode, hours): "unknown" where none is for all."""
+    modes = list(modes)
+    ways = list(dict.fromkeys((mode, hours) for _variant, mode, hours in modes))
+    return ways if any(variant is None for variant, _, _ in modes) else [*ways, ("unknown", None)]
+
+
+def lines_for(store: Any, ways: Sequence[tuple[str, int | None]], *, on: date) -> list[rules.ClockLine]:
+    """Every line that runs in a store (`id, channel, kind, country, currency`) for these ways of dispatch that day."""
+    book = in_market(policy.rules(channel_of(store.channel), on=on, store_id=store.id), store.country)
+    found = rules.lines_of(book, ways, country=store.country, currency=store.currency)
     if store.kind in LAW_ONLY:
         for law, countries in rules.LAW_COUNTRIES.items():
-            for line in rules.lines_of(policy.rules(law, on=day, store_id=store.id), modes, currency=store.currency):
+            for line in rules.lines_of(policy.rules(law, on=on, store_id=store.id), ways, currency=store.currency):
                 if line.kind in ("deliver_by_law", "ship_by_law"):
                     found.append(rules.for_buyers_in(line, countries))
     return found

@@ -104,7 +104,7 @@ def give_back(units: dict[int, int], *, column: str) -> None:
 
 
 def decision_record(decision: Decision) -> list[dict[str, Any]]:
-    """The decision as it is stored: per line what won, what was held, and every loser with its reason."""
+    """The decision as it is stored: per line what won, what was held, every loser with its reason, and whether it is late."""
     record: dict[int, dict[str, Any]] = {}
     for pick in decision.picks:
         record.setdefault(pick.line, {"line": pick.line, "won": []})["won"].append([pick.candidate.offer, pick.quantity])
@@ -114,4 +114,6 @@ def decision_record(decision: Decision) -> list[dict[str, Any]]:
     for line, losers in decision.losers.items():
         if line in record:
             record[line]["lost"] = [list(loser) for loser in losers]
+    for line in decision.late:
+        record[line]["late"] = True
     return list(record.values())

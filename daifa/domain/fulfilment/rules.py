@@ -1,7 +1,7 @@
 """Which supplier delivers which line of one order. Pure; explained with worked tables in docs/rules/routing.md.
 
-Promise: hard gates first, each loser with its reason; then the ranked offers; then lines are brought together at fewer
-suppliers where the freight saved is more than the goods cost extra. Quantities are split only when no single supplier
+Promise: hard gates first, each loser with its reason; then who ships before the order's dispatch runs out, then the
+ranked offers; then lines are brought together at fewer suppliers where the freight saved is more than the goods cost extra. Quantities are split only when no single supplier
 has enough. Nothing is guessed: a line without a passing offer is held with the most useful reason.
 """
 
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 
 # A line that nobody may serve is held for the reason that a person can mend soonest: the later in this list, the later
 # the gate, the closer the line was to being served.
@@ -27,7 +28,7 @@ class Candidate(NamedTuple):
     """One offer for one variant. `cost` and `parcel_freight` are in the store's currency (None: no exchange rate).
 
     `available` supplier units may be promised (None: the supplier does not say). `barred` is "" or why this supplier
-    may not serve this store at all.
+    may not serve this store at all. `ships_at`: when he will have shipped if he is asked now (None: as soon as asked).
     """
 
     offer: int
@@ -45,6 +46,7 @@ class Candidate(NamedTuple):
     ships_to: Sequence[str]
     barred: str = ""
     sku_changed: bool = False
+    ships_at: datetime | None = None
 
 
 class WantedLine(NamedTuple):
@@ -69,6 +71,7 @@ class Decision:
     picks: list[Pick] = field(default_factory=list)
     holds: list[tuple[int, str, int]] = field(default_factory=list)  # line, reason, units not served
     losers: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # line → (offer, reason)
+    late: set[int] = field(default_factory=set)  # lines with a pick that will not be shipped in time
 
 
 def decide(
@@ -79,11 +82,13 @@ def decide(
     margin_floor: Decimal,
     stock_buffer: int,
     promised: dict[int, int],
+    ship_by: datetime | None = None,
 ) -> Decision:
     """Route the open units of one order.
 
     `candidates` by variant, best rank first. `promised` counts supplier units per offer promised earlier in this batch
-    and is added to, so that two orders of one batch do not both take the last unit.
+    and is added to, so that two orders of one batch do not both take the last unit. `ship_by`: when the order's time for
+    dispatch runs out; None = it has none.
     """
     decision = Decision()
     passing: dict[int, list[Candidate]] = {}
@@ -104,6 +109,9 @@ def decide(
                     short.append(offer)
                 reason = "out_of_stock"
             losers.append((offer.offer, reason))
+        if ship_by is not None:
+            good.sort(key=lambda offer: _lateness(offer, ship_by))
+            short.sort(key=lambda offer: _lateness(offer, ship_by))
         if losers:
             decision.losers[line.line] = losers
         if good:
@@ -116,14 +124,30 @@ def decide(
             reasons = {reason for _, reason in losers} or {"mapping_missing"}
             decision.holds.append((line.line, max(reasons, key=_HOLD_ORDER.index), line.open))
     if len({c.supplier for c in chosen.values()}) > 1:
-        _bring_together(lines, passing, chosen, stock_buffer, promised)
+        _bring_together(lines, passing, chosen, stock_buffer, promised, ship_by)
     for line in lines:
         if (pick := chosen.get(line.line)) is not None:
             decision.picks.append(Pick(line.line, pick, line.open))
-            others = [(c.offer, "not_first") for c in passing[line.line] if c.offer != pick.offer]
+            in_time = not is_late(pick, ship_by)
+            others = [
+                (c.offer, "ships_too_late" if in_time and is_late(c, ship_by) else "not_first")
+                for c in passing[line.line]
+                if c.offer != pick.offer
+            ]
             if others:
                 decision.losers.setdefault(line.line, []).extend(others)
+    decision.late = {pick.line for pick in decision.picks if is_late(pick.candidate, ship_by)}
     return decision
+
+
+def is_late(offer: Candidate, ship_by: datetime | None) -> bool:
+    """Would `offer` be shipped after the order's time for dispatch has run out?"""
+    return ship_by is not None and offer.ships_at is not None and offer.ships_at > ship_by
+
+
+def _lateness(offer: Candidate, ship_by: datetime) -> datetime:
+    """Sorts those in time first and alike, then the late ones by when they ship; the ranks stand in each."""
+    return ship_by if offer.ships_at is None else max(offer.ships_at, ship_by)
 
 
 def gate(line: WantedLine, offer: Candidate, *, country: str, margin_floor: Decimal) -> str:
@@ -180,8 +204,12 @@ def _bring_together(
     chosen: dict[int, Candidate],
     stock_buffer: int,
     promised: dict[int, int],
+    ship_by: datetime | None,
 ) -> None:
-    """Drop a supplier from the order when others already in it can take its lines for less than its parcel freight."""
+    """Drop a supplier from the order when others already in it can take its lines for less than its parcel freight.
+
+    No line goes to somebody who would ship it too late, or later still.
+    """
     by_line = {line.line: line for line in lines}
     for supplier in sorted({c.supplier for c in chosen.values()}):
         mine = [line for line, c in chosen.items() if c.supplier == supplier]
@@ -195,7 +223,9 @@ def _bring_together(
             others = []
             for c in passing[line]:
                 room = room_of(c, stock_buffer, taken)
-                if c.supplier in used and (room is None or room * c.factor >= want.open):
+                if c.supplier not in used or (room is not None and room * c.factor < want.open):
+                    continue
+                if ship_by is None or _lateness(c, ship_by) <= _lateness(chosen[line], ship_by):
                     others.append(c)
             if not others:
                 break

@@ -88,12 +88,15 @@ def place(*, purchases: Sequence[int], by: str, at: datetime, batch: int | None 
     Returns those that were placed now.
     """
     rows = bulk.fetch(
-        f"""SELECT p.id, s.handling_days, l.order_line_id, {_LIVE_UNITS} FROM purchasing_purchaseorder p
-            JOIN sourcing_supplier s ON s.id = p.supplier_id JOIN purchasing_purchaseline l ON l.purchase_order_id = p.id
-            WHERE p.id = ANY(%s::bigint[])""",
+        f"""SELECT p.id, coalesce(o.lead_days, s.handling_days), l.order_line_id, {_LIVE_UNITS}
+            FROM purchasing_purchaseorder p JOIN sourcing_supplier s ON s.id = p.supplier_id
+            JOIN purchasing_purchaseline l ON l.purchase_order_id = p.id
+            LEFT JOIN sourcing_supplieroffer o ON o.id = l.offer_id WHERE p.id = ANY(%s::bigint[])""",
         (list(purchases),),
     )
-    days = {row[0]: row[1] for row in rows}
+    days: dict[int, int] = {}
+    for purchase, handling, _line, _units in rows:
+        days[purchase] = max(handling, days.get(purchase, 0))  # all of it has to be there
     placed: list[int] = []
     for some in sorted(set(days.values())):
         moved = move(

@@ -76,7 +76,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class RoutedLine:
-    """What was decided for one line at `at`: who delivers, who does not and why, and the units held with their reason."""
+    """What was decided for one line at `at`: who delivers, who does not and why, and the units held with their reason.
+
+    `late`: nobody could ship it before the order's time for dispatch ran out.
+    """
 
     at: datetime
     line_id: int
@@ -85,6 +88,7 @@ class RoutedLine:
     won: list[Choice]
     lost: list[Choice]
     held: tuple[str, int] | None
+    late: bool = False
 
 
 def routing_of(order_id: int) -> list[RoutedLine]:
@@ -128,7 +132,7 @@ def routing_of(order_id: int) -> list[RoutedLine]:
                         at=at, line_id=line["line"], sku=sku, title=title,
                         won=[choice(offer, units=units) for offer, units in line.get("won", ())],
                         lost=[choice(lost[0], reason=lost[1]) for lost in line.get("lost", ())],
-                        held=tuple(line["held"]) if line.get("held") else None,
+                        held=tuple(line["held"]) if line.get("held") else None, late=line.get("late", False),
                     )
                 )  # fmt: skip
     return found

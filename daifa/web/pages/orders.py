@@ -365,7 +365,7 @@ def _routing_panel(whole: reads.WholeOrder) -> HtmlPanel | None:
                     "sku": line.sku, "title": line.title,
                     "won": [{"units": one.units, "supplier": one.supplier, "sku": one.supplier_sku,
                              "url": places.place("offer", one.offer_id)} for one in line.won],
-                    "held": (words.hold(line.held[0]), line.held[1]) if line.held else None,
+                    "held": (words.hold(line.held[0]), line.held[1]) if line.held else None, "late": line.late,
                     "lost": [{"supplier": one.supplier, "sku": one.supplier_sku, "why": words.not_chosen(one.reason)}
                              for one in line.lost],
                 }

@@ -115,6 +115,7 @@ def where_to_agree(between: Between) -> str:
 
 _NOT_CHOSEN = {
     "not_first": N_("another offer is ranked before it"),
+    "ships_too_late": N_("would ship after the order's time for dispatch"),
     "mapping_broken": N_("its SKU has changed or gone"),
     "agreement_missing": N_("no agreement with this supplier for this store"),
     "platform_restricted": N_("the channel is closed to drop shipping"),

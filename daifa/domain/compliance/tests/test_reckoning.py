@@ -10,7 +10,9 @@ from daifa.domain.aftersales.models import AftersaleCase, AftersaleLine
 from daifa.domain.catalog.models import Product, Variant
 from daifa.domain.compliance import rules
 from daifa.domain.compliance.commands import reckon_clocks, set_dispatch_mode, store_lines, zone_of
+from daifa.domain.compliance.dispatch_times import Placed, dispatch_times
 from daifa.domain.compliance.models import Clock, DispatchMode
+from daifa.domain.compliance.queries import ship_by
 from daifa.domain.orders.models import AddressVersion, Order
 from daifa.domain.shipping.models import DispatchNotice, Parcel, TrackingEvent
 from daifa.domain.stores.models import Store
@@ -215,6 +217,50 @@ def test_the_statements_say_what_the_rules_say(channel, country, zone):
                 assert clock.stake == rules.compensation(clock.order.total_amount, line.penalty)
             compared += 1
     assert compared >= 7 * 12
+
+
+def due_before_any_clock(store, *, at):
+    """What `dispatch_times` says of every order of a store, without a clock."""
+    rows = list(Order.objects.filter(store=store).prefetch_related("lines"))
+    placed = [
+        Placed(one.pk, store.pk, one.paid_at, one.placed_at, one.ship_by_at, one.country, [x.variant_id for x in one.lines.all()])
+        for one in rows
+    ]
+    return dispatch_times({store.pk: store}, placed, at=at)
+
+
+@pytest.mark.parametrize(
+    ("channel", "kind", "country"),
+    [("xiaohongshu", "marketplace", "CN"), ("tiktok_shop", "marketplace", "US"), ("amazon", "marketplace", "US"), ("own", "own_site", "GB")],
+)
+def test_routing_hears_what_the_clocks_will_say(channel, kind, country):
+    """Before a reckoning the times for dispatch are those of the tightest clock after it, in every way of dispatch."""
+    rng = random.Random(channel)
+    shop = bought_orders.store("any", channel=channel, kind=kind, country=country, currency="CNY", timezone="Asia/Shanghai")
+    product = Product.objects.create(handle="milk", title="Milk", created_at=PAID)
+    milk = Variant.objects.create(product=product, sku="MILK", created_at=PAID)
+    at = datetime(2026, 2, 20, tzinfo=UTC)
+    compared = 0
+    for mode, _word in rules.MODES:
+        hours = 150 if mode == "promised" else rng.choice([None, 30])
+        set_dispatch_mode(store_id=shop.pk, mode=mode, hours=None if mode == "unknown" else hours, by="user:1", at=PAID)
+        set_dispatch_mode(store_id=shop.pk, mode="bonded", variants=[milk.pk], by="user:1", at=PAID)
+        Order.objects.all().delete()
+        for number in range(8):
+            moment = at - timedelta(minutes=rng.randrange(20_000))
+            one = order(shop, paid=moment if number % 3 else None)
+            Order.objects.filter(pk=one.pk).update(
+                placed_at=moment - HOUR, country=rng.choice(["US", "DE", "CN", ""]),
+                ship_by_at=rng.choice([None, moment + 20 * HOUR]),
+            )  # fmt: skip
+            if number % 2:
+                one.lines.update(variant=milk)
+        before = due_before_any_clock(shop, at=at)
+        reckon_clocks(at=at)
+        after = ship_by(list(Order.objects.values_list("pk", flat=True)), at=at)
+        assert {one: due for one, (due, _rule) in before.items()} == {one: clock.due_at for one, clock in after.items()}
+        compared += len(after)
+    assert compared >= 8 * 5
 
 
 def test_a_way_of_dispatch_that_cannot_be():

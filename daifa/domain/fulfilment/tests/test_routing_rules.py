@@ -1,5 +1,6 @@
 """Runs docs/rules/routing.md, and what must hold for every order beyond it."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from daifa.domain.fulfilment.rules import Candidate, WantedLine, decide
 from tests.worked_tables import stories
 
 STORIES = stories("routing.md")
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def candidate(row) -> tuple[str, Candidate]:
@@ -20,6 +22,7 @@ def candidate(row) -> tuple[str, Candidate]:
         cost=None if row["cost"] == "none" else Decimal(row["cost"]), parcel_freight=Decimal(row["parcel"]),
         available=None if row["stock"] == "–" else int(row["stock"]), ships_to=row["ships to"].split(),
         barred="" if broken else row["barred"], sku_changed=broken,
+        ships_at=NOW + timedelta(hours=int(row["ships in"])) if row.get("ships in") else None,
     )  # fmt: skip
 
 
@@ -39,11 +42,14 @@ def test_the_stories_of_the_page(story):
         offers.setdefault(names[variant], []).append(one)
     for each in offers.values():
         each.sort(key=lambda one: one.rank)
+    hours = story.said(r"runs out in (\d+) hours", "")
     decision = decide(
-        lines, offers, country="GB", margin_floor=Decimal(10), stock_buffer=int(story.said(r"Buffer (\d+)", "0")), promised={}
-    )
+        lines, offers, country="GB", margin_floor=Decimal(10), stock_buffer=int(story.said(r"Buffer (\d+)", "0")), promised={},
+        ship_by=NOW + timedelta(hours=int(hours)) if hours else None,
+    )  # fmt: skip
     outcome = {("pick", p.line, p.candidate.offer, p.quantity, "") for p in decision.picks}
     outcome |= {("hold", line, None, units, reason) for line, reason, units in decision.holds}
+    outcome |= {("late", line, None, None, "") for line in decision.late}
     outcome |= {("lost", line, offer, None, why) for line, losers in decision.losers.items() for offer, why in losers}
     assert outcome == {
         (row["outcome"], int(row["line"]), int(row["offer"] or 0) or None, int(row["units"] or 0) or None, row["reason"])
@@ -70,6 +76,7 @@ def orders(draw):
                     Decimal(0), draw(st.none() | money), draw(money), draw(st.none() | st.integers(0, 12)),
                     draw(st.sampled_from([(), ("GB",), ("DE",)])), draw(st.sampled_from(["", "", "", "agreement_missing"])),
                     draw(st.booleans()) and draw(st.booleans()),
+                    draw(st.none() | st.integers(0, 96).map(lambda hours: NOW + timedelta(hours=hours))),
                 )
             )  # fmt: skip
     lines = []
@@ -78,15 +85,18 @@ def orders(draw):
         refused = frozenset(draw(st.lists(st.integers(1, 18), max_size=2)))
         variant = draw(st.sampled_from([None, 1, 2, 3]))
         lines.append(WantedLine(line, variant, draw(st.integers(1, quantity)), quantity, draw(money), refused))
-    return lines, offers, draw(st.integers(0, 3))
+    ship_by = draw(st.none() | st.integers(-24, 96).map(lambda hours: NOW + timedelta(hours=hours)))
+    return lines, offers, draw(st.integers(0, 3)), ship_by
 
 
 @given(orders())
 @settings(max_examples=200, deadline=None)
 def test_every_unit_is_picked_or_held_and_nobody_promises_what_he_has_not(order):
-    lines, offers, buffer = order
+    lines, offers, buffer, ship_by = order
     promised: dict[int, int] = {}
-    decision = decide(lines, offers, country="GB", margin_floor=Decimal(10), stock_buffer=buffer, promised=promised)
+    decision = decide(
+        lines, offers, country="GB", margin_floor=Decimal(10), stock_buffer=buffer, promised=promised, ship_by=ship_by
+    )
     for line in lines:
         picked = [pick for pick in decision.picks if pick.line == line.line]
         held = [units for number, _, units in decision.holds if number == line.line]
@@ -113,8 +123,29 @@ def test_every_unit_is_picked_or_held_and_nobody_promises_what_he_has_not(order)
 @given(orders())
 @settings(max_examples=60, deadline=None)
 def test_the_same_facts_decide_the_same(order):
-    lines, offers, buffer = order
+    lines, offers, buffer, ship_by = order
     first, second = (
-        decide(lines, offers, country="GB", margin_floor=Decimal(10), stock_buffer=buffer, promised={}) for _ in range(2)
+        decide(lines, offers, country="GB", margin_floor=Decimal(10), stock_buffer=buffer, promised={}, ship_by=ship_by)
+        for _ in range(2)
     )
     assert (first.picks, first.holds, first.losers) == (second.picks, second.holds, second.losers)
+
+
+@given(orders())
+@settings(max_examples=200, deadline=None)
+def test_nobody_ships_late_whom_somebody_in_time_could_replace(order):
+    """One line alone: it is late only if nobody who passes and has enough would be in time."""
+    lines, offers, buffer, ship_by = order
+    for line in lines:
+        decision = decide(
+            [line], offers, country="GB", margin_floor=Decimal(10), stock_buffer=buffer, promised={}, ship_by=ship_by
+        )
+        if ship_by is None:
+            assert not decision.late
+        elif decision.late == {line.line} and len(decision.picks) == 1 and decision.picks[0].quantity == line.open:
+            lost = {offer for offer, reason in decision.losers.get(line.line, ()) if reason in ("not_first", "ships_too_late")}
+            assert all(
+                one.ships_at is not None and one.ships_at > ship_by
+                for one in offers.get(line.variant, ())
+                if one.offer in lost
+            )
