@@ -27,6 +27,15 @@ def django_db_setup(django_db_setup, django_db_blocker):
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_language_left_behind():
+    """What a request switched on does not outlast its test."""
+    from django.utils import translation
+
+    yield
+    translation.deactivate()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _quick_passwords():
     """Real password hashing takes a tenth of a second on purpose; the tests log in hundreds of times."""

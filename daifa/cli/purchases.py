@@ -46,6 +46,26 @@ def list_(
     )  # fmt: skip
 
 
+@app.command("chase")
+def chase(as_json: bool = output.AS_JSON):
+    """Remind suppliers now of what is due: writes the letters and sends those that go by mail."""
+    from daifa.domain.stores.queries import why_not_outward
+    from daifa.flows.chase_suppliers import chase_suppliers
+    from daifa.lib import clock
+
+    at = clock.now()
+    if why := why_not_outward(at):
+        output.fail(why)
+    counts = {"asked": 0, "sent": 0, "by_person": 0, "silent": 0} | chase_suppliers(at=at, by=output.actor())
+    if as_json:
+        output.put_json(counts)
+    else:
+        typer.echo(
+            _("%(asked)d purchase orders asked for, %(sent)d letters sent, %(by_person)d for a person to pass on, %(silent)d suppliers silent.")
+            % counts
+        )
+
+
 @app.command("show")
 def show(
     reference: str = typer.Argument(help="Our reference."),

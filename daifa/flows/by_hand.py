@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from daifa.connectors.contract import Address
+from daifa.connectors.contract import Address, ReplyRow
 from daifa.domain.aftersales import commands as aftersales
 from daifa.domain.history import commands as history
 from daifa.domain.history.commands import move, open_batch, record_facts
@@ -20,6 +20,7 @@ from daifa.domain.purchasing import commands as purchasing
 from daifa.domain.purchasing.process import PURCHASE_ORDER
 from daifa.domain.shipping import commands as shipping
 from daifa.domain.stores.commands import close_tasks
+from daifa.flows import read_replies
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 
@@ -207,6 +208,46 @@ def settle_purchase(purchase_id: int, placed: bool, *, by: str, at: datetime) ->
     else:
         move(PURCHASE_ORDER, [purchase_id], to="ready", by=by, at=at, reason=said[1])
     close_tasks(kind="purchase_unknown", thing_kind="purchase_order", things=[purchase_id], by=by, at=at)
+
+
+def why_not_take_away(purchase_id: int) -> str:
+    """ "" or the sentence why what is open of a placed purchase cannot be given to another supplier."""
+    row = bulk.fetch("SELECT state, accepted, shipped FROM purchasing_purchaseorder WHERE id = %s", (purchase_id,))
+    if not row or row[0][0] != "placed":
+        return _("Only what a supplier has can be taken away from him.")
+    if row[0][1] > row[0][2]:
+        return _("He has accepted units of it and not shipped them: they are owed to him. Agree the cancellation with him and "
+                 "import his reply.")  # fmt: skip
+    return ""
+
+
+@transaction.atomic
+def take_away(purchase_id: int, reason: str, *, by: str, at: datetime) -> int:
+    """The supplier said (not in a file) that he will not ship what is open: as if he had refused it. Raises `Refused`.
+
+    Returns the sales units that are routed again; he is not asked for these lines a second time.
+    """
+    orders.lock_orders_of("purchasing_purchaseorder", [purchase_id])
+    rows = bulk.fetch(
+        """SELECT p.reference, p.supplier_id, l.line_no, l.supplier_sku, l.quantity - l.accepted - l.rejected - l.cancelled,
+                  l.factor
+           FROM purchasing_purchaseorder p JOIN purchasing_purchaseline l ON l.purchase_order_id = p.id
+           WHERE p.id = %s ORDER BY l.line_no""",
+        (purchase_id,),
+    )
+    if why := why_not_take_away(purchase_id):
+        raise Refused(why, code="not_to_be_taken")
+    said = [
+        ReplyRow(row=number, reference=reference, supplier_sku=sku, line=str(number), refused=True, reason=reason[:80])
+        for reference, _supplier, number, sku, units, _factor in rows
+        if units > 0
+    ]
+    if not said:
+        raise Refused(_("Nothing of it is open any more."), code="nothing_open")
+    applied = read_replies.apply_replies(said, supplier=rows[0][1], source=by, by=by, at=at)
+    if applied.problems:
+        raise Refused(applied.problems[0].sentence(), code=applied.problems[0].code)
+    return sum(units * factor for *_rest, units, factor in rows if units > 0)
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Keep clocks: every few minutes what is open is reckoned anew, parcels are looked at, and once an hour the metrics.
 
-Nothing is told to anybody from here: Today reads what runs out, routing and chasing ask `compliance.queries`.
+Nothing is told to anybody from here: Today reads what runs out, `flows/chase_suppliers.py` asks suppliers in time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,3 @@ def keep_metrics(*, at: datetime, stores: Sequence[int] | None = None) -> int:
         health.keep_metrics(store_id=store, at=at, complaints=complaints_of(store, at=at))
         for store in (whole_scope() if stores is None else stores)
     )
-
-
-def keep_orders(orders: Sequence[int], *, at: datetime) -> None:
-    """The clocks of some orders at once, for example before they are routed: then `compliance.queries.ship_by` knows them."""
-    retried(lambda: commands.reckon_clocks(at=at, orders=orders))

@@ -7,13 +7,10 @@ a person settles it, it is never sent again by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.history.commands import move
@@ -23,6 +20,7 @@ from daifa.domain.orders.commands import lock_orders, lock_orders_of
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.queries import installation, why_not_outward
 from daifa.lib import bulk, mail
+from daifa.lib.alone import alone
 
 # --- Reactions --------------------------------------------------------------------------------------------------
 
@@ -127,8 +125,8 @@ def sweep_messages(*, at: datetime, by: str = "job:send_messages", limit: int = 
     sweep = Sweep(stopped=why_not_outward(at))
     if sweep.stopped:
         return sweep
-    with _alone() as alone:
-        if not alone:
+    with alone(_LOCK) as mine:
+        if not mine:
             sweep.stopped = _("Another process is sending messages.")
             return sweep
         try:
@@ -153,20 +151,6 @@ def _in_words(error: mail.Unusable) -> str:
     return _("Mail cannot be sent now: %(why)s") % {
         "why": f"{error} ({error.code})" if error.code else str(error)
     }
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """True for one process at a time. The database drops the lock when its holder dies, so nobody waits for a dead one."""
-    alone = bulk.fetch("SELECT pg_try_advisory_lock(hashtext(%s))", (_LOCK,))[0][0]
-    try:
-        yield alone
-    finally:
-        if alone:
-            try:
-                bulk.execute("SELECT pg_advisory_unlock(hashtext(%s))", (_LOCK,))
-            except (DatabaseError, psycopg.Error):
-                pass  # the connection is gone, and the lock with it
 
 
 def _is_waiting(at: datetime) -> bool:

@@ -129,6 +129,13 @@ def keep_clocks() -> None:
     flow.keep_clocks(at=clock.now())
 
 
+@job("chase_suppliers", queueing_lock="chase_suppliers")
+def chase_suppliers() -> None:
+    from daifa.flows import chase_suppliers as flow
+
+    flow.chase_suppliers(at=clock.now())
+
+
 @job("keep_metrics", queueing_lock="keep_metrics")
 def keep_metrics() -> None:
     from daifa.flows import keep_clocks as flow

@@ -22,6 +22,7 @@ SCHEDULE = {
     jobs.read_photos: "* * * * *",
     jobs.find_risks: "23 * * * *",
     jobs.keep_clocks: "3-59/5 * * * *",
+    jobs.chase_suppliers: "8-59/10 * * * *",
     jobs.keep_metrics: "23 * * * *",
     jobs.sample_factories: "7,27,47 * * * *",
     jobs.keep_closings: "11 * * * *",

@@ -125,7 +125,7 @@ def running_out(scope: Sequence[int], *, at: datetime, within: timedelta = timed
     return [Due(*row) for row in rows]
 
 
-# --- For routing and chasing --------------------------------------------------------------------------------------------
+# --- Ship-by ----------------------------------------------------------------------------------------------------------------
 
 
 class ShipBy(NamedTuple):
@@ -155,34 +155,6 @@ def ship_by(orders: Sequence[int], *, at: datetime) -> dict[int, ShipBy]:
         order: ShipBy(due, rule, round(Decimal((due - at).total_seconds()) / day, 2), stake, currency)
         for order, due, rule, stake, currency in rows
     }
-
-
-class ToChase(NamedTuple):
-    """A placed purchase that the supplier has not shipped in full, and the clock of its order."""
-
-    supplier_id: int
-    purchase_id: int
-    order_id: int
-    store_id: int
-    due_at: datetime
-    rule: str
-    stake: Decimal | None
-    currency: str
-
-
-def to_chase(scope: Sequence[int], *, at: datetime, within: timedelta = timedelta(days=1)) -> list[ToChase]:
-    """Purchases to remind suppliers of: their orders' dispatch runs out within that time, or has. Soonest first."""
-    rows = bulk.fetch(
-        """SELECT DISTINCT ON (c.due_at, p.id) p.supplier_id, p.id, c.order_id, c.store_id, c.due_at, c.rule, c.stake, c.currency
-           FROM compliance_clock c
-           JOIN purchasing_purchaseorder p ON p.order_id = c.order_id AND p.state = 'placed'
-                AND p.units > p.shipped + p.rejected + p.cancelled
-           WHERE c.store_id = ANY(%s::bigint[]) AND c.acts AND c.due_at <= %s AND c.thing_kind = 'order'
-             AND c.kind IN ('dispatch', 'ship_by', 'carrier_scan', 'ship_by_law')
-           ORDER BY c.due_at, p.id, c.stake DESC NULLS LAST""",
-        (list(scope), at + within),
-    )
-    return [ToChase(*row) for row in rows]
 
 
 # --- Findings -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
-from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
+from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN, REMINDER
 
 
 class PurchaseRun(models.Model):
@@ -138,3 +139,54 @@ class PlacementAttempt(models.Model):
                 fields=["run"], condition=Q(state__in=["prepared", "unknown"]), name="one_open_attempt_per_run"
             ),
         ]
+
+
+class Reminder(models.Model):
+    """One letter that asks a supplier for what he has not shipped of one store's purchases. Kept as it was: evidence.
+
+    No word of a buyer is in it: our references, units and times.
+    """
+
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")
+    supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.PROTECT, related_name="reminders")
+    state = models.CharField(max_length=10, choices=REMINDER.choices())
+    step = models.CharField(max_length=8)  # the most pressing of its lines: of rules.STEPS
+    email = models.EmailField(blank=True, db_default="")  # where it goes; "" = a person passes it on
+    subject = models.CharField(max_length=160)
+    text = models.TextField()
+    due_at = models.DateTimeField(null=True)  # the soonest of its orders' times for dispatch
+    stake = models.DecimalField(max_digits=19, decimal_places=4, null=True)  # in the store's currency
+    at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    answer = models.CharField(max_length=300, blank=True, db_default="")  # of the mail server, or who passed it on
+
+    class Meta:
+        indexes = [models.Index(fields=["supplier", "-id"], name="reminders_of_supplier")]
+
+
+class ReminderLine(models.Model):
+    """A purchase named in a reminder, as it stood."""
+
+    reminder = models.ForeignKey(Reminder, on_delete=models.CASCADE, related_name="lines")
+    purchase_order = models.ForeignKey(PurchaseOrder, on_delete=models.CASCADE, related_name="reminder_lines")
+    step = models.CharField(max_length=8)
+    units = models.IntegerField()  # supplier units that were missing
+    due_at = models.DateTimeField(null=True)
+    stake = models.DecimalField(max_digits=19, decimal_places=4, null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["reminder", "purchase_order"], name="purchase_once_a_reminder")]
+
+
+class Chasing(models.Model):
+    """How a supplier is reminded, where it is not the usual way: by mail, half a day before the time runs out."""
+
+    WAYS = [
+        ("mail", _("by mail, without a person")),
+        ("person", _("a person passes the text on")),
+        ("off", _("he is not reminded")),
+    ]
+
+    supplier = models.OneToOneField("sourcing.Supplier", on_delete=models.CASCADE, related_name="chasing")
+    way = models.CharField(_("how he is reminded"), max_length=8, choices=WAYS, default="mail")
+    hours_before = models.PositiveSmallIntegerField(_("hours before an order's time for dispatch runs out"), default=12)

@@ -50,6 +50,27 @@ PURCHASE_RUN = Process(
     },
 )
 
+REMINDER = Process(
+    name="reminder",
+    kind=90,
+    table_name="purchasing_reminder",
+    table={
+        "due": ["sending", "sent", "dropped"],  # sent straight from due: a person passed it on
+        "sending": ["sent", "unknown", "due"],
+        "unknown": ["sent", "dropped"],  # one letter too few is asked again by the next step, never twice by itself
+        "sent": [],
+        "dropped": [],
+    },
+    starts=["due"],
+    words={
+        "due": ("to be sent", "待发送"),
+        "sending": ("being sent", "发送中"),
+        "unknown": ("not known whether sent", "发送结果未知"),
+        "sent": ("sent", "已发送"),
+        "dropped": ("not needed any more", "已不需要"),
+    },
+)
+
 ATTEMPT = Process(
     name="placement_attempt",
     kind=6,

@@ -35,6 +35,18 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Workbook %(name)s has no address to go to"),
         N_("Enter the supplier's e-mail for purchases, or download the workbook and confirm it."),
     ),
+    "reminder_to_send": (
+        N_("%(supplier)s is to be reminded of %(count)s purchase orders"),
+        N_("Copy the text, send it to the supplier, and say so."),
+    ),
+    "reminder_unknown": (
+        N_("Nobody knows whether %(supplier)s got a reminder"),
+        N_("Look in the mail account or ask the supplier, then say so on the reminder."),
+    ),
+    "supplier_silent": (
+        N_("%(supplier)s was reminded three times and has not shipped %(count)s purchase orders"),
+        N_("Call the supplier. What he will not ship goes to another from the page of the purchase order."),
+    ),
     "supplier_needs_person": (
         N_("A supplier's system asks for a person: %(sentence)s"),
         N_("Log in there, put right what it asks for, then let the purchases be placed again."),

@@ -32,6 +32,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("orders", _("Orders"), "shopping-cart"),
     Section("purchases", _("Purchase orders"), "clipboard-list"),
     Section("runs", _("Runs"), "file-spreadsheet"),
+    Section("reminders", _("Reminders"), "clock"),
     Section("parcels", _("Parcels"), "truck-delivery"),
     Section("aftersales", _("Aftersales"), "receipt-refund"),
     Section("messages", _("Messages"), "message-2"),

@@ -131,6 +131,7 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
         "cancelled": ("muted", "cancelled", "已取消"),
         "closed": ("muted", "closed", "已完结"),
     },
+    "reminder": {"due": ("warning", "to be sent", "待发送")},
     "closing": {
         "threatened": ("warning", "may still be averted", "尚可避免"),
         "averted": ("success", "averted", "已避免"),

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from daifa.domain.purchasing import queries
-from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER
+from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, REMINDER
+from daifa.domain.purchasing.reminders import reminder_page
 from daifa.domain.shipping.queries import parcel_page
 from daifa.flows import by_hand
 from daifa.lib.money import Money
@@ -39,6 +40,8 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places, words
 from daifa.web.pages.orders import parcel_columns, purchase_columns, stores_in_view
+
+REMINDERS_SHOWN = 20
 
 
 def _suppliers(_scope: Scope) -> list[tuple[str, str]]:
@@ -98,17 +101,30 @@ def _badges(found: queries.PurchaseDetail, scope: Scope) -> list[Any]:
 
 
 def _is_overdue(purchase: dict[str, Any], scope: Scope) -> bool:
-    waits = purchase["units"] > purchase["shipped"] + purchase["rejected"] + purchase["cancelled"]
     return bool(
-        purchase["state"] == "placed" and waits and purchase["ship_due_at"] and purchase["ship_due_at"] < scope.at
-    )
+        purchase["state"] == "placed" and _open_units(purchase) and purchase["ship_due_at"]
+        and purchase["ship_due_at"] < scope.at
+    )  # fmt: skip
+
+
+def _open_units(purchase: dict[str, Any]) -> int:
+    """Units that the supplier has neither shipped nor refused."""
+    return purchase["units"] - purchase["shipped"] - purchase["rejected"] - purchase["cancelled"]
 
 
 def _actions(found: queries.PurchaseDetail, scope: Scope) -> list[Any]:
     purchase = found.purchase
+    reason = scope.why_not("operate", purchase["store_id"])
+    if purchase["state"] == "placed" and _open_units(purchase):
+        return [
+            ActionButton(
+                _("Give to another supplier"), reverse("web:purchase_take_away", args=[purchase["id"]]), icon="switch-horizontal",
+                style="warning", reason=reason or by_hand.why_not_take_away(purchase["id"]), ask=_("What the supplier said"),
+                confirm=_("Did the supplier confirm that he will not ship it? If he ships it all the same, the buyer gets it twice."),
+            )
+        ]  # fmt: skip
     if purchase["state"] != "unknown":
         return []
-    reason = scope.why_not("operate", purchase["store_id"])
     if purchase["run_id"]:
         reason = reason or _("It travels in a workbook: settle it on the run.")
     url = reverse("web:purchase_settle", args=[purchase["id"]])
@@ -186,7 +202,37 @@ def _panels(found: queries.PurchaseDetail, scope: Scope) -> list[Panel]:
     panels.append(attempts_panel(found.attempts, purchase["store_id"]))
     panels.append(TimelinePanel(_("What the supplier answered"), _answers(found), empty=_("No answer yet."),
                                 store_id=purchase["store_id"]))  # fmt: skip
+    asked = reminder_page([purchase["store_id"]], purchase_id=purchase["id"], limit=REMINDERS_SHOWN)
+    if asked:
+        panels.append(
+            TablePanel(_("Reminders"), reminder_columns(of_purchase=True), asked,
+                       row_url=lambda row: reverse("web:reminder", args=[row["id"]]))
+        )  # fmt: skip
     return panels
+
+
+STEPS = {
+    "soon": gettext_lazy("its time runs out soon"),
+    "promise": gettext_lazy("his promise has passed"),
+    "late": gettext_lazy("its time has run out"),
+}
+"""Why a supplier was reminded."""
+
+
+def reminder_columns(*, of_purchase: bool = False) -> list[Column]:
+    """Columns of reminders, for the list and for the table on this page."""
+    columns = [
+        Column("at", gettext_lazy("Written"), "datetime", link=True),
+        Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
+        Column("supplier", gettext_lazy("Supplier"), url=lambda row: places.place("supplier", row["supplier_id"])),
+        Column("state", gettext_lazy("State"), "state", states=REMINDER),
+        Column("step", gettext_lazy("Why"), value=lambda row: STEPS[row["step"]]),
+        Column("purchases", gettext_lazy("Purchase orders"), "quantity"),
+        Column("due_at", gettext_lazy("Dispatch by"), "due"),
+        Column("stake", gettext_lazy("At stake"), "money", currency="currency"),
+        Column("sent_at", gettext_lazy("Sent"), "datetime", phone=False),
+    ]
+    return [one for one in columns if not of_purchase or one.name not in ("store_id", "supplier", "purchases")]
 
 
 def _parcels(found: queries.PurchaseDetail) -> list[Any]:
@@ -270,8 +316,25 @@ def settle(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     return after(request, back, _("It counts as placed.") if placed else _("It will be placed again."))
 
 
+@page("operate", methods=("POST",))
+def take_away(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """The supplier will not ship what is open of it: it is looked for elsewhere."""
+    found = queries.purchase_detail(scope.whole.all_store_ids, pk)
+    scope.whole.require(found.purchase["store_id"] if found else None, "operate")
+    back = reverse("web:purchase", args=[pk])
+    try:
+        units = by_hand.take_away(pk, request.POST.get("reason", ""), by=scope.by, at=scope.at)
+    except Refused as refused:
+        return after(request, back, refused=[refused.sentence])
+    return after(
+        request, back,
+        ngettext("%(count)d unit is looked for elsewhere.", "%(count)d units are looked for elsewhere.", units) % {"count": units},
+    )  # fmt: skip
+
+
 urlpatterns = [
     path("purchases/", PURCHASES.view, name="purchases"),
     path("purchases/<int:pk>/", PURCHASE.view, name="purchase"),
     path("purchases/<int:pk>/settle/", settle, name="purchase_settle"),
+    path("purchases/<int:pk>/take-away/", take_away, name="purchase_take_away"),
 ]

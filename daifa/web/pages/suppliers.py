@@ -273,6 +273,9 @@ SUPPLIER = DetailPage(
     actions=lambda supplier, scope: [
         LinkButton(_("Purchase orders"), f"{reverse('web:purchases')}?supplier={supplier.pk}", "clipboard-list"),
         LinkButton(_("Entrustment"), reverse("web:entrustment", args=[supplier.pk]), "shield-lock"),
+        LinkButton(_("Reminders"), f"{reverse('web:reminders')}?supplier={supplier.pk}", "clock"),
+        LinkButton(_("How he is reminded"), reverse("web:supplier_chasing", args=[supplier.pk]), "settings",
+                   reason=scope.why_not_shared("operate")),
         LinkButton(_("Edit"), reverse("web:supplier_edit", args=[supplier.pk]), "pencil", reason=scope.why_not_shared("operate")),
     ],
     facts=lambda supplier, scope: [

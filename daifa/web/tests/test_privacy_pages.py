@@ -6,7 +6,6 @@ import zipfile
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.utils import translation
 
 from daifa.domain.orders.models import AddressVersion, Order
 from daifa.domain.people.models import User
@@ -17,13 +16,6 @@ from tests import cast
 
 pytestmark = pytest.mark.django_db
 MAIL = "anna77@example.invalid"
-
-
-@pytest.fixture(autouse=True)
-def own_language():
-    """What a request switched on does not last beyond the test."""
-    with translation.override("en"):
-        yield
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from daifa.domain.compliance.commands import find_parcel_faults, reckon_clocks
 from daifa.domain.compliance.models import Finding
-from daifa.domain.compliance.queries import finding_words, open_findings, ship_by, to_chase
+from daifa.domain.compliance.queries import finding_words, open_findings, ship_by
 from daifa.domain.orders.models import AddressVersion
 from daifa.domain.shipping.models import Parcel
 from daifa.lib import bulk
@@ -85,11 +85,9 @@ def test_an_own_site_may_sell_without_tracking():
     assert kinds() == []
 
 
-def test_routing_asks_for_the_tightest_ship_by_and_chasing_for_purchases():
+def test_the_tightest_ship_by_of_orders():
     shop = xhs()
     soon, later = order(shop), order(shop, paid=PAID + 30 * HOUR)
-    bought = bought_orders.purchase(soon, [(1, 2, "3.00", "0")])
-    bought_orders.purchase(later, [(1, 2, "3.00", "0")])
     at = PAID + 36 * HOUR
     reckon_clocks(at=at, orders=[soon.pk])
     assert set(ship_by([soon.pk, later.pk], at=at)) == {soon.pk}, "only what was asked for was reckoned"
@@ -97,8 +95,5 @@ def test_routing_asks_for_the_tightest_ship_by_and_chasing_for_purchases():
     found = ship_by([soon.pk, later.pk], at=at)
     assert (found[soon.pk].days_left, found[soon.pk].stake) == (Decimal("0.50"), Decimal(3))
     assert found[later.pk].rule == "xhs-ship-spot-domestic"
-    chased = to_chase([shop.pk], at=at, within=timedelta(hours=20))
-    assert [(one.purchase_id, one.due_at) for one in chased] == [(bought.pk, PAID + 48 * HOUR)]
-    assert to_chase([], at=at) == []
 
 
