@@ -99,6 +99,17 @@ def expenses(
     _read("expenses", files, store, "", _options(mapping=mapping), shown, as_json)
 
 
+@app.command("violations")
+def violations(
+    files: list[Path] = FILES, store: str = typer.Option(..., help="Whose violations they are."),
+    mapping: list[str] = MAPPING, worksheet: str = WORKSHEET, encoding: str = ENCODING, decimal_mark: str = DECIMAL_MARK,
+    day_first: bool | None = DAY_FIRST, shown: int = SHOWN, as_json: bool = output.AS_JSON,
+):  # fmt: skip
+    """The platform's list of violations: reference, date, kind, points, orders, money, measures."""
+    options = _options("", mapping, worksheet, encoding, decimal_mark, day_first)
+    _read("violations", files, store, "", options, shown, as_json)
+
+
 def _options(
     layout: str = "", mapping: Sequence[str] = (), worksheet: str = "", encoding: str = "", decimal_mark: str = "",
     day_first: bool | None = None,

@@ -128,52 +128,6 @@ def add(
         typer.echo(_("%(reference)s is known already.") % {"reference": reference} if done.known else _("Kept."))
 
 
-@app.command("import")
-def import_(
-    files: list[Path] = typer.Argument(help="The platform's list: CSV or a workbook."),
-    store: str = typer.Option(..., help="Whose violations they are."),
-    mapping: list[str] = typer.Option([], "--map", help="A column by hand: FIELD=HEADING, as --map reference=编号."),
-    as_json: bool = output.AS_JSON,
-):
-    """Read the platform's list of violations; the same list again changes nothing."""
-    from daifa.flows.read_violations import HEADINGS, read_violations
-    from daifa.lib.sheets import SheetRefused
-
-    columns = {}
-    for one in mapping:
-        name, equals, heading = one.partition("=")
-        if not equals or name.strip() not in HEADINGS:
-            output.fail(_("--map %(text)s: write FIELD=HEADING, where FIELD is one of %(known)s.") % {"text": one, "known": ", ".join(HEADINGS)})
-        columns[name.strip()] = heading.strip()
-    of_store, at, by = output.store_with(store), clock.now(), output.actor()
-    told, whole = [], True
-    for path in files:
-        if not path.is_file():
-            output.fail(_("There is no file %(name)s.") % {"name": path})
-        try:
-            done = read_violations(path, name=path.name, store=of_store, mapping=columns, by=by, at=at)
-        except SheetRefused as refused:
-            output.fail(f"{path.name}: {refused.sentence()}")
-        whole = whole and not done.refused
-        told.append({
-            "file": path.name, "rows_in": done.rows_in, "added": len(done.added), "further_orders": done.further, "known": done.known,
-            "refused": [{"row": row.row, "code": row.code, "sentence": row.sentence()} for row in done.refused],
-            "remarks": [{"row": row.row, "code": row.code, "sentence": row.sentence()} for row in done.notes],
-        })  # fmt: skip
-    if as_json:
-        output.put_json(told if len(files) > 1 else told[0])
-    else:
-        output.table(
-            (_("file"), _("rows"), _("new"), _("known"), _("refused")),
-            [(one["file"], one["rows_in"], one["added"], one["known"], len(one["refused"])) for one in told], right=(1, 2, 3, 4),
-        )  # fmt: skip
-        for one in told:
-            for row in (*one["refused"], *one["remarks"]):
-                typer.echo(f"{one['file']}, {_('row %(row)s') % {'row': row['row']}}: {row['sentence']}", err=True)
-    if not whole:
-        raise typer.Exit(1)
-
-
 @app.command("points")
 def points(store: str = typer.Argument("", help="A store; all where left out."), as_json: bool = output.AS_JSON):
     """Points that count now, what they cost next, and the deposit, store by store."""

@@ -19,7 +19,7 @@ from daifa.connectors.manual import columns as manual
 from daifa.domain.imports import shapes
 from daifa.domain.imports.models import ImportFile
 from daifa.domain.sourcing.models import Supplier
-from daifa.flows import expense_files, intake
+from daifa.flows import expense_files, intake, violation_files
 from daifa.lib.refusal import Refused
 from daifa.lib.sheets import Sheet, SheetRefused, read_sheet
 
@@ -53,13 +53,17 @@ class Look:
     missing: str = ""
 
 
+_OWN: dict[str, Any] = {"expenses": expense_files, "violations": violation_files}
+"""Kinds whose columns no connector knows: the modules that do."""
+
+
 def fields_of(kind: str) -> list[Asked]:
     """What a column of such a file can be, needed ones first."""
     chinese = (get_language() or "").startswith("zh")
-    if kind == "expenses":
+    if kind in _OWN:
         return [
-            Asked(name, next(word for word in words if word.isascii() != chinese), name in expense_files.NEEDED)
-            for name, words in expense_files.HEADINGS.items()
+            Asked(name, next(word for word in words if word.isascii() != chinese), name in _OWN[kind].NEEDED)
+            for name, words in _OWN[kind].HEADINGS.items()
         ]
     found = [Asked(one.name, (one.zh if chinese else one.en)[0], one.needed) for one in manual.FIELDS[kind]]  # type: ignore[index]
     return sorted(found, key=lambda one: not one.needed)
@@ -88,13 +92,13 @@ def look_at(file: ImportFile, options: Mapping[str, Any] | None = None) -> Look:
 def _recognised(kind: str, sheet: Sheet, options: Mapping[str, Any]) -> tuple[dict[str, int], str, str]:
     """(field → column, layout, why it cannot be read so)"""
     mapping = options.get("mapping") or {}
-    if kind == "expenses":
-        columns = expense_files.find_columns(sheet.header, mapping)
+    if kind in _OWN:
+        columns = _OWN[kind].find_columns(sheet.header, mapping)
         try:
-            expense_files.check_columns(sheet.header, columns)
+            _OWN[kind].check_columns(sheet.header, columns)
         except SheetRefused as refused:
-            return columns, "expenses", refused.sentence()
-        return columns, "expenses", ""
+            return columns, kind, refused.sentence()
+        return columns, kind, ""
     try:
         found = manual.recognise(sheet.header, kind=kind, mapping=mapping, layout=options.get("layout", ""))  # type: ignore[arg-type]
     except SheetRefused as refused:

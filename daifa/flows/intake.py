@@ -58,6 +58,8 @@ from daifa.lib.sheets import SheetRefused
 BATCH_DOCUMENTS = 500
 BATCH_ROWS = 5000
 MAX_BYTES = 512 * 1024 * 1024
+OF_A_STORE = ("orders", "expenses", "violations")
+"""Kinds of files that say nothing where nobody says whose they are."""
 # What one bad document may raise. OperationalError is among them by descent and is let through where it means a lost race.
 BAD_ROW = (DatabaseError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError)
 
@@ -80,7 +82,7 @@ def receive_file(
     """
     if kind not in dict(ImportFile.KINDS):
         raise Refused(_("There is no import of %(kind)s.") % {"kind": kind}, code="kind_unknown", field="kind")
-    if kind in ("orders", "expenses") and store is None:
+    if kind in OF_A_STORE and store is None:
         raise Refused(_("Say which store this file belongs to."), code="store_missing", field="store")
     if kind == "offers" and supplier is None:
         raise Refused(_("Say which supplier's list this is."), code="supplier_missing", field="supplier")
@@ -208,6 +210,13 @@ def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None)
         reading = ExpenseReading(path_of(file.sha256), name=file.name, mapping=options.get("mapping"))
         layout = "expenses"
         apply = lambda batch: apply_expenses(batch, file, by=by, at=at)  # noqa: E731
+    elif file.kind == "violations":
+        from daifa.flows.violation_files import ViolationReading, apply_violations
+
+        given = {name: options[name] for name in ("mapping", "worksheet", "encoding", "day_first", "decimal_mark") if name in options}
+        reading = ViolationReading(path_of(file.sha256), name=file.name, zone=ZoneInfo(file.store.timezone), **given)
+        layout = "violations"
+        apply = lambda batch: apply_violations(batch, file, by=by, at=at)  # noqa: E731
     else:
         opened = open_file(
             file.kind, path_of(file.sha256), name=file.name,  # type: ignore[arg-type]

@@ -3,11 +3,11 @@
 Where a file lies says what it is, its name says when it comes:
 
     INBOX/orders/<store>/2010-12-01 webshop.csv       INBOX/replies/<supplier>/2010-12-02T1530.xlsx
-    INBOX/tracking/[<store>/]2010-12-04.csv           INBOX/offers/<supplier>/…   products, expenses: as orders
+    INBOX/tracking/[<store>/]2010-12-04.csv           INBOX/offers/<supplier>/…   products, expenses, violations: as orders
 
 A name begins with the day (YYYY-MM-DD), with THHMM after it the moment (UTC); a file of a day comes at the day's
 beginning, and is read in the step in which that moment lies. The store may be left out where there is only one. Files
-of one moment come in the order products, offers, orders, replies, tracking, expenses.
+of one moment come in the order products, offers, orders, replies, tracking, expenses, violations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from daifa.flows.sample_shop.living import live_until, read_paper
 from daifa.lib import bulk, clock
 from daifa.lib.refusal import Refused
 
-KINDS = ("products", "offers", "orders", "replies", "tracking", "expenses")
+KINDS = ("products", "offers", "orders", "replies", "tracking", "expenses", "violations")
 MOST_STEPS = 200_000
 LEARNS_AFTER = frozenset({2, 5, 12, 30, 90})  # steps after which the planner hears how large the tables have become
 _NAME = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):?(\d\d))?")

@@ -7,11 +7,13 @@ import pytest
 
 from daifa.domain.cases.models import Consequence, DepositMove, Violation
 from daifa.domain.history.commands import ensure_months
+from daifa.domain.imports.models import ImportRow
+from daifa.domain.imports.queries import sentence_of
 from daifa.domain.stores.commands import add_store
+from daifa.flows import file_shapes, intake
 from daifa.flows.audit import audit
-from daifa.flows.read_violations import read_violations
 from daifa.flows.work import work_until_idle
-from daifa.lib.sheets import SheetRefused
+from daifa.lib.refusal import Refused
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -36,43 +38,60 @@ def store():
     )  # fmt: skip
 
 
-def read(store, tmp_path, text=LIST, name="list.csv", **words):
-    path = tmp_path / name
-    path.write_text(text, encoding="gb18030")
-    return read_violations(path, name=name, store=store, by=cast.BY, at=AT, **words)
+def read(store, text=LIST, name="list.csv", **options):
+    received = intake.receive_file(
+        kind="violations", name=name, content=text.encode("gb18030"), store=store, options=options, by=cast.BY, at=AT
+    )
+    return intake.read_file(received.pk, by=cast.BY, at=AT)
 
 
-def test_a_list_as_the_platform_gives_it(store, tmp_path):
-    done = read(store, tmp_path)
-    assert done.rows_in == 7 == len(done.added) + done.further + done.known + len(done.refused)
-    assert (len(done.added), done.further) == (3, 1)
-    assert [(row.row, row.code) for row in done.refused][:2] != [] and len(done.refused) == 3
-    told = [row.sentence() for row in done.refused]
+def rows_of(file, state):
+    return list(ImportRow.objects.filter(file=file, state=state).order_by("row", "id"))
+
+
+def test_a_list_as_the_platform_gives_it(store):
+    done = read(store)
+    assert (done.state, done.rows_in, done.rows_used, done.rows_refused) == ("done", 7, 4, 3)
+    assert done.counts["used"] == {"violation": 4} and done.counts["documents"]["violation"] == 3
+    told = [sentence_of(row) for row in rows_of(done, "open")]
+    assert len(told) == 3
     assert any("yesterday" in sentence and "处罚时间" in sentence for sentence in told)
     assert any("扣分" in sentence for sentence in told) and any("no reference" in sentence for sentence in told)
     first, second, third = Violation.objects.order_by("reference")
     assert (first.kind, first.points, first.unknown_orders) == ("invalid_tracking", Decimal(4), ["P1001", "P1002"])
-    assert first.notified_at == datetime(2026, 4, 18, 2, tzinfo=UTC)
+    assert first.notified_at == datetime(2026, 4, 18, 2, tzinfo=UTC) and first.source == f"import:{done.pk}"
     assert (second.kind, second.appeal_rule) == ("compensation", "xhs-appeal-comp")
     assert third.appeal_until == datetime(2026, 4, 26, 10, tzinfo=UTC) and third.kind == "no_source"
     assert sorted(Consequence.objects.values_list("kind", flat=True)) == ["store_frozen", "traffic_limit"]
     assert sorted(DepositMove.objects.values_list("kind", "amount")) == [("penalty", 3), ("penalty", 15)]
     # More than is held cannot leave the deposit: the violation is there, and a remark says what is to be done.
-    assert [row.code for row in done.notes] == ["too_much_out"]
+    assert [(row.code, row.rows) for row in rows_of(done, "note")] == [("too_much_out", 0)]
     work_until_idle(at=AT)
     assert audit() == []
 
 
-def test_the_same_list_again_changes_nothing(store, tmp_path):
-    read(store, tmp_path)
-    again = read(store, tmp_path)
-    assert again.added == [] and again.known == 3 and again.notes == []
+def test_the_same_list_again_changes_nothing(store):
+    read(store)
+    again = read(store)
+    assert again.counts["used"] == {"violation_known": 4} and rows_of(again, "note") == []
     assert Violation.objects.count() == 3 and DepositMove.objects.count() == 2
 
 
-def test_columns_can_be_named_by_hand_and_missing_ones_are_named(store, tmp_path):
-    with pytest.raises(SheetRefused) as refused:
-        read(store, tmp_path, "Ticket,Day\nA1,2026-04-01\n")
-    assert "reference" in refused.value.sentence()
-    done = read(store, tmp_path, "Ticket,Day\nA1,2026-04-01\n", mapping={"reference": "Ticket", "notified_at": "Day"})
-    assert len(done.added) == 1
+def test_a_refused_row_is_mended_and_tried_again(store):
+    done = read(store)
+    row = next(row for row in rows_of(done, "open") if row.document == "W3")
+    assert row.raw[:2] == ["W3", "yesterday"]
+    again = intake.retry_row(row.pk, cells=[row.raw[0], "2026-04-19 08:00", *row.raw[2:]], by=cast.BY, at=AT)
+    row.refresh_from_db()
+    assert (again.rows_used, row.state) == (1, "retried") and Violation.objects.filter(reference="W3", kind="out_of_stock").exists()
+
+
+def test_columns_can_be_named_by_hand_and_missing_ones_are_named(store):
+    refused = read(store, "Ticket,Day\nA1,2026-04-01\n")
+    assert refused.state == "refused" and "reference" in refused.sentence
+    look = file_shapes.look_at(refused)
+    assert "reference" in look.missing and {one.name for one in file_shapes.fields_of("violations") if one.needed} == {"reference", "notified_at"}
+    done = read(store, "Ticket,Day\nA1,2026-04-01\n", mapping={"reference": "Ticket", "notified_at": "Day"})
+    assert done.counts["used"] == {"violation": 1}
+    with pytest.raises(Refused, match="which store"):
+        intake.receive_file(kind="violations", name="a.csv", content=b"", by=cast.BY, at=AT)

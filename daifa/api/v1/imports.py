@@ -19,12 +19,12 @@ from daifa.api.shapes import After, Id, Limit, Page, Words, cursor_of, page_of
 from daifa.domain.imports import queries
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.imports.process import IMPORT
+from daifa.flows.intake import OF_A_STORE
 
 router = Router(tags=["imports"])
 Kind = Literal[tuple(kind for kind, _words in ImportFile.KINDS)]
 State = Literal[tuple(IMPORT.table)]
 RowState = Literal["open", "retried", "dismissed", "note"]
-OF_A_STORE = ("orders", "expenses")
 
 
 class ImportOut(Schema):
@@ -66,7 +66,7 @@ class RowOut(Schema):
 
 class UploadIn(Schema):
     kind: Kind
-    store: str = Field("", max_length=40, description="A store's code; needed for orders and expenses.")
+    store: str = Field("", max_length=40, description="A store's code; needed for orders, expenses and violations.")
     supplier: str = Field("", max_length=40, description="A supplier's code; needed for offers and replies.")
     layout: str = Field("", max_length=40, description="How to read it; recognised where left out.")
     treat_as: Literal["auto", "open", "history"] = Field(

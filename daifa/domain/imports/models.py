@@ -14,6 +14,7 @@ class ImportFile(models.Model):
     KINDS = [
         ("orders", _("orders")), ("products", _("products")), ("offers", _("offers")),
         ("replies", _("supplier replies")), ("tracking", _("tracking")), ("expenses", _("expenses")),
+        ("violations", _("violations")),
     ]  # fmt: skip
 
     kind = models.CharField(max_length=10, choices=KINDS)

@@ -25,6 +25,7 @@ _REASONS = {
     "order_history": N_("orders finished before, kept only"), "credit": N_("credit notes and cancellations"),
     "created": N_("new"), "updated": N_("changed"), "unchanged": N_("known already"), "used": N_("used"),
     "reply_row": N_("reply rows applied"), "scan": N_("scans"), "expense": N_("expenses booked"),
+    "violation": N_("violations"), "violation_known": N_("violations known already"),
     "expense_known": N_("expenses known already"), "bad_debt": N_("bad debts"), "test_product": N_("test articles"),
     "stock_adjustment_out": N_("stock taken out"), "stock_adjustment_in": N_("stock put in"),
     "total_row": N_("rows of totals"), "repeated_row": N_("rows repeated word for word"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,15 +11,13 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from daifa.domain.cases import commands, queries
 from daifa.domain.cases.models import Appeal, Violation
 from daifa.domain.cases.process import APPEAL, CONSEQUENCES, DEPOSIT_MOVES, VIOLATION, VIOLATION_KINDS
-from daifa.flows.read_violations import read_violations
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
-from daifa.lib.sheets import SheetRefused
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -32,14 +28,12 @@ from daifa.web.kit import (
     EmptyPanel,
     Fact,
     FormPage,
-    FormPanel,
     Kpi,
     KpiPanel,
     LinkButton,
     ListPage,
     NotePanel,
     Panel,
-    PanelPage,
     Scope,
     TablePanel,
     after,
@@ -52,7 +46,6 @@ from daifa.web.pages import places, private
 from daifa.web.pages.cases_complaints import MOMENT, moment, words_of
 
 STORES_SHOWN = 4
-LARGEST_FILE = 20 << 20
 
 
 def points_text(points: Decimal) -> str:
@@ -153,12 +146,12 @@ VIOLATIONS = ListPage(
     ],
     actions=lambda scope: [
         LinkButton(_("Enter a violation"), reverse("web:violation_add"), "plus", "primary", reason=scope.why_not("operate")),
-        LinkButton(_("Read the platform's list"), reverse("web:violations_read"), "file-import", reason=scope.why_not("operate")),
+        LinkButton(_("Import the platform's list"), reverse("web:import_add", args=["violations"]), "file-import", reason=scope.why_not("operate")),
         LinkButton(_("Deposit"), reverse("web:deposit"), "wallet"),
     ],
     row_url=lambda row: reverse("web:violation", args=[row["id"]]),
     empty=EmptyPanel(
-        gettext_lazy("No violations"), gettext_lazy("Enter what the platform ruled, or read its list. May it stay empty."), icon="flag"
+        gettext_lazy("No violations"), gettext_lazy("Enter what the platform ruled, or import its list. May it stay empty."), icon="flag"
     ),
 )  # fmt: skip
 
@@ -563,59 +556,6 @@ ADD = FormPage(
 )  # fmt: skip
 
 
-def _read_form(scope: Scope) -> type[forms.Form]:
-    class ReadForm(forms.Form):
-        store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, one.name) for one in scope.stores])
-        file = forms.FileField(label=gettext_lazy("File"), widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,.xls,.ods"}))
-
-    return ReadForm
-
-
-@page("operate")
-def read_list(request: HttpRequest, scope: Scope) -> HttpResponse:
-    """The platform's own list of violations, as a file."""
-    here = reverse("web:violations_read")
-    if request.method == "POST":
-        form = _read_form(scope)(request.POST, request.FILES)
-        if not form.is_valid():
-            return after(request, here, refused=[_("Choose a file first.")])
-        store = scope.require(form.cleaned_data["store"], "operate")
-        file = form.cleaned_data["file"]
-        if file.size > LARGEST_FILE:
-            return after(request, here, refused=[_("The file is larger than %(limit)s MB. Split it and import the parts.") % {"limit": LARGEST_FILE >> 20}])
-        with tempfile.NamedTemporaryFile(suffix=Path(file.name).suffix[:10]) as kept:
-            for chunk in file.chunks():
-                kept.write(chunk)
-            kept.flush()
-            try:
-                done = read_violations(Path(kept.name), name=file.name, store=store, by=scope.by, at=scope.at)
-            except SheetRefused as refused:
-                return after(request, here, refused=[refused.sentence()])
-        told = ngettext("%(count)d violation is new", "%(count)d violations are new", len(done.added)) % {"count": len(done.added)}
-        if done.known:
-            told += "; " + ngettext("%(count)d was known", "%(count)d were known", done.known) % {"count": done.known}
-        return after(
-            request, reverse("web:violations") if not done.refused else here, told + ".",
-            refused=[f"{_('Row %(row)s') % {'row': row.row}}: {row.sentence()}" for row in done.refused],
-            warning=" ".join(f"{row.document}: {row.sentence()}" for row in done.notes[:5]) or None,
-        )  # fmt: skip
-    return _READ.respond(request, scope)
-
-
-_READ = PanelPage(
-    title=gettext_lazy("Read the platform's list"),
-    needs="operate",
-    intro=gettext_lazy("CSV or a workbook as it was downloaded. It needs a reference and a date; type, points, orders, amount, measures and the end of the time to appeal are read where they are there."),
-    panels=lambda request, scope: [
-        FormPanel(
-            _("File"), _read_form(scope)(initial={"store": scope.current.id if scope.current else None}), reverse("web:violations_read"), _("Read"),
-            icon="upload", reason=scope.why_not("operate"),
-        )
-    ],
-    actions=lambda scope: [LinkButton(_("Violations"), reverse("web:violations"), icon="arrow-left", style="ghost")],
-)  # fmt: skip
-
-
 # --- The deposit --------------------------------------------------------------------------------------------------
 
 
@@ -750,7 +690,6 @@ REQUIRE = FormPage(
 urlpatterns = [
     path("violations/", VIOLATIONS.view, name="violations"),
     path("violations/add/", ADD.view, name="violation_add"),
-    path("violations/read/", read_list, name="violations_read"),
     path("violations/deposit/", DEPOSIT.view, name="deposit"),
     path("violations/deposit/move/", move, name="deposit_move"),
     path("violations/deposit/require/", REQUIRE.view, name="deposit_require"),

@@ -61,6 +61,7 @@ KINDS: dict[str, tuple[Any, Any, str]] = {
     "replies": (_("Supplier replies"), _("The workbook a factory sends back: accepted, short, refused, waybill numbers."), "message-2"),
     "tracking": (_("Tracking"), _("Scans of parcels as the carrier or the supplier exports them."), "truck-delivery"),
     "expenses": (_("Expenses"), _("Advertising, fees, tools and other costs of a store."), "coin"),
+    "violations": (_("Violations"), _("What a platform ruled against a store, as its back office lists it."), "flag"),
 }  # fmt: skip
 
 
@@ -221,7 +222,7 @@ def _upload_form(scope, what: _What):
     layouts = [(known.name, known.title) for known in KNOWN if known.kind == what.kind]
 
     class UploadForm(forms.Form):
-        if what.kind in ("orders", "expenses"):
+        if what.kind in intake.OF_A_STORE:
             store = forms.ChoiceField(label=_("Store"), choices=[(store.id, f"{store.name} · {store.currency}") for store in stores])
         elif what.kind == "products":
             store = forms.ChoiceField(
@@ -259,7 +260,7 @@ def _upload_form(scope, what: _What):
                 label=_("The list holds everything the supplier sells"), required=False,
                 help_text=_("What it does not name is not bought any more; after the second such list it counts as gone."),
             )  # fmt: skip
-        if what.kind in ("orders", "replies", "tracking", "expenses"):
+        if what.kind in ("orders", "replies", "tracking", "expenses", "violations"):
             day_first = forms.ChoiceField(
                 label=_("Dates such as 03/04/2026"), required=False,
                 choices=[("", _("find out from the column")), ("yes", _("day first: 3 April")), ("no", _("month first: March 4"))],

@@ -31,7 +31,7 @@ from tests import cast
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 4, 1, 2, tzinfo=UTC)
-PAGES = ("violations", "violation_add", "violations_read", "deposit", "complaints", "complaint_add", "infringements", "infringement_add",
+PAGES = ("violations", "violation_add", "deposit", "complaints", "complaint_add", "infringements", "infringement_add",
          "right_add", "qualifications", "qualification_add", "evidence", "evidence_make",
          "pictures")  # fmt: skip
 
@@ -125,13 +125,18 @@ def test_too_late_the_form_offers_a_note(as_role, store):
     assert queries.points(store.pk, at=AT).total == 3
 
 
-def test_the_platforms_list(as_role, store):
+def test_the_platforms_list_comes_in_like_every_file(as_role, store):
     client = as_role("operator")
-    where = reverse("web:violations_read")
+    where = reverse("web:import_add", args=["violations"])
+    assert where in seen(client.get(reverse("web:violations"))) and where in seen(client.get(reverse("web:imports_add")))
     good = "违规编号,处罚时间,违规类型,扣分\nW1,2026-03-31 10:00,虚假发货,4\nW2,nonsense,缺货,1\n".encode()
     answer = client.post(where, {"store": store.pk, "file": SimpleUploadedFile("list.csv", good)}, follow=True)
     page = seen(answer)
-    assert "1 violation is new" in page and "Row 3" in page
+    assert "nonsense" in page and "处罚时间" in page and Violation.objects.get().reference == "W1"
+    again = seen(client.post(where, {"store": store.pk, "file": SimpleUploadedFile("list.csv", good)}, follow=True))
+    assert "violations known already" in again and Violation.objects.count() == 1
+    listed = seen(client.get(reverse("web:imports") + "?kind=violations"))
+    assert listed.count("list.csv") >= 2
     answer = client.post(where, {"store": store.pk, "file": SimpleUploadedFile("list.csv", b"a,b\n1,2\n")}, follow=True)
     assert "no column for reference" in seen(answer)
 

@@ -1,14 +1,14 @@
 """Violations from a file: the platform's list as a person downloads it, under English or Chinese headings.
 
-Each row is a violation with its reference, so the same file again changes nothing. Rows that cannot be used say why;
-the rest is taken.
+They come in as every import does (`flows.intake`, kind `violations`). Each row is a violation with its reference, so the
+same file again changes nothing; further rows of one reference name further orders.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,11 +17,10 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_noop as N_
 
+from daifa.connectors.contract import RowProblem
 from daifa.domain.cases import queries, rules
 from daifa.domain.cases.commands import NewConsequence, NewViolation, add_violations
 from daifa.domain.cases.process import VIOLATION_KINDS
-from daifa.domain.stores.models import Store
-from daifa.lib.refusal import RowRefused
 from daifa.lib.sheets import CellRefused, SheetRefused, infer_day_first, read_sheet
 from daifa.lib.sheets.cells import clean_id, clean_text, parse_datetime, parse_decimal
 
@@ -56,23 +55,21 @@ CONSEQUENCE_WORDS = {
 }
 
 
-@dataclass(slots=True)
-class Read:
-    """What became of a file: rows in = added + further + known + refused. `further`: more orders of a row before."""
+@dataclass(frozen=True, slots=True)
+class IncomingViolation:
+    """A violation and the rows of the file it stands in; `raw` are the cells of the first."""
 
-    rows_in: int = 0
-    added: list[int] = field(default_factory=list)
-    further: int = 0
-    known: int = 0
-    refused: list[RowRefused] = field(default_factory=list)
-    notes: list[RowRefused] = field(default_factory=list)  # remarks on rows that were used
+    reference: str
+    rows: tuple[int, ...]
+    violation: NewViolation
+    raw: tuple[str, ...]
 
 
 class _Row:
     """A row's cells by what they are; what cannot be read names its column."""
 
-    def __init__(self, cells: Sequence[str], places: Mapping[str, int], header: Sequence[str], zone: ZoneInfo, day_first: Any) -> None:
-        self.cells, self.places, self.header, self.zone, self.day_first = cells, places, header, zone, day_first
+    def __init__(self, cells: Sequence[str], places: Mapping[str, int], header: Sequence[str], zone: ZoneInfo, day_first: Any, mark: str | None) -> None:
+        self.cells, self.places, self.header, self.zone, self.day_first, self.mark = cells, places, header, zone, day_first, mark
 
     def text(self, what: str) -> str:
         place = self.places.get(what, -1)
@@ -82,7 +79,7 @@ class _Row:
         return self._read(what, lambda text: parse_datetime(text, self.zone, self.day_first))
 
     def number(self, what: str) -> Decimal | None:
-        found = self._read(what, parse_decimal)
+        found = self._read(what, lambda text: parse_decimal(text, self.mark))
         return None if found is None else abs(found)
 
     def _read(self, what: str, parse: Callable[[str], Any]) -> Any:
@@ -94,51 +91,20 @@ class _Row:
             raise error.in_column(self.header[self.places[what]]) from None
 
 
-def read_violations(
-    path: Path, *, name: str, store: Store, mapping: Mapping[str, str] | None = None, by: str, at: datetime
-) -> Read:
-    """Read a file of one store. `mapping` {field of HEADINGS: heading}. Raises `SheetRefused` for a file that is no table."""
-    sheet = read_sheet(path, name=name)
-    header = list(sheet.header)
-    places = _places(header, mapping or {})
-    rows = []
-    for number, cells in sheet.rows():
-        if any(cell.strip() for cell in cells):
-            rows.append((number, cells))
-        if len(rows) > MOST_ROWS:
-            raise SheetRefused("too_many_rows", N_("The file has more than %(limit)s rows. Split it."), {"limit": MOST_ROWS})
-    column = places["notified_at"]
-    day_first = infer_day_first(cells[column] for _number, cells in rows if column < len(cells))
-    zone = ZoneInfo(store.timezone)
-    result = Read(rows_in=len(rows))
-    wanted: dict[str, NewViolation] = {}
-    for number, cells in rows:
-        row = _Row(cells, places, header, zone, day_first)
-        try:
-            violation = _violation(number, row)
-        except CellRefused as error:
-            result.refused.append(RowRefused(number, row.text("reference"), error.code, error.message, error.params))
-            continue
-        if violation.reference and (before := wanted.get(violation.reference)):
-            wanted[violation.reference] = before._replace(orders=tuple(dict.fromkeys(before.orders + violation.orders)))
-            result.further += 1
-        else:
-            wanted[violation.reference or f"row {number}"] = violation
-    taken = add_violations(list(wanted.values()), store=store, source=f"file:{name}"[:60], by=by, at=at)
-    result.added, result.known = taken.added, len(taken.known)
-    result.refused += taken.refused
-    result.notes = taken.notes
-    return result
-
-
-def _places(header: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
+def find_columns(header: Sequence[str], mapping: Mapping[str, str] | None = None) -> dict[str, int]:
+    """Field → column. `mapping`: {field: heading} of a person, "" takes the field out."""
     plain = [_plain(cell) for cell in header]
     places: dict[str, int] = {}
     for what, words in HEADINGS.items():
-        wanted = [_plain(mapping[what])] if what in mapping else words
-        found = next((plain.index(word) for word in wanted if word in plain), None)
-        if found is not None and (what in mapping or found not in places.values()):
+        wanted = [_plain(mapping[what])] if mapping and what in mapping else words
+        found = next((plain.index(word) for word in wanted if word and word in plain), None)
+        if found is not None and ((mapping and what in mapping) or found not in places.values()):
             places[what] = found
+    return places
+
+
+def check_columns(header: Sequence[str], places: Mapping[str, int]) -> None:
+    """Raises `SheetRefused` naming a column that is needed and not there."""
     for what in NEEDED:
         if what not in places:
             raise SheetRefused(
@@ -146,7 +112,73 @@ def _places(header: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
                 N_("The file has no column for %(column)s; it has: %(found)s."),
                 {"column": HEADINGS[what][0], "found": ", ".join(header)[:200]},
             )
-    return places
+
+
+class ViolationReading:
+    """A platform's list; iterate it for `IncomingViolation` and `RowProblem`. Raises `SheetRefused` when opened."""
+
+    def __init__(
+        self, path: Path, *, name: str, zone: ZoneInfo, mapping: Mapping[str, str] | None = None, worksheet: str = "",
+        encoding: str = "", day_first: bool | None = None, decimal_mark: str = "",
+    ) -> None:  # fmt: skip
+        sheet = read_sheet(path, name=name, worksheet=worksheet, encoding=encoding)
+        self.header = list(sheet.header)
+        self.places = find_columns(self.header, mapping)
+        check_columns(self.header, self.places)
+        self.rows = []
+        for number, cells in sheet.rows():
+            if any(cell.strip() for cell in cells):
+                self.rows.append((number, cells))
+            if len(self.rows) > MOST_ROWS:
+                raise SheetRefused("too_many_rows", N_("The file has more than %(limit)s rows. Split it."), {"limit": MOST_ROWS})
+        self.rows_in = len(self.rows)
+        self.zone, self.decimal_mark = zone, decimal_mark or None
+        column = self.places["notified_at"]
+        dates = (cells[column] for _number, cells in self.rows if column < len(cells))
+        self.day_first = infer_day_first(dates) if day_first is None else day_first
+
+    def __iter__(self) -> Iterator[IncomingViolation | RowProblem]:
+        found: dict[str, IncomingViolation | RowProblem] = {}
+        for number, cells in self.rows:
+            row = _Row(cells, self.places, self.header, self.zone, self.day_first, self.decimal_mark)
+            try:
+                violation = _violation(number, row)
+            except CellRefused as error:
+                reference = row.text("reference")[:80]
+                found[f"row {number}"] = RowProblem(number, error.code, error.message, error.params, tuple(cells), document=reference)
+                continue
+            before = found.get(violation.reference)
+            if violation.reference and isinstance(before, IncomingViolation):
+                orders = tuple(dict.fromkeys(before.violation.orders + violation.orders))
+                found[violation.reference] = replace(
+                    before, rows=(*before.rows, number), violation=before.violation._replace(orders=orders)
+                )
+            else:
+                found[violation.reference or f"row {number}"] = IncomingViolation(
+                    violation.reference[:80], (number,), violation, tuple(cells)
+                )
+        yield from found.values()
+
+
+def apply_violations(batch: Any, file: Any, *, by: str, at: datetime) -> None:
+    """Write down one batch of an import of violations; what is known already counts as used and changes nothing."""
+    records: dict[int, IncomingViolation] = {}
+    for record in batch.records:
+        if isinstance(record, RowProblem):
+            batch.refuse(record)
+        else:
+            records[record.violation.row] = record
+    taken = add_violations(
+        [record.violation for record in records.values()], store=file.store, source=f"import:{file.pk}", by=by, at=at
+    )
+    for row in taken.refused:
+        record = records.pop(row.row)
+        batch.refuse(RowProblem(row.row, row.code, row.message, row.params, record.raw, row.document, len(record.rows)))
+    known = set(taken.known)
+    for record in records.values():
+        batch.used("violation_known" if record.reference in known else "violation", len(record.rows))
+    for note in taken.notes:
+        batch.refuse(RowProblem(note.row, note.code, note.message, note.params, rows=0, document=note.document))
 
 
 def _plain(heading: str) -> str:
