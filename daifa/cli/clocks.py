@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import typer
 from django.utils.translation import gettext as _
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from daifa.cli import output
 from daifa.lib import clock
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deadlines and their money: list, reckon, dispatch.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deadlines and their money: list, reckon, dispatch, announce, agreed.")
 
 
 @app.command("list")
@@ -58,9 +58,10 @@ def reckon(store: str = typer.Option("", help="Only this store's."), as_json: bo
 @app.command("dispatch")
 def dispatch(
     store: str = typer.Option(..., help="The store's code."),
-    mode: str = typer.Option(..., help="spot, bonded, direct, fast_24h, same_day, promised, or unknown to take it back."),
+    mode: str = typer.Option(..., help="spot, bonded, direct, fast_24h, same_day, promised, presale, or unknown to take it back."),
     hours: int = typer.Option(0, help="Hours promised to buyers."),
     origin: str = typer.Option("", help="Province of China the parcels leave from."),
+    ships_on: str = typer.Option("", help="On presale: the day by which it ships."),
     sku: list[str] = typer.Option([], help="Only for these of our SKUs."),
 ):
     """Say how a store ships: it decides which of the channel's times hold."""
@@ -74,6 +75,110 @@ def dispatch(
     with output.sentences():
         set_dispatch_mode(
             store_id=one.pk, mode=mode, hours=hours or None, origin=origin, variants=[known[each][1] for each in sku],
-            by=output.actor(), at=clock.now(),
+            ships_on=_day(ships_on), by=output.actor(), at=clock.now(),
         )  # fmt: skip
     typer.echo(_("Saved."))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        output.fail(_("%(text)s is no day; write it as 2026-03-09.") % {"text": text})
+
+
+@app.command("announce")
+def announce(
+    title: str = typer.Argument("", help="What was announced, in a few words. Without it: what was entered."),
+    channel: str = typer.Option("", help="The channel it holds for; or --store."),
+    store: str = typer.Option("", help="Only this store's, granted to it."),
+    source: str = typer.Option("", help="Address of the notice, or its number."),
+    effect: str = typer.Option("extend", help="extend, pause, waive, or none (only the figures change)."),
+    clocks: list[str] = typer.Option(["dispatch"], help="dispatch, scans, answers; or kinds of clocks."),
+    first: str = typer.Option("", "--from", help="The first day."),
+    last: str = typer.Option("", "--to", help="The last day; the first where left out."),
+    hours: int = typer.Option(0, help="extend: at least so many hours."),
+    until: str = typer.Option("", help="extend: or until the end of this day."),
+    region: list[str] = typer.Option([], help="Only there: 浙江, 浙江/杭州, US-CA."),
+    country: list[str] = typer.Option([], help="Only there: DE."),
+    side: str = typer.Option("either", help="Parcels to there (destination), from there (origin), or either."),
+    goes_by: str = typer.Option("start", help="waive: what began on these days (start), or falls due on them (due)."),
+    leaves_out: str = typer.Option("", help="Leave these days out of the score, or of lines (and score)."),
+    withdraw: int = typer.Option(0, help="Take the announcement with this number back."),
+    as_json: bool = output.AS_JSON,
+):
+    """Enter what a platform announced or granted, list it, or take it back. The clocks are reckoned anew."""
+    from daifa.domain.compliance import announced, announced_commands, announced_queries
+    from daifa.flows.keep_clocks import keep_clocks
+
+    at, by = clock.now(), output.actor()
+    if withdraw:
+        if not announced_commands.withdraw_announcements([withdraw], by=by, at=at):
+            output.fail(_("There is no announcement with the number %(number)s that counts.") % {"number": withdraw})
+        keep_clocks(at=at, by=by)
+        typer.echo(_("Taken back; the clocks are reckoned anew."))
+        return
+    if not title:
+        rows = announced_queries.announcement_page(output.scope(), limit=200)
+        output.show(
+            [
+                {name: getattr(one, name) for name in ("id", "title", "source", "channel", "store_id", "kinds", "effect", "first", "last", "hours",
+                                                       "until", "regions", "countries", "side", "goes_by", "leaves_out", "withdrawn_at")}
+                for one in rows
+            ],
+            as_json,
+            (_("number"), _("what was announced"), _("channel"), _("what it does"), _("from"), _("to"), _("where"), _("counts")),
+            lambda row: (
+                str(row["id"]), row["title"], row["channel"], _(dict(announced.EFFECTS)[row["effect"]]), row["first"].isoformat(),
+                row["last"].isoformat(), f"{row['regions']} {row['countries']}".strip(), _("no") if row["withdrawn_at"] else _("yes"),
+            ),
+        )  # fmt: skip
+        return
+    of_store = output.store_with(store) if store else None
+    kinds = [one for name in clocks for one in (announced.GROUPS[name][1] if name in announced.GROUPS else (name,))]
+    begins = _day(first)
+    if begins is None:
+        output.fail(_("Say the first day: --from 2026-03-09."))
+    with output.sentences():
+        row = announced_commands.announce(
+            announced_commands.NewAnnouncement(
+                of_store.channel if of_store else channel, title, source, kinds, effect, begins, _day(last) or begins, hours=hours or None,
+                until=_day(until), countries=country, regions=region, side=side, goes_by=goes_by, leaves_out=leaves_out,
+                store_id=of_store.pk if of_store else None,
+            ), by=by, at=at,
+        )  # fmt: skip
+    done = keep_clocks(at=at, by=by)
+    if as_json:
+        output.put_json({"id": row.pk, **done})
+    else:
+        typer.echo(_("Entered with the number %(number)s; %(changed)s clocks have changed.") % {"number": row.pk, "changed": done["changed"]})
+
+
+@app.command("agreed")
+def agreed(
+    order: str = typer.Argument(help="The order's number."),
+    until: str = typer.Option(..., help="Dispatch by then, as 2026-03-09 18:00."),
+    proof: str = typer.Option(..., help="Where the buyer agreed: chat, mail, the platform's form."),
+    on: str = typer.Option("", "--on", help="When they agreed; now where left out."),
+    said: str = typer.Option("", help="In the buyer's words."),
+    store: str = typer.Option("", help="The order's store, where several have this number."),
+):
+    """Keep that a buyer agreed to a later dispatch; the clock moves where the channel's rules go by it."""
+    from daifa.domain.compliance.announced_commands import agree_dispatch
+    from daifa.domain.orders.models import Order
+    from daifa.flows.keep_clocks import keep_orders
+
+    at = clock.now()
+    scope = [output.store_with(store).pk] if store else output.scope()
+    found = list(Order.objects.filter(store__in=scope, number=order)[:2])
+    if len(found) != 1:
+        output.fail(
+            (_("There is no order %(number)s.") if not found else _("Several stores have an order %(number)s: name one with --store.")) % {"number": order}
+        )
+    due = output.moment(until)
+    if due is None:
+        output.fail(_("Say until when: --until 2026-03-09."))
+    with output.sentences():
+        agree_dispatch(order_id=found[0].pk, until=due, agreed_at=output.moment(on) or at, proof=proof, said=said, by=output.actor(), at=at)
+    keep_orders([found[0].pk], at=at)
+    typer.echo(_("Kept."))

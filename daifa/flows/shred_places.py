@@ -489,6 +489,7 @@ def _disputes(work: Work) -> None:
     for place, table, columns in (
         ("aftersales.AftersaleCase", "aftersales_aftersalecase", ("note",)),
         ("cases.Complaint", "cases_complaint", ("text", "answer")),
+        ("compliance.AgreedDispatch", "compliance_agreeddispatch", ("proof", "said")),
         ("shipping.ParcelCheck", "shipping_parcelcheck", ("note", "name", "reason")),
     ):
         sets = ", ".join(f"{name} = ''" for name in columns)

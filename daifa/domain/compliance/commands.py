@@ -19,7 +19,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE
-from daifa.domain.compliance import rules
+from daifa.domain.compliance import moving, rules
 from daifa.domain.compliance.health_rules import in_market
 from daifa.domain.compliance.models import DispatchMode
 from daifa.domain.policy import queries as policy
@@ -100,6 +100,15 @@ def store_lines(store: Any, *, at: datetime) -> list[rules.ClockLine]:
     """Every line that runs in a store (`id, channel, kind, country, currency`), for each way it ships."""
     ways = DispatchMode.objects.filter(store_id=store.id).values_list("variant_id", "mode", "hours")
     zone = ZoneInfo(zone_of(store.channel, getattr(store, "zone", None) or store.timezone))
+    day = at.astimezone(zone).date()
+    channel = channel_of(store.channel)
+    modes: list[tuple[Any, ...]] = list(
+        DispatchMode.objects.filter(store_id=store.id).values_list("mode", "hours", "ships_on").distinct()
+    )
+    if not DispatchMode.objects.filter(store_id=store.id, variant=None).exists():
+        modes.append(("unknown", None, None))
+    book = in_market(policy.rules(channel, on=day, store_id=store.id), store.country)
+    found = rules.lines_of(book, modes, country=store.country, currency=store.currency)
     return lines_for(store, ways_of(ways), on=at.astimezone(zone).date())
 
 
@@ -146,45 +155,44 @@ def lay_out(asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | No
     bulk.execute(_FIRST_ROUND, {"before": before})
     given = {} if orders is None else {"orders": list(orders)}
     bulk.execute(_cases_sql(some=orders is not None), {"before": before, **given})
+    exceptions = moving.exceptions_of(asked, on=at.date())
+    moving.move(exceptions)
     bulk.execute(_SECOND_ROUND, {"at": at, "before": before})
+    moving.move(exceptions, second=True)
 
 
-_TABLES = ("clock_now", "clock_line", "clock_store", "clock_extension", "clock_order", "clock_parcel", "clock_day", "clock_at")
+_TABLES = ("clock_now", "clock_line", "clock_store", "clock_order", "clock_parcel", "clock_day", "clock_at")
 
 
 def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]]) -> None:
     bulk.execute(
         """CREATE TEMP TABLE clock_line (store_id bigint, mode text, rule text, kind text, zone text, seconds bigint,
                days int, calendar text, by_end boolean, acts boolean, loss text, percent numeric, floor numeric,
-               cap numeric, step numeric, least numeric, countries text[], why text, hours int) ON COMMIT DROP"""
+               cap numeric, step numeric, least numeric, countries text[], why text, hours int, until date) ON COMMIT DROP"""
     )
     bulk.execute(
         """CREATE TEMP TABLE clock_store (store_id bigint PRIMARY KEY, zone text, dispatch_hours int, origin text,
                mode text) ON COMMIT DROP"""
     )
-    bulk.execute(
-        """CREATE TEMP TABLE clock_extension (store_id bigint, kind text, first date, last date, seconds bigint, until date)
-           ON COMMIT DROP"""
-    )
     bulk.copy_rows(
         "clock_line",
         ("store_id", "mode", "rule", "kind", "zone", "seconds", "days", "calendar", "by_end", "acts", "loss", "percent",
-         "floor", "cap", "step", "least", "countries", "why", "hours"),
+         "floor", "cap", "step", "least", "countries", "why", "hours", "until"),
         [
             (
                 store, line.mode, line.rule, line.kind, line.zone, line.seconds, line.days, line.calendar,
                 line.by_end_of_day, line.acts, rules.KINDS[line.kind].loss, *_penalty(line.penalty),
-                None if line.countries is None else sorted(line.countries), line.why, line.hours,
+                None if line.countries is None else sorted(line.countries), line.why, line.hours, line.until,
             )
             for store, found in lines.items()
             for line in found
         ],
     )  # fmt: skip
     settings = {
-        store: (mode, hours, origin)
-        for store, mode, hours, origin in DispatchMode.objects.filter(
+        store: (mode, hours, ships_on, origin)
+        for store, mode, hours, ships_on, origin in DispatchMode.objects.filter(
             store_id__in=[one.id for one in asked], variant=None
-        ).values_list("store_id", "mode", "hours", "origin")
+        ).values_list("store_id", "mode", "hours", "ships_on", "origin")
     }
     bulk.copy_rows(
         "clock_store",
@@ -192,22 +200,12 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
         [
             (
                 store.id, zone_of(store.channel, store.zone), store.dispatch_hours,
-                settings.get(store.id, ("", None, ""))[2],
-                rules.mode_key(*settings[store.id][:2]) if store.id in settings else "unknown",
+                settings.get(store.id, ("", None, None, ""))[3],
+                rules.mode_key(*settings[store.id][:3]) if store.id in settings else "unknown",
             )
             for store in asked
         ],
     )  # fmt: skip
-    bulk.copy_rows(
-        "clock_extension",
-        ("store_id", "kind", "first", "last", "seconds", "until"),
-        [
-            (store.id, one.kind, one.first, one.last, one.seconds, one.until)
-            for store in asked
-            for one in rules.extensions()
-            if one.channel == channel_of(store.channel)
-        ],
-    )
 
 
 def _penalty(penalty: rules.Penalty | None) -> tuple[Any, ...]:
@@ -248,7 +246,9 @@ def _orders(scope: Sequence[int], which: str, params: Sequence[Any]) -> None:
                            (SELECT min(k.hours) FROM clock_line k WHERE k.store_id = o.store_id AND k.kind = 'dispatch'
                               AND k.mode = coalesce(v.mode, s.mode)) AS hours
                     FROM orders_orderline l
-                    LEFT JOIN (SELECT store_id, variant_id, CASE WHEN mode = 'promised' THEN mode || ':' || hours
+                    LEFT JOIN (SELECT store_id, variant_id, CASE WHEN ships_on IS NOT NULL
+                                                                   THEN mode || ':' || coalesce(hours, 0) || '@' || ships_on
+                                                                 WHEN mode = 'promised' THEN mode || ':' || hours
                                                                  WHEN hours IS NOT NULL THEN mode || '<' || hours
                                                                  ELSE mode END AS mode
                                FROM compliance_dispatchmode WHERE variant_id IS NOT NULL) v
@@ -326,7 +326,8 @@ def _zones(stores: Sequence[int]) -> None:
 def _working_days(at: datetime) -> None:
     """`clock_day`: for each line in working days and each day on which something open started, when it is due."""
     bulk.execute(
-        """CREATE TEMP TABLE clock_day (calendar text, days int, zone text, day date, due_at timestamptz) ON COMMIT DROP"""
+        """CREATE TEMP TABLE clock_day (calendar text, days int, zone text, day date, due_at timestamptz, why text)
+           ON COMMIT DROP"""
     )
     rows = []
     for calendar, days, zone, first, last in bulk.fetch(
@@ -337,29 +338,30 @@ def _working_days(at: datetime) -> None:
     ):
         day = first
         while day <= last:
-            due = rules.end_of_day(rules.nth_working_day(day, days, calendar), zone)
-            rows.append((calendar, days, zone, day, due))
+            due = rules.nth_working_day(day, days, calendar)
+            why = rules.why_not_exact(calendar, day, due)
+            rows.append((calendar, days, zone, day, rules.end_of_day(due, zone), why))
             day += timedelta(days=1)
-    bulk.copy_rows("clock_day", ("calendar", "days", "zone", "day", "due_at"), rows)
+    bulk.copy_rows("clock_day", ("calendar", "days", "zone", "day", "due_at", "why"), rows)
 
 
 _NOW_TABLE = """
 CREATE TEMP TABLE clock_now (store_id bigint, order_id bigint, thing_kind text, thing bigint, rule text, kind text,
     started_at timestamptz, due_at timestamptz, stake numeric(19, 4), currency text, acts boolean, why text,
-    mode text, amount numeric, zone text, since timestamptz) ON COMMIT DROP"""
+    mode text, amount numeric, zone text, since timestamptz, ran_from timestamptz) ON COMMIT DROP"""
 
 # What runs (r: store, order, thing, mode, kind, zone, started_at, since, amount, currency, country, why, fixed due) and
 # the lines that hold for it become clocks.
 _CLOCKS = """
 INSERT INTO clock_now
 SELECT r.store_id, r.order_id, r.thing_kind, r.thing, l.rule, l.kind, r.started_at,
-       greatest(d.due_at, x.due_at),
+       greatest(d.due_at, p.until),
        CASE WHEN l.loss IN ('order', 'case') THEN r.amount
             WHEN l.percent IS NULL THEN NULL
             WHEN r.amount <= l.least OR r.amount <= 0 THEN 0
             ELSE round(least(greatest(r.amount * l.percent / 100, l.floor), l.cap) / l.step) * l.step END,
        r.currency, l.acts,
-       concat_ws(',', nullif(r.why, ''), nullif(l.why, ''), CASE WHEN x.due_at > d.due_at THEN 'holiday' END,
+       concat_ws(',', nullif(r.why, ''), nullif(l.why, ''), nullif(w.why, ''), CASE WHEN p.until > d.due_at THEN 'presale' END,
                  CASE WHEN l.zone <> '' THEN nullif(r.zone_why, '') END),
        r.mode, r.amount, r.zone, r.since
 FROM running r
@@ -375,12 +377,7 @@ CROSS JOIN LATERAL (
         WHEN l.days IS NOT NULL THEN w.due_at
         ELSE r.started_at + l.seconds * interval '1 second' END AS due_at
 ) AS d
-LEFT JOIN LATERAL (
-    SELECT max(greatest(r.started_at + e.seconds * interval '1 second',
-                        ((e.until + 1)::timestamp AT TIME ZONE r.clock))) AS due_at
-    FROM clock_extension e
-    WHERE e.store_id = r.store_id AND e.kind = l.kind AND (r.since AT TIME ZONE r.clock)::date BETWEEN e.first AND e.last
-) AS x ON {extended}"""
+CROSS JOIN LATERAL (SELECT (l.until + 1)::timestamp AT TIME ZONE r.clock AS until) AS p"""
 
 _FIRST_ROUND = (
     """WITH running AS (
@@ -400,7 +397,7 @@ _FIRST_ROUND = (
                 ELSE coalesce(p.last, p.first) END,
            p.dispatched_at, p.amount, p.currency, p.country, p.whys, p.clock, NULL
     FROM clock_parcel p)"""
-    + _CLOCKS.format(extended="EXISTS (SELECT FROM clock_extension)")
+    + _CLOCKS
 )
 
 # The next step of the ladder, where the one before has run out: late, then out of stock, then closed; and so on.
@@ -417,7 +414,7 @@ _SECOND_ROUND = (
         UNION ALL SELECT ARRAY['stall_fraud'], n.started_at WHERE n.kind = 'stall'
     ) AS step
     WHERE n.due_at <= %(at)s AND n.kind IN ('dispatch', 'pickup', 'hub', 'stall'))"""
-    + _CLOCKS.format(extended="false")
+    + _CLOCKS
 )
 
 
@@ -428,7 +425,7 @@ _DUE_OF_ALL = (
            ARRAY['dispatch', 'ship_by', 'carrier_scan'] AS kinds, '' AS zone, '' AS zone_why, o.started_at,
            o.started_at AS since, o.amount, o.currency, o.country, o.why, o.zone AS clock, o.ship_by_at AS fixed_at
     FROM clock_order o)"""
-    + _CLOCKS.format(extended="EXISTS (SELECT FROM clock_extension)")
+    + _CLOCKS
 )
 
 
@@ -456,7 +453,7 @@ def _cases_sql(*, some: bool) -> str:
                        FROM aftersales_aftersaleline l JOIN orders_orderline g ON g.id = l.order_line_id
                        WHERE l.case_id = c.id) AS m ON true
     WHERE c.state IN ('requested', 'in_transit', 'received') AND c.store_id IN (SELECT store_id FROM clock_store) {of_orders})"""
-        + _CLOCKS.format(extended="false")
+        + _CLOCKS
     )
 
 
@@ -626,10 +623,11 @@ def _elsewhere(scope: Sequence[int], since: datetime) -> list[tuple[str, int, st
 
 @transaction.atomic
 def set_dispatch_mode(
-    *, store_id: int, mode: str, hours: int | None = None, origin: str = "", variants: Sequence[int] = (), by: str,
-    at: datetime,
+    *, store_id: int, mode: str, hours: int | None = None, origin: str = "", variants: Sequence[int] = (),
+    ships_on: date | None = None, by: str, at: datetime,
 ) -> None:  # fmt: skip
-    """Say how a store ships: everything, or these variants. `hours` promised to buyers; `origin` a province of China.
+    """Say how a store ships: everything, or these variants. `hours` promised to buyers; `origin` a province of China;
+    `ships_on` the day by which goes out what is on presale.
 
     "unknown" takes what was said back. Raises `Refused`. The clocks follow with the next reckoning.
     """
@@ -639,6 +637,14 @@ def set_dispatch_mode(
         raise Refused(
             _("Goods made or bought to order need the hours you promise to buyers."), code="hours_missing", field="hours"
         )
+    if mode == "presale" and ships_on is None:
+        raise Refused(_("What is on presale needs the day by which it ships."), code="day_missing", field="ships_on")
+    if mode != "presale" and ships_on is not None:
+        raise Refused(_("Only what is on presale has a day by which it ships."), code="day_unexpected", field="ships_on")
+    if ships_on is not None and not 0 <= (ships_on - at.date()).days <= 90:
+        raise Refused(_("The day of a presale lies within the next 90 days."), code="day_invalid", field="ships_on")
+    if ships_on is not None:
+        hours = max(24, (ships_on - at.date()).days * 24)
     if hours is not None and not 1 <= hours <= 24 * 90:
         raise Refused(
             _("Promised hours lie between 1 and 2160 (90 days)."), code="hours_invalid", field="hours"
@@ -656,5 +662,6 @@ def set_dispatch_mode(
                 DispatchMode.objects.filter(store_id=store_id, variant_id=variant).delete()
             else:
                 DispatchMode.objects.update_or_create(
-                    store_id=store_id, variant_id=variant, defaults={"mode": mode, "hours": hours, "origin": origin.strip()}
+                    store_id=store_id, variant_id=variant,
+                    defaults={"mode": mode, "hours": hours, "origin": origin.strip(), "ships_on": ships_on},
                 )

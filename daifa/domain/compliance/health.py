@@ -17,9 +17,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
-from daifa.domain.compliance import commands, figure_queries, figure_rules, health_rules, rules
+from daifa.domain.compliance import commands, figure_queries, figure_rules, health_rules, moving, rules
 from daifa.domain.compliance.figure_rules import Figure
 from daifa.domain.compliance.health_rules import Break, Bucket, Window
+from daifa.domain.compliance.moving import LeftOut
 from daifa.domain.policy import queries as policy
 from daifa.domain.policy.book import metrics as metric_words
 from daifa.lib import bulk
@@ -114,6 +115,7 @@ class Health:
     metrics: list[Metric]
     suppliers: list[Share]
     listings: list[Share]
+    left_out: list[LeftOut] = field(default_factory=list)
 
     @property
     def next_break(self) -> Metric | None:
@@ -140,13 +142,13 @@ def whole_health(store_id: int, *, at: datetime, complaints: Sequence[Complained
     lines = [rule for rule in book if figure_queries.is_line(rule)]
     if store.kind in commands.LAW_ONLY and not any(rule.metric in health_rules.MEASURE_OF for rule in lines):
         lines = [_own_line(at), *lines]
-    _lay_out(store, at, max([400 if rule.channel == "ebay" else rule.window_days or 30 for rule in lines], default=60), complaints)
+    left_out = _lay_out(store, at, max([400 if rule.channel == "ebay" else rule.window_days or 30 for rule in lines], default=60), complaints)
     reader = _Reader(store, zone, at)
     found = [reader.metric(rule, book) for rule in lines]
     found.sort(key=lambda one: (bool(one.missing) and one.platform is None, not one.acts, -_way(one), one.rule))
     found += reader.figures(book, [rule.metric for rule in lines])
-    result = Health(store_id, at, channel, found, reader.suppliers(), reader.listings())
-    for table in (*commands._TABLES, "health_order", "health_parcel", "health_complaint"):
+    result = Health(store_id, at, channel, found, reader.suppliers(), reader.listings(), left_out)
+    for table in (*commands._TABLES, "health_order", "health_parcel", "health_complaint", "clock_order_of"):
         bulk.execute(f"DROP TABLE {table}")
     return result
 
@@ -167,7 +169,7 @@ DEFECTS = ("not_arrived", "damaged", "wrong_item", "not_as_described")
 DEFECT_COMPLAINTS = (*DEFECTS, "quality")
 
 
-def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complained]) -> None:
+def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complained]) -> list[LeftOut]:
     """`health_order` and `health_parcel`: what each order and parcel of the window did, with its own time for dispatch."""
     for setting in ("work_mem = '64MB'", "jit = off"):
         bulk.execute(f"SET LOCAL {setting}")
@@ -180,13 +182,15 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
     bulk.execute("CREATE TEMP TABLE clock_parcel (id bigint) ON COMMIT DROP")
     bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
     bulk.execute(commands._DUE_OF_ALL, {"before": rules.SAME_DAY_BEFORE})
+    exceptions = moving.exceptions_of([store], on=at.date())
+    moving.move(exceptions)
     scanned = any(line.kind == "carrier_scan" for line in lines[store.id])
     bulk.execute("CREATE TEMP TABLE health_complaint (order_id bigint, kind text, at timestamptz) ON COMMIT DROP")
     bulk.copy_rows("health_complaint", ("order_id", "kind", "at"), [one for one in complaints if one.at <= at])
     bulk.execute(
         """CREATE TEMP TABLE health_parcel ON COMMIT DROP AS
            SELECT p.id, p.order_id, p.supplier_id, p.announced_at, coalesce(n.at, p.announced_at) AS told_at, s.first,
-                  p.late_at, p.delivered_at, p.state,
+                  p.late_at, p.delivered_at, p.state, false AS excused, false AS unscored,
                   EXISTS (SELECT FROM compliance_finding f WHERE f.parcel_id = p.id AND f.gone_at IS NULL) AS faulty,
                   EXISTS (SELECT FROM compliance_clock c WHERE c.order_id = p.order_id AND c.thing_kind = 'parcel'
                           AND c.thing = p.id AND c.kind IN ('pickup_fraud', 'stall_fraud') AND c.due_at <= %(at)s) AS fraud
@@ -209,7 +213,7 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
                    coalesce(c.missing, false) OR coalesce(k.missing, false) OR coalesce(b.lost, false) AS missing,
                    least(k.at, c.disputed_at) AS disputed_at,
                    x.returned > 0 OR coalesce(c.returned, false) AS returned, x.refunded_amount > 0 AS refunded,
-                   x.customer_id, r.at AS refunded_at
+                   x.customer_id, r.at AS refunded_at, false AS excused, false AS unscored
             FROM clock_order o JOIN orders_order x ON x.id = o.id
             LEFT JOIN (SELECT DISTINCT ON (order_id) order_id, due_at FROM clock_now
                        ORDER BY order_id, array_position(ARRAY['dispatch', 'carrier_scan', 'ship_by'], kind)) d
@@ -234,10 +238,14 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
               ON r.order_id = o.id""",
         {"at": at, "store": store.id, "defects": list(DEFECTS), "complaints": list(DEFECT_COMPLAINTS)},
     )
+    bulk.execute(
+        "CREATE TEMP TABLE clock_order_of ON COMMIT DROP AS SELECT id AS order_id, store_id, started_at AS since FROM clock_order"
+    )
+    return moving.leave_out(exceptions)
 
 
 # Late: not dispatched when its time ran out. Orders that were cancelled before then do not count; those given up after do.
-_DUE = "NOT (h.gone AND (h.refunded_at IS NULL OR h.refunded_at <= h.due_at))"
+_DUE = "NOT h.excused AND NOT (h.gone AND (h.refunded_at IS NULL OR h.refunded_at <= h.due_at))"
 _LATE = "(h.due_at <= %(at)s AND (h.gone OR h.unshipped OR h.shipped_at > h.due_at))"
 _OUT = "(h.due_at + interval '72 hours' <= %(at)s AND (h.gone OR h.unshipped OR h.shipped_at > h.due_at + interval '72 hours'))"
 
@@ -253,12 +261,12 @@ _MEASURES: dict[str, tuple[str, str, str, str]] = {
     "refunded": ("health_order", "h.placed_at", "true", "h.refunded"),
     "returned": ("health_order", "h.placed_at", "true", "h.returned"),
     "not_received": ("health_order", "h.placed_at", "true", "h.missing"),
-    "invalid": ("health_parcel", "h.announced_at", "(h.first IS NOT NULL OR h.announced_at <= %(at)s - interval '48 hours')",
+    "invalid": ("health_parcel", "h.announced_at", "NOT h.excused AND (h.first IS NOT NULL OR h.announced_at <= %(at)s - interval '48 hours')",
                 "(h.first IS NULL OR h.faulty)"),
-    "false_tracking": ("health_parcel", "h.announced_at", "true", "h.faulty"),
-    "fraud": ("health_parcel", "h.announced_at", "true", "h.fraud"),
+    "false_tracking": ("health_parcel", "h.announced_at", "NOT h.excused", "h.faulty"),
+    "fraud": ("health_parcel", "h.announced_at", "NOT h.excused", "h.fraud"),
     "disputed": ("health_order", "h.disputed_at", "true", "true"),
-    "late_delivery": ("health_parcel", "h.late_at", "true", "(h.delivered_at IS NULL OR h.delivered_at > h.late_at)"),
+    "late_delivery": ("health_parcel", "h.late_at", "NOT h.excused", "(h.delivered_at IS NULL OR h.delivered_at > h.late_at)"),
 }  # fmt: skip
 _ITEMS = {"item_late": "late", "item_out_of_stock": "out_of_stock", "item_cancelled": "cancelled"}
 
@@ -443,11 +451,11 @@ class _Reader:
         month = Window(self.at - timedelta(days=30), self.at)
         found = []
         query = """SELECT round(avg(extract(epoch FROM delivered_at - told_at) / 3600), 1), count(*) FROM health_parcel h
-                   WHERE h.delivered_at > %(begin)s AND h.delivered_at <= %(end)s AND h.delivered_at > h.told_at"""
+                   WHERE h.delivered_at > %(begin)s AND h.delivered_at <= %(end)s AND h.delivered_at > h.told_at AND NOT h.unscored"""
         hours, parcels = bulk.fetch(query, self._given(query, month))[0]
         found.append(self._figure("hours_dispatch_to_signature", hours, "hour", 0, parcels, month))
         query = """SELECT count(*) FILTER (WHERE first IS NULL OR first > told_at + interval '24 hours'), count(*)
-                   FROM health_parcel h WHERE h.told_at > %(begin)s AND h.told_at <= %(at)s - interval '24 hours'"""
+                   FROM health_parcel h WHERE h.told_at > %(begin)s AND h.told_at <= %(at)s - interval '24 hours' AND NOT h.unscored"""
         late, parcels = bulk.fetch(query, self._given(query, month))[0]
         found.append(self._figure("pickup_on_time_rate", _good(late, parcels), "percent", late, parcels, month))
         query = """SELECT c.kind, round(avg(extract(epoch FROM r.confirmed_at - c.opened_at) / 3600), 1), count(*)

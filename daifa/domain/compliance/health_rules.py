@@ -58,7 +58,7 @@ PARTLY = {
 _STOCK = ("spot", "bonded", "direct", "fast_24h", "same_day", "unknown")
 ITEMS_OF = {
     "xhs-rate-late-spot-item": _STOCK, "xhs-rate-oos-item": _STOCK,
-    "xhs-rate-late-presale-item": ("promised",), "xhs-rate-oos-presale": ("promised",),
+    "xhs-rate-late-presale-item": ("promised", "presale"), "xhs-rate-oos-presale": ("promised", "presale"),
 }  # fmt: skip
 """Rules on single listings that hold for some ways of dispatch only."""
 

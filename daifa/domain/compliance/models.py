@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from daifa.domain.compliance import announced
 from daifa.domain.compliance.process import PLAN_STEP, RISK
 from daifa.domain.compliance.rules import MODES
 from daifa.domain.compliance.signals import LEVELS, SIGNALS, STEPS
@@ -38,16 +39,67 @@ class Clock(models.Model):
 
 @pghistory.track()
 class DispatchMode(models.Model):
-    """How a store ships, as it told the channel: for all it sells, or for one variant. `hours` promised to buyers."""
+    """How a store ships, as it told the channel: for all it sells, or for one variant. `hours` promised to buyers.
+
+    On presale `ships_on` is the day by which it goes out, and `hours` the time from when it was said until then.
+    """
 
     store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, related_name="dispatch_modes")
     variant = models.ForeignKey("catalog.Variant", on_delete=models.CASCADE, null=True, related_name="+")
     mode = models.CharField(_("way of dispatch"), max_length=8, choices=MODES)
     hours = models.PositiveSmallIntegerField(_("hours promised to buyers"), null=True)
     origin = models.CharField(_("province the parcels leave from"), max_length=60, blank=True, default="")
+    ships_on = models.DateField(_("on presale: ships by"), null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["store", "variant"], nulls_distinct=False, name="one_mode_each")]
+
+
+class Announcement(models.Model):
+    """An exception of a platform as a person entered it: see `announced.Announced`. Entered and withdrawn, never edited.
+
+    Of a whole channel, or of one store (granted on its report). `kinds`, `countries`, `regions`: with spaces between.
+    """
+
+    channel = models.CharField(max_length=40)
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, null=True, related_name="+")
+    title = models.CharField(max_length=200)
+    source = models.CharField(max_length=500)  # address of the notice, or its number
+    announced_on = models.DateField(null=True)
+    kinds = models.CharField(max_length=300)
+    effect = models.CharField(max_length=8, choices=announced.EFFECTS)
+    first = models.DateField()
+    last = models.DateField()
+    hours = models.PositiveSmallIntegerField(null=True)
+    until = models.DateField(null=True)
+    countries = models.CharField(max_length=200, blank=True, db_default="")
+    regions = models.CharField(max_length=500, blank=True, db_default="")
+    side = models.CharField(max_length=12, choices=announced.SIDES, db_default="either")
+    goes_by = models.CharField(max_length=6, choices=announced.GOES_BY, db_default="start")
+    leaves_out = models.CharField(max_length=6, blank=True, choices=announced.LEAVES_OUT, db_default="")
+    rule = models.CharField(max_length=60, blank=True, db_default="")  # of the rule book, that allows it
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=60, blank=True, db_default="")
+
+
+class AgreedDispatch(models.Model):
+    """A buyer's consent to a later dispatch of an order, with its proof. A new one takes the place of the one before."""
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, related_name="+")
+    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="agreed_dispatches")
+    until = models.DateTimeField()
+    agreed_at = models.DateTimeField()
+    proof = models.CharField(max_length=200)  # where it stands: chat, mail, the platform's own form …
+    said = models.TextField(blank=True, db_default="")  # the buyer's words
+    at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=60, blank=True, db_default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order"], condition=Q(withdrawn_at=None), name="one_agreed_dispatch")]
 
 
 class Finding(models.Model):
@@ -224,7 +276,7 @@ class AffiliatePost(models.Model):
 
 
 class AffiliateEarning(models.Model):
-    """Commission of one link on one day, as the platform's statement has it. Not in the books before it is paid out."""
+    """Commission of one link on one day, as the platform's statement has it; in the books as income the channel owes."""
 
     link = models.ForeignKey(AffiliateLink, on_delete=models.CASCADE, related_name="earnings")
     day = models.DateField()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from daifa.domain.compliance import rules
+from daifa.domain.compliance import announced_queries, rules
 from daifa.domain.compliance.health import Complained, Health, Metric, health, near_lines, trend, whole_health
 from daifa.domain.compliance.models import DispatchMode, Finding
 from daifa.domain.policy import queries as policy
@@ -48,15 +48,27 @@ class ClockRow(NamedTuple):
         return self.stake or Decimal(0)
 
     def sentences(self) -> list[str]:
-        return [_(rules.WHYS[one]) for one in self.why.split(",") if one in rules.WHYS]
+        return why_sentences(self.why)
+
+
+def why_sentences(why: str) -> list[str]:
+    """The codes of a clock (with commas) as sentences; what moved it by its title."""
+    found = []
+    for one in filter(None, why.split(",")):
+        if one in rules.WHYS:
+            found.append(_(rules.WHYS[one]))
+        elif one.startswith("announced:"):
+            found.append(_("Moved by what the platform announced: %(title)s") % {"title": announced_queries.title_of(int(one[10:]))})
+    return found
 
 
 def open_clocks(
     scope: Sequence[int], *, state: str | None = None, kind: str | None = None, thing_kind: str | None = None,
     acts: bool | None = None, order_id: int | None = None, q: str | None = None, until: datetime | None = None,
-    cursor: Cursor | None = None, limit: int = 50,
+    moved: int | None = None, cursor: Cursor | None = None, limit: int = 50,
 ) -> list[ClockRow]:  # fmt: skip
-    """Clocks that run, soonest first. `q`: an order's number or its beginning; `until`: due by then."""
+    """Clocks that run, soonest first. `q`: an order's number or its beginning; `until`: due by then; `moved`: by that
+    announcement."""
     cursor = cursor or Cursor(SOONEST)
     page, params, order = cursor.sql({"due_at": "c.due_at", "id": "c.id", "at_stake": "coalesce(c.stake, 0)"})
     where = ["c.store_id = ANY(%s::bigint[])"]
@@ -64,6 +76,7 @@ def open_clocks(
     for condition, value in (
         ("c.state = %s", state), ("c.kind = %s", kind), ("c.thing_kind = %s", thing_kind), ("c.acts = %s", acts),
         ("c.order_id = %s", order_id), ("o.number LIKE %s", f"{q}%" if q else None), ("c.due_at <= %s", until),
+        ("',' || c.why || ',' LIKE %s", None if moved is None else f"%,announced:{moved},%"),
     ):  # fmt: skip
         if value is not None:
             where.append(condition)

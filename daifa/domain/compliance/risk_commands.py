@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from daifa.domain.books import commands as books
+from daifa.domain.books.queries import rate_on
+from daifa.domain.books.rules import commission_earned
 from daifa.domain.compliance.models import (
     AffiliateCheck,
     AffiliateEarning,
@@ -18,8 +22,10 @@ from daifa.domain.compliance.models import (
     PlanStep,
 )
 from daifa.domain.compliance.process import PLAN_STEP, RISK
-from daifa.domain.compliance.signals import RANK, STEPS, WITHOUT_ORDERS, settled_stays
+from daifa.domain.compliance.risk_queries import followers_line
+from daifa.domain.compliance.signals import RANK, STEPS, WITHOUT_ORDERS, affiliate_answers, settled_stays
 from daifa.domain.history.commands import move, open_batch, record_births
+from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 
@@ -205,6 +211,24 @@ def finish_negotiations(pairs: Sequence[tuple[int, int]], *, by: str, at: dateti
     return move(PLAN_STEP, ids, to="done", by=by, at=at, reason="the agreement satisfies the channel", set_at="moved_at").moved
 
 
+@transaction.atomic
+def move_sample_steps(store_id: int, supplier_id: int, *, to: str, by: str, at: datetime) -> list[int]:
+    """A sample of this supplier was ordered (`doing`) or has passed (`done`): the store's steps that wait for one go on."""
+    before = ("todo", "failed") if to == "doing" else ("todo", "doing", "failed")
+    ids = [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT id FROM compliance_planstep WHERE store_id = %s AND kind = 'sample_order'
+               AND (supplier_id IS NULL OR supplier_id = %s) AND state = ANY(%s::text[]) ORDER BY id""",
+            (store_id, supplier_id, list(before)),
+        )
+    ]
+    if to == "done":  # what did not work before goes on before it is done
+        move(PLAN_STEP, ids, to="doing", by=by, at=at, reason="a sample was ordered", set_at="moved_at")
+    why = "a sample passed" if to == "done" else "a sample was ordered"
+    return move(PLAN_STEP, ids, to=to, by=by, at=at, reason=why, set_at="moved_at").moved
+
+
 # --- Commission links ---------------------------------------------------------------------------------------------
 
 
@@ -215,9 +239,22 @@ def record_affiliate_check(
     """What a person looked up about the account. Raises `Refused`."""
     if followers < 0:
         raise Refused(_("Followers are counted from 0."), code="value_invalid", field="followers")
-    return AffiliateCheck.objects.create(
+    made = AffiliateCheck.objects.create(
         store_id=store_id, followers=followers, is_adult=is_adult, is_clean=is_clean, by=by, at=at
     )
+    store = Store.objects.get(pk=store_id)
+    line = followers_line(store.channel, on=at.date(), store_id=store_id)
+    if not list(affiliate_answers(followers, is_adult=is_adult, is_clean=is_clean, needed=line.needed)):
+        _finish(store_id, "eligibility", "the account may apply", by=by, at=at)
+    return made
+
+
+def _finish(store_id: int, kind: str, why: str, *, by: str, at: datetime) -> None:
+    """A step of the way without orders is done by what it asked for."""
+    ids = list(
+        PlanStep.objects.filter(store_id=store_id, kind=kind, state__in=("todo", "doing")).order_by("id").values_list("id", flat=True)
+    )
+    move(PLAN_STEP, ids, to="done", by=by, at=at, reason=why, set_at="moved_at")
 
 
 @transaction.atomic
@@ -233,6 +270,7 @@ def add_affiliate_link(
     if not created:
         raise Refused(_("This link is recorded already, as “%(name)s”.") % {"name": link.name}, code="known", field="url")
     open_batch(by=by, at=at, reason=f"add_affiliate_link: {link.pk}")
+    _finish(store_id, "links", "a commission link was taken", by=by, at=at)
     return link
 
 
@@ -242,6 +280,7 @@ def add_affiliate_post(*, link_id: int, url: str, title: str, posted_on: date, b
     post, _created = AffiliatePost.objects.get_or_create(
         link_id=link_id, url=url, defaults={"title": title.strip()[:200], "posted_on": posted_on, "by": by}
     )
+    _finish(post.link.store_id, "posts", "a post carries a link", by=by, at=at)
     return post
 
 
@@ -249,10 +288,44 @@ def add_affiliate_post(*, link_id: int, url: str, title: str, posted_on: date, b
 def record_affiliate_earning(
     *, link_id: int, day: date, orders: int, amount: Decimal, currency: str, by: str, at: datetime
 ) -> AffiliateEarning:
-    """What a link earned on a day; told again it replaces the earlier figure. Raises `Refused`."""
+    """What a link earned on a day, posted as income of that day: the channel owes it. Told again it replaces the earlier
+    figure, whose entry is reversed. Raises `Refused`."""
     if amount < 0 or orders < 0:
         raise Refused(_("Commission and orders are not negative; correct an earlier day instead."), code="value_invalid", field="amount")
-    earning, _created = AffiliateEarning.objects.update_or_create(
-        link_id=link_id, day=day, defaults={"orders": orders, "amount": amount, "currency": currency, "by": by}
-    )
+    link = AffiliateLink.objects.select_for_update(of=("self",)).select_related("store").get(pk=link_id)
+    before = AffiliateEarning.objects.filter(link_id=link_id, day=day).first()
+    if before is not None and (before.amount, before.currency) == (amount, currency):
+        AffiliateEarning.objects.filter(pk=before.pk).update(orders=orders, by=by)
+        before.orders = orders
+        return before
+    store = link.store
+    today = at.astimezone(ZoneInfo(store.timezone)).date()
+    if day > today:
+        raise Refused(_("%(date)s lies ahead; enter it on the day it happens.") % {"date": day}, code="date_in_future", field="day")
+    rate = rate_on(currency, store.currency, day)
+    if rate is None:
+        raise Refused(
+            _("There is no exchange rate from %(base)s to %(quote)s on %(date)s; enter one and try again.")
+            % {"base": currency, "quote": store.currency, "date": day},
+            code="exchange_rate_missing", field="amount",
+        )  # fmt: skip
+    if before is not None:
+        for (entry,) in bulk.fetch(
+            "SELECT id FROM books_entry WHERE fact = 'commission_earned' AND fact_id = %s", (before.pk,)
+        ):
+            books.reverse_entry(entry_id=entry, by=by, at=at, reason=_("commission of %(day)s corrected") % {"day": day})
+        before.delete()
+    # A new row each time: an entry is of one row, and rows that were posted are not edited.
+    earning = AffiliateEarning.objects.create(link_id=link_id, day=day, orders=orders, amount=amount, currency=currency, by=by)
+    noon = min(datetime.combine(day, time(12), ZoneInfo(store.timezone)), at)
+    books.post_entries(
+        [
+            books.NewEntry(
+                store.pk, "commission_earned", earning.pk, noon,
+                commission_earned(amount, currency, store.currency, rate.rate), memo=link.name,
+            )
+        ],
+        by=by,
+    )  # fmt: skip
+    _finish(store.pk, "earnings", "the first commission is recorded", by=by, at=at)
     return earning

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from django.db.models import Case, Count, F, IntegerField, Sum, Value, When
 
@@ -15,6 +17,8 @@ from daifa.domain.compliance.models import (
     Risk,
     RiskOrder,
 )
+from daifa.domain.policy import queries as policy
+from daifa.lib import bulk
 
 NEWEST = ("-rank", "-id")
 _RANK = Case(
@@ -85,6 +89,50 @@ def step_of(scope: Sequence[int], step_id: int) -> PlanStep | None:
 def affiliate_check(store_id: int) -> AffiliateCheck | None:
     """The newest look at the account."""
     return AffiliateCheck.objects.filter(store_id=store_id).order_by("-at", "-id").first()
+
+
+class FollowersLine(NamedTuple):
+    """How many followers a channel asks of accounts that earn commission, by which rule. `acts` False: it only informs."""
+
+    needed: int | None
+    rule: str = ""
+    acts: bool = False
+    source: str = ""
+
+
+def followers_line(channel: str, *, on: date, store_id: int | None = None) -> FollowersLine:
+    """The line as the rule book has it that day, the owner's own word included; none where no rule names one."""
+    for rule in policy.rules(policy.ALIASES.get(channel.lower(), channel.lower()), metric="followers", on=on, store_id=store_id):
+        if rule.threshold is not None:
+            return FollowersLine(int(rule.threshold), rule.id, rule.acts, rule.source)
+    return FollowersLine(None)
+
+
+class Earned(NamedTuple):
+    """Commission of a store in its currency: in all, and in the month of the day asked for."""
+
+    store_id: int
+    currency: str
+    amount: Decimal
+    this_month: Decimal
+    orders: int
+    posts: int
+
+
+def affiliate_earned(scope: Sequence[int], *, on: date) -> list[Earned]:
+    """What commission links of these stores earned, by store; stores without a link are left out."""
+    rows = bulk.fetch(
+        """SELECT l.store_id, t.currency, coalesce(sum(e.amount), 0),
+                  coalesce(sum(e.amount) FILTER (WHERE e.day >= date_trunc('month', %(on)s::date) AND e.day <= %(on)s), 0),
+                  coalesce(sum(e.orders), 0),
+                  (SELECT count(*) FROM compliance_affiliatepost p JOIN compliance_affiliatelink x ON x.id = p.link_id
+                   WHERE x.store_id = l.store_id)
+           FROM compliance_affiliatelink l JOIN stores_store t ON t.id = l.store_id
+           LEFT JOIN compliance_affiliateearning e ON e.link_id = l.id
+           WHERE l.store_id = ANY(%(scope)s::bigint[]) GROUP BY l.store_id, t.currency ORDER BY 1""",
+        {"scope": list(scope), "on": on},
+    )
+    return list(map(Earned._make, rows))
 
 
 def affiliate_links(scope: Sequence[int]) -> list[dict[str, Any]]:

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_noop as N_
 
+from daifa.domain.compliance import announced
+from daifa.domain.compliance.announced import Announced
 from daifa.lib import workdays
 from daifa.lib.money import minor_unit
 from daifa.lib.regions import province as region
@@ -29,15 +29,16 @@ MODES = [
     ("unknown", N_("not said")), ("spot", N_("in stock, from the same country")), ("bonded", N_("from a bonded warehouse")),
     ("direct", N_("straight from abroad")), ("fast_24h", N_("in stock, promised within 24 hours")),
     ("same_day", N_("in stock, promised the same day")), ("promised", N_("to order, within promised hours")),
+    ("presale", N_("on presale, until a promised day")),
 ]  # fmt: skip
-_STOCK = frozenset({"spot", "fast_24h", "same_day", "promised"})
+_STOCK = frozenset({"spot", "fast_24h", "same_day", "promised", "presale"})
 _GUESSES = ("spot", "bonded", "direct")
 """What an order may be while nobody has said it: the quick promises and presales exist only where they were opened."""
 
 # Rules that hold for some ways of dispatch only; the files say it in their notes, for people. A rule without a line
 # here holds for all of them.
 MODES_OF: dict[str, frozenset[str]] = {
-    "xhs-ship-spot-domestic": frozenset({"spot"}),
+    "xhs-ship-spot-domestic": frozenset({"spot", "presale"}),
     "xhs-ship-spot-bonded": frozenset({"bonded"}),
     "xhs-ship-spot-direct": frozenset({"direct"}),
     "xhs-ship-fast-24h": frozenset({"fast_24h"}),
@@ -239,10 +240,14 @@ class ClockLine:
     why: str = ""
     countries: frozenset[str] | None = None
     """Only for buyers there; None = all."""
+    until: date | None = None
+    """At least until the end of that day: what is on presale."""
 
     @property
     def hours(self) -> int:
         """How strict it is, to compare: a day for the same day, days as days."""
+        if self.until is not None:
+            return 24 * 365  # an order's other lines are always stricter
         if self.by_end_of_day:
             return 24
         return self.days * 24 if self.days is not None else (self.seconds or 0) // 3600
@@ -255,6 +260,10 @@ WHYS = {
     "mode_unknown": N_("Nobody has said how this store ships; the strictest time that can apply is taken."),
     "several_modes": N_("Its lines are shipped in different ways; the strictest counts."),
     "holiday": N_("Extended for the holidays."),
+    "presale": N_("Sold on presale: the day that was promised counts."),
+    "agreed": N_("The buyer agreed to a later dispatch; the agreement is kept with the order."),
+    "agreed_too_late": N_("The buyer agreed to a later dispatch only after the time had run out: it does not count."),
+    "agreed_not_counted": N_("The buyer agreed to a later dispatch, but the rules of this channel do not go by that."),
     "origin_unknown": N_("Nobody has said where parcels leave from; the shortest time between scans is taken."),
     "not_told": N_("The channel has not been told yet; it counts from when the number was announced."),
     "scans_before_payment": N_("Scans older than the payment are left out: they belong to another parcel."),
@@ -275,20 +284,24 @@ def kind_of(rule: Any) -> str:
 
 
 def lines_of(
-    book: Sequence[Any], modes: Iterable[tuple[str, int | None]], *, country: str = "", currency: str = ""
+    book: Sequence[Any], modes: Iterable[Sequence[Any]], *, country: str = "", currency: str = ""
 ) -> list[ClockLine]:
-    """The clocks that rules set going in a store, for each way of dispatch (mode, hours promised to buyers or None).
+    """The clocks that rules set going in a store, for each way of dispatch: (mode, hours promised to buyers or None), and
+    of what is on presale the day by which it ships.
 
     `country` chooses the calendar of working days; amounts are in `currency`. Where the book has no time for dispatch,
     the order's own ship-by stands in. Of several rules for one thing that can apply the strictest counts.
     """
     by_id = {rule.id: rule for rule in book}
     found: list[ClockLine] = []
-    for mode, hours in dict.fromkeys(modes):
-        key = mode_key(mode, hours)
+    for mode, hours, *more in dict.fromkeys(map(tuple, modes)):
+        until = more[0] if more else None
+        key = mode_key(mode, hours, until)
         mine = [line for rule in book if (line := _line(rule, key, mode, country)) is not None]
-        dispatch = _dispatch_of(mine, key, mode, hours)
-        promised = dispatch.hours if dispatch is not None else (hours or 48)
+        dispatch = _dispatch_of(mine, key, mode, None if until else hours)
+        promised = hours if until and hours else dispatch.hours if dispatch is not None else (hours or 48)
+        if dispatch is not None:
+            dispatch = replace(dispatch, until=until)
         lines = [line for line in mine if line.kind not in ("dispatch", "pickup")]
         if pickup := [line for line in mine if line.kind == "pickup"]:
             lines.append(min(pickup, key=lambda line: line.hours))
@@ -298,7 +311,7 @@ def lines_of(
         if dispatch is not None:
             lines.append(dispatch)
         if dispatch is None or not dispatch.acts:
-            lines.append(ClockLine(OWN_PROMISE, "ship_by", key, None, why="own_promise"))
+            lines.append(ClockLine(OWN_PROMISE, "ship_by", key, None, why="own_promise", until=until))
         for line in lines:
             penalty, why = penalty_for(KINDS[line.kind].loss, promised, by_id), ""
             if penalty is not None and currency:
@@ -347,8 +360,11 @@ def _dispatch_of(mine: Sequence[ClockLine], key: str, mode: str, hours: int | No
     return replace(shortest, seconds=hours * 3600, by_end_of_day=False, why="shorter_promise")
 
 
-def mode_key(mode: str, hours: int | None) -> str:
-    """How a way of dispatch is named where it is joined: "spot", "spot<36" (a shorter promise), "promised:120"."""
+def mode_key(mode: str, hours: int | None, until: date | None = None) -> str:
+    """How a way of dispatch is named where it is joined: "spot", "spot<36" (a shorter promise), "promised:120",
+    "presale:240@2026-12-01"."""
+    if until is not None:
+        return f"{mode}:{hours or 0}@{until.isoformat()}"
     if hours is None:
         return mode
     return f"promised:{hours}" if mode == "promised" else f"{mode}<{hours}"
@@ -363,9 +379,9 @@ def joined(*whys: str) -> str:
 
 
 def due_at(
-    line: ClockLine, started_at: datetime, *, zone: str, since: datetime | None = None, exceptions: Sequence[Extension] = ()
+    line: ClockLine, started_at: datetime, *, zone: str, since: datetime | None = None, exceptions: Sequence[Announced] = ()
 ) -> tuple[datetime, str]:
-    """When `line` runs out for something that started then, and why it is not the plain figure ("" or "holiday").
+    """When `line` runs out for something that started then, and why it is not the plain figure (codes of WHYS).
 
     Hours are hours that pass: a change to summer time moves nothing but the wall clock. Days end at local midnight.
     `since` (default: the start) is the moment by which exceptions go: of a parcel, its dispatch.
@@ -373,20 +389,55 @@ def due_at(
     started_at = started_at.astimezone(UTC)  # with a zone attached, adding hours would move the wall clock
     local = started_at.astimezone(ZoneInfo(zone))
     day = (since or started_at).astimezone(ZoneInfo(zone)).date()
+    whys: list[str] = []
     if line.by_end_of_day:
         due = end_of_day(local.date() + timedelta(days=local.hour >= SAME_DAY_BEFORE), zone)
     elif line.days is not None:
-        due = end_of_day(nth_working_day(local.date(), line.days, line.calendar), zone)
+        last = nth_working_day(local.date(), line.days, line.calendar)
+        due = end_of_day(last, zone)
+        whys.append(why_not_exact(line.calendar, local.date(), last))
     else:
         due = started_at + timedelta(seconds=line.seconds or 0)
-    plain = due
-    for extension in exceptions:
-        if line.kind == extension.kind and extension.first <= day <= extension.last:
-            if extension.seconds is not None:
-                due = max(due, started_at + timedelta(seconds=extension.seconds))
-            if extension.until is not None:
-                due = max(due, end_of_day(extension.until, zone))
-    return due, "holiday" if due > plain else ""
+    if line.until is not None and (promised := end_of_day(line.until, zone)) > due:
+        due = promised
+        whys.append("presale")
+    ran_from = started_at
+    for one in announced.in_order(exceptions):
+        if line.kind not in one.kinds:
+            continue
+        before = due
+        began = one.first <= day <= one.last
+        if one.effect == "extend" and began:
+            if one.seconds is not None:
+                due = max(due, started_at + timedelta(seconds=one.seconds))
+            if one.until is not None:
+                due = max(due, end_of_day(one.until, zone))
+        elif one.effect == "pause":
+            moved = announced.paused(due, ran_from, one, ZoneInfo(zone))
+            if moved > due and line.seconds is None:
+                moved = paused_days(line, local, one, zone)  # of several pauses the longest counts here
+            if moved > due:
+                due, ran_from = moved, announced.ends(one, ZoneInfo(zone))
+        elif one.effect == "waive":
+            fell = (due - timedelta(microseconds=1)).astimezone(ZoneInfo(zone)).date()
+            if began if one.goes_by == "start" else one.first <= fell <= one.last:
+                whys.append(one.code)
+        if due > before:
+            whys.append(one.code)
+    return due, joined(*whys)
+
+
+def noon(day: date, zone: str, *, after: bool) -> datetime:
+    """A moment of that local day, before or after the hour up to which things go out the same day."""
+    return datetime.combine(day, time(23 if after else 12), ZoneInfo(zone))
+
+
+def paused_days(line: ClockLine, local: datetime, one: Announced, zone: str) -> datetime:
+    """When a clock that counts days runs out if the days of a pause do not count."""
+    if line.by_end_of_day:
+        day = local.date() + timedelta(days=local.hour >= SAME_DAY_BEFORE)
+        return end_of_day(one.last + timedelta(days=1) if one.first <= day <= one.last else day, zone)
+    return end_of_day(nth_working_day(local.date(), line.days or 0, line.calendar, announced.days_of(one)), zone)
 
 
 def end_of_day(day: date, zone: str) -> datetime:
@@ -394,43 +445,7 @@ def end_of_day(day: date, zone: str) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """An exception the platform made for what started on one of these local days: at least so long, or until a day."""
-
-    rule: str
-    channel: str
-    kind: str
-    first: date
-    last: date
-    seconds: int | None = None
-    until: date | None = None
-
-
-@cache
-def extensions() -> tuple[Extension, ...]:
-    """Those of data/extensions.yaml; each names the rule of the book that tells of it."""
-    import yaml
-
-    rows = yaml.safe_load((_DATA / "extensions.yaml").read_text(encoding="utf-8"))["extensions"]
-    return tuple(
-        Extension(
-            row["rule"], row["channel"], row["kind"], _day(row["from"]), _day(row["to"]),
-            seconds=row["hours"] * 3600 if "hours" in row else None,
-            until=_day(row["until"]) if "until" in row else None,
-        )
-        for row in rows
-    )  # fmt: skip
-
-
-def _day(text: str | date) -> date:
-    return text if isinstance(text, date) else date.fromisoformat(text)
-
-
 # --- Working days -------------------------------------------------------------------------------------------------------
-
-_DATA = Path(__file__).parent / "data"
-
 
 def calendar_of(country: str) -> tuple[str, str]:
     """(calendar of working days, why it is not exact)."""

@@ -147,12 +147,13 @@ STEPS: dict[str, tuple[str, str]] = {
 }
 WITHOUT_ORDERS = ("eligibility", "links", "posts", "earnings")
 
-FOLLOWERS = 1_000
 
+def affiliate_answers(followers: int, *, is_adult: bool, is_clean: bool, needed: int | None) -> Iterable[str]:
+    """What still stands between an account and commission links: followers, adult, clean; nothing = it may apply.
 
-def affiliate_answers(followers: int, *, is_adult: bool, is_clean: bool, needed: int = FOLLOWERS) -> Iterable[str]:
-    """What still stands between an account and commission links: followers, adult, clean; nothing = it may apply."""
-    if followers < needed:
+    `needed` comes from the rule book; None = it names no line for this channel, and followers do not count.
+    """
+    if needed is not None and followers < needed:
         yield "followers"
     if not is_adult:
         yield "adult"

@@ -90,6 +90,7 @@ PERSONAL: tuple[Place, ...] = (
     Place("aftersales.AftersaleLine", "outcome", "disputes", "marks", "operators"),
     Place("aftersales.Refund", "reason no_claim_reason", "disputes", "marks", "operators"),
     Place("cases.Complaint", "text answer", "disputes", "blank", "platform"),
+    Place("compliance.AgreedDispatch", "proof said", "disputes", "blank", "platform"),
     Place("cases.Complaint", "found", "disputes", "blank", "operators"),
     Place("shipping.ParcelCheck", "name note reason traces", "disputes", "blank", "operators"),
     Place("cases.Violation", "title note", "disputes", "marks", "platform"),
@@ -162,6 +163,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     "aftersales.AftersaleLine": ("after-sale cases: lines", "售后:明细"),
     "aftersales.Refund": ("refunds: reasons", "退款:原因"),
     "cases.Complaint": ("complaints", "投诉"),
+    "compliance.AgreedDispatch": ("agreements of buyers to a later dispatch", "买家同意延期发货的记录"),
     "cases.Violation": ("violations: notes", "违规:备注"),
     "cases.Consequence": ("consequences of violations", "违规后果"),
     "cases.Appeal": ("appeals", "申诉"),
@@ -226,7 +228,7 @@ NOT_PERSONAL: dict[str, str] = {
     "catalog.ListingConcern": "reasons", "policy.WordLists": "digest dates entries",
     "sourcing.Supplier": "name email ships_to script", "sourcing.SupplierOffer": "supplier_sku title ships_to",
     "sourcing.SkuMapping": "supplier_sku evidence", "sourcing.Agreement": "ships_from returns_to",
-    "sourcing.AgreementDocument": "name",
+    "sourcing.AgreementDocument": "name", "sourcing.Sample": "supplier_sku title send_to note number verdict",
     # numbers of things; they lead to a person only through the columns above
     "orders.Order": "number", "orders.OrderLine": "external_id sku", "orders.Hold": "reason",
     "fulfilment.FulfilmentLine": "supplier_sku", "fulfilment.RoutingDecision": "decision",
@@ -248,6 +250,7 @@ NOT_PERSONAL: dict[str, str] = {
     "cases.EvidencePack": "orders name", "cases.PictureCover": "folder basis boxes found",
     "compliance.Clock": "why", "compliance.DispatchMode": "origin", "compliance.Finding": "params", "compliance.Risk": "params",
     "compliance.ReportedFigure": "metric seen_in source",
+    "compliance.Announcement": "channel title source kinds countries regions",
     "compliance.AffiliateLink": "name url", "compliance.AffiliatePost": "url title",
     "shipping.PlatformWaybill": "number", "books.BookLock": "reason",
     # the rule book and what is screened by it: the shop's own texts

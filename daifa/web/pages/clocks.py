@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.compliance import commands, queries, rules
+from daifa.domain.compliance.announced_queries import announcement_page
 from daifa.domain.compliance.models import STATES
 from daifa.domain.orders.commands import find_variants
 from daifa.flows.keep_clocks import keep_clocks
@@ -60,6 +61,7 @@ def clock_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int
     return queries.open_clocks(
         of_store(scope, filters), state=filters.get("state"), kind=filters.get("kind"), thing_kind=filters.get("thing"),
         acts=False if filters.get("informs") else None, q=filters.get("q"), cursor=cursor, limit=limit,
+        moved=int(filters["moved"]) if "moved" in filters else None,
     )  # fmt: skip
 
 
@@ -97,6 +99,10 @@ def _panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
     return panels
 
 
+def _announcements(scope: Scope) -> list[tuple[str, str]]:
+    return [(str(row.pk), row.title) for row in announcement_page(scope.all_store_ids) if not row.withdrawn_at]
+
+
 def _stake(row: queries.ClockRow) -> Money | None:
     return None if row.stake is None else Money(row.stake, row.currency)
 
@@ -130,10 +136,12 @@ CLOCKS = ListPage(
         Choice("kind", gettext_lazy("Clock"), lambda scope: [(kind, _(one.words)) for kind, one in rules.KINDS.items()]),
         Choice("thing", gettext_lazy("Runs on"), THINGS),
         Choice("store", gettext_lazy("Store"), stores_in_view),
+        Choice("moved", gettext_lazy("Moved by"), _announcements),
         Toggle("informs", gettext_lazy("Only rules to be checked")),
     ],
     actions=lambda scope: [
         ActionButton(_("Reckon again"), reverse("web:clocks_reckon"), icon="refresh", reason=scope.why_not("operate")),
+        LinkButton(_("Announcements"), reverse("web:announcements"), icon="calendar-due"),
         *([LinkButton(_("How it ships"), reverse("web:clocks_dispatch", args=[scope.current.id]), icon="truck-delivery")]
           if scope.current else []),
     ],
@@ -197,6 +205,10 @@ class DispatchForm(forms.Form):
         label=gettext_lazy("Hours promised to buyers"), required=False, min_value=1,
         help_text=gettext_lazy("Where you promise less than the rule allows; needed for goods made or bought to order."),
     )  # fmt: skip
+    ships_on = forms.DateField(
+        label=gettext_lazy("On presale: ships by"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=gettext_lazy("The day the listing promises. Orders paid near to it or after it go by the plain time."),
+    )  # fmt: skip
     origin = forms.CharField(
         label=gettext_lazy("Province the parcels leave from"), required=False, max_length=60,
         help_text=gettext_lazy("For times between scans inside China, for example 浙江. Empty: the shortest time is taken."),
@@ -217,15 +229,16 @@ def _save(scope: Scope, store: Any, data: dict[str, Any], *, by: str, at: dateti
             )
         variants = [known[sku][1] for sku in skus]  # type: ignore[misc]
     commands.set_dispatch_mode(
-        store_id=store.pk, mode=data["mode"], hours=data["hours"], origin=data["origin"], variants=variants, by=by, at=at
-    )
+        store_id=store.pk, mode=data["mode"], hours=data["hours"], origin=data["origin"], variants=variants,
+        ships_on=data["ships_on"], by=by, at=at,
+    )  # fmt: skip
     keep_clocks(at=at, by=by, stores=[store.pk])
     return reverse("web:clocks_dispatch", args=[store.pk])
 
 
 def _initial(scope: Scope, store: Any) -> dict[str, Any]:
     now = queries.dispatch_mode(store.pk)
-    return {"mode": now.mode, "hours": now.hours, "origin": now.origin} if now else {"mode": "unknown"}
+    return {"mode": now.mode, "hours": None if now.ships_on else now.hours, "origin": now.origin, "ships_on": now.ships_on} if now else {"mode": "unknown"}
 
 
 def _dispatch_panels(scope: Scope, store: Any) -> list[Panel]:
@@ -246,7 +259,7 @@ def _dispatch_panels(scope: Scope, store: Any) -> list[Panel]:
             _("Shipped in another way"),
             [
                 Column("variant__sku", _("SKU"), "code"),
-                Column("mode", _("Way of dispatch"), value=lambda row: _mode(rules.mode_key(row.mode, row.hours))),
+                Column("mode", _("Way of dispatch"), value=lambda row: _mode(rules.mode_key(row.mode, row.hours, row.ships_on))),
             ],
             queries.dispatch_exceptions(store.pk),
             empty=_("No exceptions."),
@@ -270,6 +283,8 @@ def _dispatch_panels(scope: Scope, store: Any) -> list[Panel]:
 def _mode(key: str) -> str:
     mode, _sign, hours = key.replace("<", ":").partition(":")
     word = _(dict(rules.MODES)[mode])
+    if "@" in hours:
+        return f"{word} ({hours.partition('@')[2]})"
     return f"{word} ({hours} h)" if hours else word
 
 
@@ -285,6 +300,8 @@ _ZONES = {"near": N_("same province or region"), "far": N_("between regions"), "
 
 
 def _time(line: rules.ClockLine) -> str:
+    if line.until is not None:
+        return _("until %(day)s") % {"day": line.until.isoformat()}
     if line.by_end_of_day:
         return _("the same day")
     if line.days is not None:

@@ -482,7 +482,7 @@ def _books_panel(whole: reads.WholeOrder, scope: Scope) -> TablePanel | None:
     )  # fmt: skip
 
 
-def _clocks_panel(order: dict[str, Any]) -> TablePanel | None:
+def _clocks_panel(order: dict[str, Any], scope: Scope) -> TablePanel | None:
     """What runs out on this order, soonest first; nothing once it has ended."""
     rows = open_clocks([order["store_id"]], order_id=order["id"], limit=20) if order["status"] not in ENDED else []
     if not rows:
@@ -498,6 +498,10 @@ def _clocks_panel(order: dict[str, Any]) -> TablePanel | None:
                    url=lambda row: None if row.rule == OWN_PROMISE else places.place("rule", row.rule)),
         ],
         rows,
+        actions=[
+            LinkButton(_("The buyer agrees to a later dispatch"), places.place("order_agreed", order["id"]), icon="calendar-due",
+                       reason=scope.why_not("operate", order["store_id"]))
+        ],
     )  # fmt: skip
 
 
@@ -506,7 +510,7 @@ def order_panels(whole: reads.WholeOrder, scope: Scope) -> list[Panel]:
     panels: list[Panel | None] = []
     if order["is_history"]:
         panels.append(NotePanel(_("This order was finished before daifa saw it: it is kept, and nothing is done with it.")))
-    panels += [_holds_panel(whole, scope), _clocks_panel(order), _lines_panel(whole)]
+    panels += [_holds_panel(whole, scope), _clocks_panel(order, scope), _lines_panel(whole)]
     if not order["is_history"]:
         panels.append(_routing_panel(whole))
         panels.append(

@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from daifa.domain.compliance import figure_queries, queries
+from daifa.domain.compliance import announced, figure_queries, queries
 from daifa.domain.compliance.health import value_text
 from daifa.flows.keep_clocks import keep_clocks, keep_metrics
 from daifa.flows.reads.store_health import whole_health
@@ -210,6 +210,7 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
             empty=_("The rule book has no lines for this channel."),
         )
     )  # fmt: skip
+    panels += [_left_out(one) for one in found.left_out]
     panels.append(_chart(found, scope, lines))
     if unseen := [one for one in known if one.missing and not one.platform]:
         panels.append(
@@ -243,6 +244,16 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
         _behind(lines),
     ]  # fmt: skip
     return panels
+
+
+def _left_out(one: Any) -> NotePanel:
+    words = ngettext(
+        "%(count)d order from %(first)s to %(last)s is left out of %(what)s: %(why)s.",
+        "%(count)d orders from %(first)s to %(last)s are left out of %(what)s: %(why)s.",
+        one.orders,
+    )
+    given = {"count": one.orders, "first": one.first, "last": one.last, "what": _(dict(announced.LEAVES_OUT)[one.leaves_out]), "why": one.title or one.source}
+    return NotePanel(words % given, actions=[LinkButton(_("Announcements"), reverse("web:announcements"), icon="calendar-due")])
 
 
 def _counted(one: queries.Metric) -> str:

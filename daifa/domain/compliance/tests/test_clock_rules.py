@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daifa.domain.compliance import rules
+from daifa.domain.compliance import announced, rules
 from daifa.domain.policy.book import shipped_book
 from daifa.domain.policy.rules import judge
 from daifa.lib import regions
@@ -40,7 +40,7 @@ def lines(channel, mode, hours=None, **facts):
 
 
 def due(line, start, zone, since=None):
-    extensions = [one for one in rules.extensions() if one.channel == "xiaohongshu"]
+    extensions = [one for one in announced.shipped() if one.channel == "xiaohongshu"]
     moment, why = rules.due_at(line, start, zone=zone, since=since, exceptions=extensions)
     return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M"), rules.joined(line.why, why)
 
@@ -122,7 +122,7 @@ def test_every_deadline_of_the_book_makes_a_clock_or_says_why_not():
 
 def test_what_is_written_here_about_rules_names_rules_of_the_book():
     known = set(shipped_book().rules)
-    named = {*rules.MODES_OF, *rules.ZONES_OF, rules.WHOLE_YUAN, rules.PROMISE, *(one.rule for one in rules.extensions())}
+    named = {*rules.MODES_OF, *rules.ZONES_OF, rules.WHOLE_YUAN, rules.PROMISE, *(one.rule for one in announced.shipped())}
     named |= {rule for ladder in rules.COMPENSATIONS.values() for rule, _above, _up_to in ladder}
     assert named - known == set()
 

@@ -1,14 +1,14 @@
 """Clocks of real rows: the statements agree with the pure rules, and say what they did not know."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from daifa.domain.aftersales.models import AftersaleCase, AftersaleLine
 from daifa.domain.catalog.models import Product, Variant
-from daifa.domain.compliance import rules
+from daifa.domain.compliance import announced, rules
 from daifa.domain.compliance.commands import reckon_clocks, set_dispatch_mode, store_lines, zone_of
 from daifa.domain.compliance.dispatch_times import Placed, dispatch_times
 from daifa.domain.compliance.models import Clock, DispatchMode
@@ -198,11 +198,14 @@ def test_the_statements_say_what_the_rules_say(channel, country, zone):
     rng = random.Random(channel)
     shop = bought_orders.store("any", channel=channel, kind="marketplace", country=country, currency="CNY", timezone=zone)
     zone = zone_of(channel, zone)
-    extensions = [one for one in rules.extensions() if one.channel == channel]
+    extensions = [one for one in announced.shipped() if one.channel == channel]
     compared = 0
     for mode, _word in rules.MODES:
         hours = 150 if mode == "promised" else rng.choice([None, 30])
-        set_dispatch_mode(store_id=shop.pk, mode=mode, hours=None if mode == "unknown" else hours, by="user:1", at=PAID)
+        ships_on = date(2026, 7, 20) if mode == "presale" else None
+        set_dispatch_mode(
+            store_id=shop.pk, mode=mode, hours=None if mode == "unknown" else hours, ships_on=ships_on, by="user:1", at=PAID
+        )
         Order.objects.update(cancelled=2)
         paid = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=rng.randrange(500_000)) for _ in range(12)]
         orders = {order(shop, paid=moment).pk: moment for moment in paid}

@@ -60,5 +60,6 @@ def test_every_sign_has_what_helps_and_every_table_row_is_one():
 
 
 def test_what_stands_between_an_account_and_commission():
-    assert list(affiliate_answers(999, is_adult=False, is_clean=False)) == ["followers", "adult", "clean"]
-    assert list(affiliate_answers(1000, is_adult=True, is_clean=True)) == []
+    assert list(affiliate_answers(999, is_adult=False, is_clean=False, needed=1000)) == ["followers", "adult", "clean"]
+    assert list(affiliate_answers(1000, is_adult=True, is_clean=True, needed=1000)) == []
+    assert list(affiliate_answers(0, is_adult=True, is_clean=True, needed=None)) == [], "no line in the rule book, none here"
