@@ -200,3 +200,141 @@ def list_(as_json: bool = output.AS_JSON):
         ),
         right=(5,),
     )  # fmt: skip
+
+
+# --- Samples ------------------------------------------------------------------------------------------------------
+
+samples_app = typer.Typer(no_args_is_help=True, add_completion=False, help="Samples ordered to your own address.")
+app.add_typer(samples_app, name="samples")
+
+
+@samples_app.command("want")
+def want_sample(
+    code: str = typer.Argument(help="The supplier's code."),
+    store: str = typer.Option(..., help="Whose books bear it."),
+    send_to: str = typer.Option(..., help="Your own address, as a buyer would write it."),
+    sku: str = typer.Option("", help="His SKU, as in his price list."),
+    title: str = typer.Option("", help="What it is, where it is not in his list."),
+    quantity: int = typer.Option(1, min=1, help="Pieces."),
+    note: str = typer.Option("", help="What else he should know."),
+    as_json: bool = output.AS_JSON,
+):
+    """Note a sample to be ordered, and print the order to send to him."""
+    from daifa.domain.sourcing import samples
+    from daifa.domain.sourcing.models import SupplierOffer
+    from daifa.flows.order_samples import want_sample
+
+    supplier, found = output.supplier_with(code), output.store_with(store)
+    offer = SupplierOffer.objects.filter(supplier=supplier, supplier_sku=sku).first() if sku else None
+    if sku and offer is None and not title:
+        output.fail(_("%(supplier)s has no SKU %(sku)s in his list; give --title instead.") % {"supplier": supplier.name, "sku": sku})
+    variant = offer.mappings.filter(state__in=("verified", "proposed")).values_list("variant_id", flat=True).first() if offer else None
+    with output.sentences():
+        sample = want_sample(
+            samples.NewSample(found.pk, supplier.pk, send_to, offer.pk if offer else None, variant, title, quantity, note),
+            by=output.actor(), at=clock.now(),
+        )  # fmt: skip
+    row = samples.sample_with_id([found.pk], sample)
+    subject, text = samples.letter(row, supplier.language)
+    if as_json:
+        output.put_json({"id": sample, "number": samples.number_of(sample), "subject": subject, "text": text})
+    else:
+        typer.echo(f"{subject}\n\n{text}")
+
+
+@samples_app.command("order")
+def order_sample(
+    sample: int = typer.Argument(help="Its number, without SMP-."),
+    cost: str = typer.Option("0", help="What was paid for goods and freight; it goes to the books as a sample."),
+    currency: str = typer.Option("", help="Of the cost; the supplier's where left out."),
+):
+    """It was ordered and paid."""
+    from daifa.flows.order_samples import order_sample
+
+    with output.sentences():
+        order_sample(sample_id=sample, cost=output.amount_or_zero(cost), currency=currency, by=output.actor(), at=clock.now())
+    typer.echo(_("Noted."))
+
+
+@samples_app.command("ship")
+def ship_sample(
+    sample: int = typer.Argument(help="Its number, without SMP-."),
+    number: str = typer.Option("", help="Waybill number."),
+    carrier: str = typer.Option("", help="Carrier."),
+):
+    """He sent it."""
+    from daifa.domain.sourcing.samples import ship_sample
+
+    with output.sentences():
+        ship_sample(sample_id=sample, number=number, carrier=carrier, by=output.actor(), at=clock.now())
+    typer.echo(_("Noted."))
+
+
+@samples_app.command("receive")
+def receive_sample(
+    sample: int = typer.Argument(help="Its number, without SMP-."),
+    photo: list[Path] = typer.Option([], help="A photo of the parcel: label, opened box, everything in it."),
+):
+    """It is here; photos of its parcel are read like those of complaints. Further photos: call it again."""
+    from daifa.domain.sourcing.models import Sample
+    from daifa.domain.sourcing.samples import receive_sample
+    from daifa.flows.order_samples import add_sample_photos
+
+    for one in photo:
+        if not one.is_file():
+            output.fail(_("There is no file %(name)s.") % {"name": one})
+    at = clock.now()
+    with output.sentences():
+        if not photo or Sample.objects.filter(pk=sample, state__in=("ordered", "shipped")).exists():
+            receive_sample(sample_id=sample, by=output.actor(), at=at)
+        kept, refused = add_sample_photos(sample, [(one.name, one.read_bytes()) for one in photo], by=output.actor(), at=at)
+    for sentence in refused:
+        typer.echo(sentence, err=True)
+    typer.echo(_("Noted. Photos kept: %(n)d.") % {"n": len(kept)})
+
+
+@samples_app.command("judge")
+def judge_sample(
+    sample: int = typer.Argument(help="Its number, without SMP-."),
+    passed: bool = typer.Option(..., "--passed/--failed", help="Passed needs a clean photo of the parcel."),
+    verdict: str = typer.Option(..., help="What you saw."),
+):
+    """Passed or failed, and why. A sample that passed finishes the plan's step."""
+    from daifa.flows.order_samples import judge_sample
+
+    with output.sentences():
+        judge_sample(sample_id=sample, passed=passed, verdict=verdict, by=output.actor(), at=clock.now())
+    typer.echo(_("Noted."))
+
+
+@samples_app.command("cancel")
+def cancel_sample(
+    sample: int = typer.Argument(help="Its number, without SMP-."),
+    reason: str = typer.Option(..., help="Why it does not come."),
+    refunded: bool = typer.Option(False, "--refunded", help="The money came back: reverse its entry."),
+):
+    """It does not come."""
+    from daifa.domain.sourcing.samples import cancel_sample
+
+    with output.sentences():
+        cancel_sample(sample_id=sample, refunded=refunded, reason=reason, by=output.actor(), at=clock.now())
+    typer.echo(_("Noted."))
+
+
+@samples_app.command("list")
+def list_samples(supplier: str = typer.Option("", help="Of this supplier only."), as_json: bool = output.AS_JSON):
+    """List the samples, newest first."""
+    from daifa.domain.sourcing.process import SAMPLE
+    from daifa.domain.sourcing.samples import number_of, sample_page
+
+    rows = sample_page(output.scope(), supplier_id=output.supplier_with(supplier).pk if supplier else None, limit=100_000)
+    output.show(
+        rows,
+        as_json,
+        (_("number"), _("supplier"), _("goods"), _("pieces"), _("state"), _("cost")),
+        lambda s: (
+            number_of(s["id"]), s["supplier_name"], s["title"] or s["supplier_sku"], s["quantity"], output.state(SAMPLE, s["state"]),
+            output.money(s["cost"], s["currency"]) if s["cost"] is not None else "",
+        ),
+        right=(3, 5),
+    )  # fmt: skip

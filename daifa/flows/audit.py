@@ -35,6 +35,7 @@ from daifa.domain.imports.process import IMPORT
 from daifa.domain.messages.process import MESSAGE
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
+from daifa.domain.sourcing.process import SAMPLE
 from daifa.lib import bulk
 from daifa.lib.process import Process
 
@@ -933,7 +934,18 @@ CHECKS += _closings()
 def _sources() -> list[Check]:
     """Addresses of a marketplace's buyers went to whom they may; photos, signs and plans are what their history says."""
     return [
-        *(_history(process, _OF_STORE) for process in (PARCEL_CHECK, RISK, PLAN_STEP)),
+        *(_history(process, _OF_STORE) for process in (PARCEL_CHECK, SAMPLE, RISK, PLAN_STEP)),
+        Check(
+            "samples",
+            "9",
+            "sample",
+            N_("Samples that were paid and are not in the books with what they cost, or that passed without a clean photo"),
+            """SELECT s.id, format('sample %s of store %s: %s', s.id, s.store_id, s.state) FROM sourcing_sample s
+               WHERE [[s.store_id]] AND (
+                   (coalesce(s.cost, 0) > 0 AND NOT EXISTS (SELECT FROM books_expense x WHERE x.key = 'sample:' || s.id
+                    AND x.store_id = s.store_id AND x.amount = s.cost AND x.currency = s.currency AND x.kind = 'samples'))
+                OR (s.state = 'passed' AND NOT EXISTS (SELECT FROM shipping_parcelcheck c WHERE c.sample_id = s.id)))""",
+        ),
         Check(
             "told_without_agreement",
             "17",

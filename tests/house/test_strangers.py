@@ -85,6 +85,10 @@ def foreign():
     check = ParcelCheck.objects.create(order=order, about="complaint", state="received", name="77001.png", media_type="image/png",
                                        sha256="0" * 64, size=1, width=1, height=1, by=cast.BY, **note)  # fmt: skip
     step = PlanStep.objects.create(situation="orders", kind="negotiate", state="todo", supplier=shop.factory, moved_at=at, **note)
+    from daifa.domain.sourcing.models import Sample
+
+    sample = Sample.objects.create(store=shop.store, supplier=shop.factory, state="wanted", title="Kiln of the others", send_to="77001",
+                                   currency="GBP", by=cast.BY, at=at)  # fmt: skip
     link = AffiliateLink.objects.create(store=shop.store, name="Kiln of the others", url="https://example.com/77001", at=at, by=cast.BY)
     word = NewOverride("xhs-comp-badtrack", "Kiln of the others", at.date(), {"cap": "250"}, shop.store.pk)
     said = override_rules([word], by=cast.BY, at=at)
@@ -92,7 +96,7 @@ def foreign():
                                category="brand", severity="block", start=0, end=1, found_at=at)  # fmt: skip
     things = {
         "override": said.ids[0], "risk": risk.pk, "parcel_check": check.pk, "plan_step": step.pk, "affiliate_link": link.pk,
-        "agreement": Agreement.objects.filter(store=shop.store).first().pk,
+        "sample": sample.pk, "agreement": Agreement.objects.filter(store=shop.store).first().pk,
         "order": order.pk, "purchase": PurchaseOrder.objects.first().pk, "run": PurchaseRun.objects.first().pk,
         "parcel": Parcel.objects.first().pk, "message": Message.objects.first().pk, "case": case, "refund": refund,
         "import": file.pk, "row": row.pk, "hold": Hold.objects.first().pk, "store": shop.store.pk,
@@ -155,7 +159,7 @@ def thing_of(path: str, name: str, things: dict[str, int]) -> int:
         ("closing_step", "/closings/steps/"), ("closing_evidence", "/closings/evidence/"),
         ("comeback_step", "/closings/back/steps/"), ("readmission", "/closings/back/"),
         ("picture", "/evidence/photos/"), ("override", "/rules/overrides/"), ("appeal", "/violations/appeals/"), ("plan_step", "/plan/steps/"), ("affiliate_link", "/plan/links/"), ("risk", "/risks/"),
-        ("parcel_check", "/parcel-checks/"), ("agreement", "/suppliers/agreements/"),
+        ("parcel_check", "/parcel-checks/"), ("agreement", "/suppliers/agreements/"), ("sample", "/suppliers/samples/<"),
         ("row", "/rows/"), ("refund", "/refunds/"), ("case", "/cases/"), ("hold", "/holds/"), ("fee", "/fees/"),
         ("entry", "/entries/"), ("listing", "/listings/"), ("dispatch", "/dispatch/"), ("store", "/exit-index/"), ("store", "/store-health/"),
     ):  # fmt: skip

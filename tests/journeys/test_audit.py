@@ -156,6 +156,12 @@ PLANTED: dict[str, str] = {
                                SELECT id, 1, 'uploaded', 'general', 'x', '', 'x', 1, 1, 'x', now() FROM stores_store LIMIT 1;
                                INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
                                SELECT h.batch_id, 36, t.id, '', 'fixed', h.at FROM catalog_listingfile t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
+    "samples": """INSERT INTO sourcing_sample (store_id, supplier_id, state, send_to, currency, cost, by, at)
+                  SELECT t.id, s.id, 'ordered', 'x', 'GBP', 5, 'x', now() FROM stores_store t, sourcing_supplier s LIMIT 1""",
+    "history_sample": """INSERT INTO sourcing_sample (store_id, supplier_id, state, send_to, currency, by, at)
+                         SELECT t.id, s.id, 'ordered', 'x', 'GBP', 'x', now() FROM stores_store t, sourcing_supplier s LIMIT 1;
+                         INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                              SELECT h.batch_id, 48, t.id, '', 'wanted', h.at FROM sourcing_sample t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
     "history_purchase_run": "UPDATE purchasing_purchaserun SET state = 'fixed'",
     "history_import": "UPDATE imports_importfile SET state = 'stopped' WHERE kind = 'orders'",
     "history_placement_attempt": """INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)

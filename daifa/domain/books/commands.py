@@ -176,7 +176,7 @@ class NewExpense(NamedTuple):
     """`key` makes repeats harmless: the same key is taken once, whatever else it says. `row` for lists from files."""
 
     store_id: int
-    kind: str  # advertising, platform, tools, other
+    kind: str  # advertising, platform, tools, samples, other
     amount: Decimal
     currency: str
     date: date
@@ -358,6 +358,7 @@ _KIND_WORDS = {
         "平台", "平台费", "佣金", "手续费", "支付手续费", "技术服务费",
     ),
     "tools": ("tools", "tool", "software", "subscription", "subscriptions", "app", "apps", "工具", "软件", "订阅", "工具费"),
+    "samples": ("samples", "sample", "test order", "test orders", "样品", "样品费", "打样", "试购"),
     "other": ("other", "others", "misc", "miscellaneous", "sundry", "其他", "其它", "杂费"),
 }  # fmt: skip
 _KINDS = {word: kind for kind, words in _KIND_WORDS.items() for word in words}

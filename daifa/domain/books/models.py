@@ -89,7 +89,7 @@ class Expense(models.Model):
 
     KINDS = [
         ("advertising", _("advertising")), ("platform", _("platform fees")),
-        ("tools", _("tools")), ("other", _("other")),
+        ("tools", _("tools")), ("samples", _("samples and test orders")), ("other", _("other")),
     ]  # fmt: skip
 
     store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="expenses")

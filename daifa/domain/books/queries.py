@@ -231,6 +231,7 @@ _PLACE = {
     rules.SALES: ("sales", -1),
     rules.FREIGHT_CHARGED: ("sales", -1),
     rules.OTHER_INCOME: ("sales", -1),
+    rules.COMMISSION: ("sales", -1),
     rules.REFUNDS: ("refunds", 1),
     rules.COST_OF_GOODS: ("goods", 1),
     rules.FREIGHT_PAID: ("freight", 1),
@@ -238,6 +239,7 @@ _PLACE = {
     rules.FEES: ("platform_and_tools", 1),
     rules.TOOLS: ("platform_and_tools", 1),
     rules.PENALTIES: ("other", 1),
+    rules.SAMPLES: ("other", 1),
     rules.OTHER_COSTS: ("other", 1),
     rules.EXCHANGE_DIFFERENCES: ("other", 1),
 }

@@ -27,6 +27,7 @@ DEFERRED = "2100"
 SALES = "4000"
 FREIGHT_CHARGED = "4100"
 OTHER_INCOME = "4200"
+COMMISSION = "4300"
 REFUNDS = "4900"
 COST_OF_GOODS = "5000"
 FREIGHT_PAID = "5100"
@@ -34,6 +35,7 @@ ADVERTISING = "6000"
 FEES = "6100"
 TOOLS = "6200"
 PENALTIES = "6300"
+SAMPLES = "6400"
 OTHER_COSTS = "6900"
 EXCHANGE_DIFFERENCES = "7000"
 EXCHANGE = "9000"
@@ -49,6 +51,7 @@ CHART = {
     SALES: ("income", "Sales of goods", "商品销售收入"),
     FREIGHT_CHARGED: ("income", "Freight charged to buyers", "运费收入"),
     OTHER_INCOME: ("income", "Discounts and other income", "优惠及其他收入"),
+    COMMISSION: ("income", "Commission earned on others' goods", "带货佣金收入"),
     REFUNDS: ("income", "Refunds to buyers", "退款（收入抵减）"),
     COST_OF_GOODS: ("expense", "Cost of goods sold", "商品成本"),
     FREIGHT_PAID: ("expense", "Freight paid to suppliers", "代发运费"),
@@ -56,13 +59,16 @@ CHART = {
     FEES: ("expense", "Platform and payment fees", "平台及支付手续费"),
     TOOLS: ("expense", "Tools", "工具软件费"),
     PENALTIES: ("expense", "Penalties and compensation", "违规扣款与赔付"),
+    SAMPLES: ("expense", "Samples and test orders", "样品与试购"),
     OTHER_COSTS: ("expense", "Other costs", "其他费用"),
     EXCHANGE_DIFFERENCES: ("expense", "Exchange differences", "汇兑损益"),
     EXCHANGE: ("equity", "Currency exchange", "货币兑换（过渡）"),
 }
 """Code → kind, English and Chinese name of every account there is."""
 
-EXPENSE_ACCOUNTS = {"advertising": ADVERTISING, "platform": FEES, "tools": TOOLS, "other": OTHER_COSTS}
+EXPENSE_ACCOUNTS = {
+    "advertising": ADVERTISING, "platform": FEES, "tools": TOOLS, "samples": SAMPLES, "other": OTHER_COSTS,
+}  # fmt: skip
 SHIPPED_KINDS = frozenset({"goods"})
 NOTHING = Decimal(0)
 
@@ -382,6 +388,12 @@ def expense(kind: str, amount: Decimal, currency: str, home: str, rate: Decimal)
     """An expense paid from the bank, in the store's currency at the day's rate."""
     value = rounded(amount if currency == home else amount * rate, home)
     return merged([(EXPENSE_ACCOUNTS[kind], home, value), (BANK, home, -value)])
+
+
+def commission_earned(amount: Decimal, currency: str, home: str, rate: Decimal) -> list[Leg]:
+    """Commission on others' goods, owed by the channel, in the store's currency at the day's rate."""
+    value = rounded(amount if currency == home else amount * rate, home)
+    return merged([(RECEIVABLE, home, value), (COMMISSION, home, -value)])
 
 
 def supplier_paid(

@@ -29,6 +29,7 @@ class NewPhoto(NamedTuple):
     name: str
     content: bytes
     note: str = ""
+    sample: int | None = None
 
 
 def add_photos(photos: Sequence[NewPhoto], *, by: str, at: datetime) -> tuple[list[int], list[str]]:
@@ -46,12 +47,12 @@ def add_photos(photos: Sequence[NewPhoto], *, by: str, at: datetime) -> tuple[li
             refused.append(f"{keeping.named(photo.name, '')}: {no.sentence}")
             continue
         rows = bulk.fetch(
-            """INSERT INTO shipping_parcelcheck (store_id, order_id, supplier_id, about, state, name, media_type, sha256,
-                                                 size, width, height, note, traces, by, at)
-               VALUES (%s, %s, %s, %s, 'received', %s, %s, %s, %s, %s, %s, %s, '[]', %s, %s)
-               ON CONFLICT (store_id, order_id, sha256) DO NOTHING RETURNING id""",
+            """INSERT INTO shipping_parcelcheck (store_id, order_id, supplier_id, sample_id, about, state, name, media_type,
+                                                 sha256, size, width, height, note, traces, by, at)
+               VALUES (%s, %s, %s, %s, %s, 'received', %s, %s, %s, %s, %s, %s, %s, '[]', %s, %s)
+               ON CONFLICT (store_id, order_id, sample_id, sha256) DO NOTHING RETURNING id""",
             (
-                photo.store, photo.order, photo.supplier, photo.about, keeping.named(photo.name, kept.media_type),
+                photo.store, photo.order, photo.supplier, photo.sample, photo.about, keeping.named(photo.name, kept.media_type),
                 kept.media_type, kept.sha256, kept.size, measured.width, measured.height, photo.note[:500], by, at,
             ),
         )  # fmt: skip
@@ -60,8 +61,9 @@ def add_photos(photos: Sequence[NewPhoto], *, by: str, at: datetime) -> tuple[li
         else:
             rows = bulk.fetch(
                 """SELECT id FROM shipping_parcelcheck
-                   WHERE store_id = %s AND order_id IS NOT DISTINCT FROM %s AND sha256 = %s""",
-                (photo.store, photo.order, kept.sha256),
+                   WHERE store_id = %s AND order_id IS NOT DISTINCT FROM %s AND sample_id IS NOT DISTINCT FROM %s
+                     AND sha256 = %s""",
+                (photo.store, photo.order, photo.sample, kept.sha256),
             )
         ids.append(rows[0][0])
     record_births(PARCEL_CHECK, fresh, "received", by=by, at=at)
@@ -76,7 +78,9 @@ def judge_photos(texts: Mapping[int, Sequence[str]], *, by: str, at: datetime) -
         """SELECT c.id, t.channel, coalesce(array_agg(w.number) FILTER (WHERE w.number IS NOT NULL), '{}')
            FROM shipping_parcelcheck c JOIN stores_store t ON t.id = c.store_id
            LEFT JOIN shipping_parcel p ON p.order_id = c.order_id
-           LEFT JOIN shipping_waybillnumber w ON w.parcel_id = p.id
+           LEFT JOIN LATERAL (
+               SELECT number FROM shipping_waybillnumber WHERE parcel_id = p.id
+               UNION SELECT number FROM sourcing_sample WHERE id = c.sample_id AND number <> '') w ON true
            WHERE c.id = ANY(%s::bigint[]) AND c.state = 'received' GROUP BY c.id, t.channel""",
         (list(texts),),
     )

@@ -122,6 +122,7 @@ class ParcelCheck(models.Model):
     store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")
     order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, null=True, related_name="parcel_checks")
     supplier = models.ForeignKey("sourcing.Supplier", on_delete=models.PROTECT, null=True, related_name="+")
+    sample = models.ForeignKey("sourcing.Sample", on_delete=models.CASCADE, null=True, related_name="parcel_checks")
     about = models.CharField(max_length=12, choices=ABOUTS)
     state = models.CharField(max_length=12, choices=PARCEL_CHECK.choices())
     name = models.CharField(max_length=160)
@@ -140,6 +141,6 @@ class ParcelCheck(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["store", "order", "sha256"], nulls_distinct=False, name="photo_once_per_order")
+            models.UniqueConstraint(fields=["store", "order", "sample", "sha256"], nulls_distinct=False, name="photo_once_per_order")
         ]
         indexes = [models.Index(fields=["id"], condition=Q(state="received"), name="photos_to_read")]

@@ -246,6 +246,15 @@ def check_detail(scope: Sequence[int], check_id: int) -> dict[str, Any] | None:
     )
 
 
+def checks_of_sample(sample_id: int) -> list[dict[str, Any]]:
+    """The parcel checks of a sample, newest first."""
+    from daifa.domain.shipping.models import ParcelCheck
+
+    return list(
+        ParcelCheck.objects.filter(sample_id=sample_id).order_by("-id").values("id", "name", "state", "traces", "at")
+    )
+
+
 def photos_waiting(limit: int) -> list[tuple[int, str]]:
     """(check, sha256) of photos that nobody has read yet, oldest first."""
     return bulk.fetch(

@@ -4,6 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from daifa.domain.sourcing.process import SAMPLE
+
 
 @pghistory.track()
 class Supplier(models.Model):
@@ -171,3 +173,41 @@ class AgreementDocument(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["agreement", "sha256"], name="document_once_per_agreement")]
+
+
+class Sample(models.Model):
+    """Goods ordered from a supplier to our own address, as a buyer would get them: is he one to send buyers' orders to?
+
+    `cost` is what was paid for goods and freight together; it stands in the books as a sample. Photos of the parcel are
+    parcel checks of shipping that name the sample.
+    """
+
+    store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")  # whose books bear it
+    supplier = models.ForeignKey(Supplier, on_delete=models.PROTECT, related_name="samples")
+    variant = models.ForeignKey("catalog.Variant", on_delete=models.SET_NULL, null=True, related_name="+")
+    offer = models.ForeignKey(SupplierOffer, on_delete=models.SET_NULL, null=True, related_name="+")
+    supplier_sku = models.CharField(max_length=80, blank=True, db_default="")
+    title = models.CharField(max_length=255, blank=True, db_default="")
+    quantity = models.IntegerField(db_default=1)
+    state = models.CharField(max_length=10, choices=SAMPLE.choices())
+    send_to = models.CharField(max_length=300)  # our own address
+    note = models.CharField(max_length=500, blank=True, db_default="")
+    cost = models.DecimalField(max_digits=19, decimal_places=4, null=True)
+    currency = models.CharField(max_length=3)
+    carrier = models.CharField(max_length=40, blank=True, db_default="")
+    number = models.CharField(max_length=60, blank=True, db_default="")  # of its waybill
+    verdict = models.CharField(max_length=500, blank=True, db_default="")  # why it passed or failed
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+    ordered_at = models.DateTimeField(null=True)
+    shipped_at = models.DateTimeField(null=True)
+    received_at = models.DateTimeField(null=True)
+    judged_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="sample_quantity_positive"),
+            models.CheckConstraint(condition=models.Q(cost__isnull=True) | models.Q(cost__gte=0), name="sample_cost_not_negative"),
+        ]
+        indexes = [models.Index(fields=["store", "id"], name="samples_of_store")]

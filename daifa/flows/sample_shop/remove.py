@@ -36,6 +36,7 @@ from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RU
 from daifa.domain.shipping import checks
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
 from daifa.domain.sourcing import commands as sourcing
+from daifa.domain.sourcing.process import SAMPLE
 from daifa.flows.intake import path_of
 from daifa.flows.sample_shop import REMOVED, is_half_loaded
 from daifa.flows.sample_shop.load import USERS
@@ -45,7 +46,7 @@ from daifa.lib.refusal import Refused
 _PROCESSES = (
     AFTERSALE_CASE, REFUND, FULFILMENT_ORDER, IMPORT, MESSAGE, ORDER, ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN,
     DISPATCH_NOTICE, PARCEL, LIFECYCLE, STANDING, CLOSING, CLOSING_STEP, READMISSION, PLATFORM_CASE,
-    PARCEL_CHECK, RISK, PLAN_STEP, VIOLATION, APPEAL, COMPLAINT, INFRINGEMENT,
+    PARCEL_CHECK, SAMPLE, RISK, PLAN_STEP, VIOLATION, APPEAL, COMPLAINT, INFRINGEMENT,
 )  # fmt: skip
 
 

@@ -116,6 +116,9 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
         "fixed": ("info", "fixed", "已生成"),
         "absent": ("muted", "proved absent", "确认未收到"),
         "recorded": ("info", "recorded", "已记录"),
+        "wanted": ("info", "wanted", "待下单"),
+        "ordered": ("progress", "ordered", "已下单"),
+        "passed": ("success", "passed", "合格"),
     },
     # The headline of an order is computed from its counters, so it has no process.
     "order": {

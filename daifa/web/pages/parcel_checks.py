@@ -56,7 +56,7 @@ def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> 
     )
 
 
-def _traces(row: dict[str, Any]) -> str:
+def what_was_found(row: dict[str, Any]) -> str:
     return ", ".join(f"{KINDS.get(kind, kind)}: {term}" for kind, _platform, term, _excerpt in row["traces"][:3])
 
 
@@ -75,7 +75,7 @@ CHECKS = ListPage(
         Column("order_number", gettext_lazy("Order"), "code", url=lambda row: places.order(row["order_id"])),
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("state", gettext_lazy("Verdict"), "state", states=PARCEL_CHECK),
-        Column("traces", gettext_lazy("What was found"), value=_traces, wrap=True),
+        Column("traces", gettext_lazy("What was found"), value=what_was_found, wrap=True),
         Column("supplier_name", gettext_lazy("Supplier")),
         Column("at", gettext_lazy("Taken in"), "datetime"),
     ],

@@ -31,7 +31,7 @@ def of_import(source: str) -> str | None:
 _PAGES = {
     "order": "order", "purchase_order": "purchase", "run": "run", "purchase_run": "run", "parcel": "parcel",
     "message": "message", "reminder": "reminder", "supplier": "supplier", "import": "import", "supplier_offer": "offer",
-    "store_review": "exit_index_store", "parcel_check": "parcel_check", "agreement": "agreement", "risk": "risk",
+    "store_review": "exit_index_store", "parcel_check": "parcel_check", "sample": "sample", "agreement": "agreement", "risk": "risk",
     "closing_step": "closing_step", "standing": "store_life",
     "violation": "violation", "complaint": "complaint", "infringement": "infringement", "qualification": "qualification",
     "picture_cover": "picture",

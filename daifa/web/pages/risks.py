@@ -16,7 +16,6 @@ from daifa.domain.compliance.models import LEVELS, PlanStep, Risk
 from daifa.domain.compliance.process import PLAN_STEP, RISK
 from daifa.domain.compliance.signals import (
     BY_KIND,
-    FOLLOWERS,
     REMEDIES,
     SIGNALS,
     STEPS,
@@ -39,6 +38,8 @@ from daifa.web.kit import (
     EmptyPanel,
     Fact,
     FormPage,
+    Kpi,
+    KpiPanel,
     LinkButton,
     ListPage,
     NotePanel,
@@ -50,6 +51,7 @@ from daifa.web.kit import (
     page,
     states,
 )
+from daifa.web.kit import format as fmt
 from daifa.web.pages import places
 from daifa.web.pages.parcel_checks import KINDS as TRACES
 
@@ -329,19 +331,25 @@ def _eligibility(scope: Scope) -> Panel:
     rows = []
     for store in (one for one in scope.stores if one.id in set(scope.store_ids) and one.kind == "marketplace"):
         check = risk_queries.affiliate_check(store.id)
+        line = risk_queries.followers_line(store.channel, on=scope.at.astimezone(scope.zone(store.id)).date(), store_id=store.id)
         missing = (
-            list(affiliate_answers(check.followers, is_adult=check.is_adult, is_clean=check.is_clean)) if check else None
+            list(affiliate_answers(check.followers, is_adult=check.is_adult, is_clean=check.is_clean, needed=line.needed))
+            if check else None
         )
-        rows.append({"store": store.name, "check": check, "missing": missing})
+        rows.append({"store": store.name, "check": check, "missing": missing, "line": line})
     return TablePanel(
         _("May the account earn commission?"),
         [
             Column("store", _("Store")),
             Column("followers", _("Followers"), "quantity", value=lambda row: row["check"].followers if row["check"] else None),
+            Column("line", _("Needed"), "quantity", value=lambda row: row["line"].needed,
+                   hint=lambda row: "" if row["line"].needed is None else row["line"].rule if row["line"].acts
+                   else _("%(rule)s, not confirmed") % {"rule": row["line"].rule},
+                   url=lambda row: places.place("rule", row["line"].rule) if row["line"].rule else None),
             Column("verdict", "", "badge", value=lambda row: Badge(_("not looked up yet"), "muted") if row["missing"] is None
                    else Badge(_("still missing"), "warning") if row["missing"] else Badge(_("may apply"), "success")),
             Column("missing", _("What is missing"), wrap=True,
-                   value=lambda row: ", ".join(str(ELIGIBLE[one]) % {"n": FOLLOWERS} for one in row["missing"] or ())),
+                   value=lambda row: ", ".join(str(ELIGIBLE[one]) % {"n": row["line"].needed or 0} for one in row["missing"] or ())),
             Column("at", _("Looked up"), "datetime", value=lambda row: row["check"].at if row["check"] else None),
         ],
         rows,
@@ -368,6 +376,35 @@ def _links(scope: Scope) -> Panel:
     )  # fmt: skip
 
 
+def _unconfirmed(scope: Scope) -> list[Panel]:
+    """A line of followers that only informs is said to be no more than that, with the way to confirm it."""
+    lines = [
+        risk_queries.followers_line(store.channel, on=scope.at.astimezone(scope.zone(store.id)).date(), store_id=store.id)
+        for store in scope.stores if store.id in set(scope.store_ids) and store.kind == "marketplace"
+    ]  # fmt: skip
+    rules = sorted({line.rule for line in lines if line.rule and not line.acts})
+    return [
+        NotePanel(
+            _("The line of followers (%(rules)s) is not confirmed by the platform's text: look it up there, and enter what you read in the rule book.")
+            % {"rules": ", ".join(rules)},
+            tone="info",
+            actions=[LinkButton(_("Enter what you read"), reverse("web:rule_override", args=[rule]), "pencil") for rule in rules[:3]],
+        )
+    ] if rules else []  # fmt: skip
+
+
+def _earned(scope: Scope) -> list[Panel]:
+    return [
+        KpiPanel([
+            Kpi(_("Commission this month"), fmt.money_text(one.this_month, one.currency), scope.store(one.store_id).name, icon="coin"),
+            Kpi(_("Commission in all"), fmt.money_text(one.amount, one.currency), _("in the books as income"), icon="book-2"),
+            Kpi(_("Orders by links"), fmt.quantity_text(one.orders), "", icon="shopping-cart"),
+            Kpi(_("Posts"), fmt.quantity_text(one.posts), "", icon="message-2"),
+        ])
+        for one in risk_queries.affiliate_earned(scope.store_ids, on=scope.at.astimezone(scope.zone()).date())[:5]
+    ]  # fmt: skip
+
+
 def _plan(request: Any, scope: Scope) -> list[Panel]:
     return [
         TablePanel(
@@ -388,11 +425,9 @@ def _plan(request: Any, scope: Scope) -> list[Panel]:
             note=_("Earn commission on others' goods in posts and videos: nothing to ship, no after-sales, no money advanced."),
             actions=[ActionButton(_("Plan this way"), reverse("web:plan_affiliate"), "checklist", reason=scope.why_not("operate"))],
         ),
-        NotePanel(
-            _("The conditions of commission links (1,000 followers, of age, clean record) come from a trade article only and are not confirmed by the platform's text: look them up there."),
-            tone="info",
-        ),
+        *_unconfirmed(scope),
         _eligibility(scope),
+        *_earned(scope),
         _links(scope),
     ]  # fmt: skip
 
@@ -586,7 +621,7 @@ class TrackForm(forms.Form):
     orders = forms.IntegerField(label=gettext_lazy("Orders that day"), required=False, min_value=0)
     amount = forms.DecimalField(
         label=gettext_lazy("Commission that day"), required=False, min_value=0, max_digits=15, decimal_places=4,
-        help_text=gettext_lazy("As the platform's statement has it; told again it replaces the earlier figure."),
+        help_text=gettext_lazy("As the platform's statement has it: income of that day in the books. Told again it replaces the earlier figure."),
     )  # fmt: skip
 
 

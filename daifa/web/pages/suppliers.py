@@ -17,6 +17,7 @@ from daifa.domain.books.queries import balances_of_suppliers
 from daifa.domain.sourcing import commands as sourcing
 from daifa.domain.sourcing import queries, rules
 from daifa.domain.sourcing.models import Agreement, SkuMapping, Supplier, SupplierOffer
+from daifa.domain.sourcing.samples import sample_page
 from daifa.flows import put_right
 from daifa.flows.reads import goods
 from daifa.lib import keeping
@@ -45,6 +46,7 @@ from daifa.web.kit import (
     page,
 )
 from daifa.web.kit import format as fmt
+from daifa.web.pages import samples as samples_page
 from daifa.web.pages import words
 from daifa.web.pages.entrustment import signed_panel, why_unsigned
 
@@ -85,6 +87,7 @@ SUPPLIERS = ListPage(
     row_url=lambda row: reverse("web:supplier", args=[row.id]),
     actions=lambda scope: [
         LinkButton(_("All offers"), reverse("web:offers"), "list"),
+        LinkButton(_("Samples"), reverse("web:samples"), "package"),
         LinkButton(_("Add a supplier"), reverse("web:supplier_add"), "plus", "primary", reason=scope.why_not_shared("operate")),
     ],
     empty=lambda scope: EmptyPanel(
@@ -170,6 +173,16 @@ def _panels(supplier, scope):
         )
     )  # fmt: skip
     panels.append(_may_serve_panel(supplier, scope))
+    panels.append(
+        TablePanel(
+            _("Samples"),
+            samples_page.columns(of_supplier=True),
+            sample_page(scope.store_ids, supplier_id=supplier.pk, limit=10),
+            row_url=lambda row: reverse("web:sample", args=[row["id"]]),
+            empty=_("None ordered yet. Before he ships to your buyers, let him ship to you once."),
+            actions=[samples_page.add_button(scope, supplier=supplier.pk)],
+        )
+    )  # fmt: skip
     panels.append(
         TablePanel(
             _("Offers"),
@@ -731,6 +744,7 @@ OFFER = DetailPage(
     back=(_("Offers"), lambda: reverse("web:offers")),
     badges=lambda offer, scope: [fmt.state_badge("offer", offer.state)],
     actions=lambda offer, scope: [
+        samples_page.add_button(scope, offer=offer.pk),
         ActionButton(
             _("Mark as unavailable"), reverse("web:offers_unavailable"), "ban", fields={"ids": offer.pk},
             reason=scope.why_not_shared("operate") or (None if offer.state in ("live", "stale") else _("It is not bought from already.")),
