@@ -28,3 +28,8 @@ def keep_metrics(*, at: datetime, stores: Sequence[int] | None = None) -> int:
         health.keep_metrics(store_id=store, at=at, complaints=complaints_of(store, at=at))
         for store in (whole_scope() if stores is None else stores)
     )
+
+
+def keep_orders(orders: Sequence[int], *, at: datetime) -> None:
+    """The clocks of some orders at once: what a buyer agreed to is seen right away."""
+    retried(lambda: commands.reckon_clocks(at=at, orders=orders))

@@ -98,28 +98,19 @@ LAW_ONLY = ("own_site", "manual")
 
 def store_lines(store: Any, *, at: datetime) -> list[rules.ClockLine]:
     """Every line that runs in a store (`id, channel, kind, country, currency`), for each way it ships."""
-    ways = DispatchMode.objects.filter(store_id=store.id).values_list("variant_id", "mode", "hours")
+    ways = DispatchMode.objects.filter(store_id=store.id).values_list("variant_id", "mode", "hours", "ships_on")
     zone = ZoneInfo(zone_of(store.channel, getattr(store, "zone", None) or store.timezone))
-    day = at.astimezone(zone).date()
-    channel = channel_of(store.channel)
-    modes: list[tuple[Any, ...]] = list(
-        DispatchMode.objects.filter(store_id=store.id).values_list("mode", "hours", "ships_on").distinct()
-    )
-    if not DispatchMode.objects.filter(store_id=store.id, variant=None).exists():
-        modes.append(("unknown", None, None))
-    book = in_market(policy.rules(channel, on=day, store_id=store.id), store.country)
-    found = rules.lines_of(book, modes, country=store.country, currency=store.currency)
     return lines_for(store, ways_of(ways), on=at.astimezone(zone).date())
 
 
-def ways_of(modes: Iterable[tuple[int | None, str, int | None]]) -> list[tuple[str, int | None]]:
-    """The ways a store ships (mode, hours promised), of its (variant, mode, hours): "unknown" where none is for all."""
+def ways_of(modes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The ways a store ships (mode, hours, presale day), each with its variant before it: "unknown" where none is for all."""
     modes = list(modes)
-    ways = list(dict.fromkeys((mode, hours) for _variant, mode, hours in modes))
-    return ways if any(variant is None for variant, _, _ in modes) else [*ways, ("unknown", None)]
+    ways = list(dict.fromkeys(tuple(mode[1:]) for mode in modes))
+    return ways if any(mode[0] is None for mode in modes) else [*ways, ("unknown", None, None)]
 
 
-def lines_for(store: Any, ways: Sequence[tuple[str, int | None]], *, on: date) -> list[rules.ClockLine]:
+def lines_for(store: Any, ways: Sequence[tuple[Any, ...]], *, on: date) -> list[rules.ClockLine]:
     """Every line that runs in a store (`id, channel, kind, country, currency`) for these ways of dispatch that day."""
     book = in_market(policy.rules(channel_of(store.channel), on=on, store_id=store.id), store.country)
     found = rules.lines_of(book, ways, country=store.country, currency=store.currency)
@@ -516,6 +507,7 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
     found: list[tuple[str, int, str]] = []  # kind, parcel, further params as json
     for kind, query in _FAULTS.items():
         found += [(kind, row[0], "{}") for row in bulk.fetch(query, {k: v for k, v in given.items() if f"%({k})" in query})]
+    found += _contradictions(scope, since)
     found += _elsewhere(scope, since)
     penalties = {}
     for store in asked:
@@ -591,6 +583,45 @@ _FAULTS = {
                OR EXISTS (SELECT FROM shipping_trackingevent e
                           WHERE e.parcel_id = p.id AND e.at < o.paid_at AND e.status <> ALL(%(no_scan)s::text[])))""",
 }  # fmt: skip
+
+
+PICKED_UP_AFTER_HOURS, MOVED_AFTER_HOURS = 6, 24
+"""Carriers' clocks and late readings lie apart: from how many hours on two scans contradict each other."""
+
+
+def _contradictions(scope: Sequence[int], since: datetime) -> list[tuple[str, int, str]]:
+    """Scans that cannot both be true, and numbers that two carriers are said to have. Nothing is left out or changed."""
+    scans = bulk.fetch(
+        """SELECT x.kind, x.parcel, to_char(x.first AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+                  to_char(x.later AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
+           FROM (SELECT p.id AS parcel, d.at AS first, m.picked, m.moved FROM shipping_parcel p
+                 JOIN LATERAL (SELECT min(at) AS at FROM shipping_trackingevent e WHERE e.parcel_id = p.id AND e.status = 'delivered') d ON true
+                 JOIN LATERAL (SELECT min(at) FILTER (WHERE status = 'handed_over') AS picked,
+                                      max(at) FILTER (WHERE status IN ('in_transit', 'out_for_delivery')) AS moved
+                               FROM shipping_trackingevent e WHERE e.parcel_id = p.id) m ON true
+                 WHERE p.store_id = ANY(%(stores)s::bigint[]) AND p.announced_at >= %(since)s AND p.delivered_at IS NOT NULL
+                   AND p.state = 'delivered'
+                   AND NOT EXISTS (SELECT FROM aftersales_aftersalecase c WHERE c.order_id = p.order_id AND c.kind = 'return')) AS s
+           CROSS JOIN LATERAL (VALUES
+               ('delivered_before_pickup', s.parcel, s.first, s.picked, make_interval(hours => %(picked)s::int)),
+               ('moved_after_delivery', s.parcel, s.first, s.moved, make_interval(hours => %(moved)s::int))
+           ) AS x (kind, parcel, first, later, apart)
+           WHERE x.later >= x.first + x.apart""",
+        {"stores": list(scope), "since": since, "picked": PICKED_UP_AFTER_HOURS, "moved": MOVED_AFTER_HOURS},
+    )
+    found = [(kind, parcel, json.dumps({"first": first, "then": then})) for kind, parcel, first, then in scans]
+    carriers = bulk.fetch(
+        """SELECT p.id, p.carrier, min(q.carrier) FROM shipping_parcel p
+           JOIN shipping_parcel q ON q.number = p.number AND q.id <> p.id AND q.state <> 'cancelled' AND q.carrier <> ''
+                AND lower(q.carrier) <> lower(p.carrier)
+           WHERE p.store_id = ANY(%s::bigint[]) AND p.announced_at >= %s AND p.is_shared_number AND p.state <> 'cancelled'
+             AND p.carrier <> '' AND q.store_id = ANY(%s::bigint[]) GROUP BY 1, 2""",
+        (list(scope), since, list(scope)),
+    )
+    found += [
+        ("two_carriers", parcel, json.dumps({"carrier": carrier, "other": other}, ensure_ascii=False)) for parcel, carrier, other in carriers
+    ]
+    return found
 
 
 def _elsewhere(scope: Sequence[int], since: datetime) -> list[tuple[str, int, str]]:

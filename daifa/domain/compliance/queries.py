@@ -188,7 +188,7 @@ def open_findings(
 def finding_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
     """(sentence, advice) of a finding in the reader's language."""
     sentence, advice = rules.FINDINGS.get(kind, (kind, ""))
-    return _(sentence) % {"number": "–", "order": "–", "place": "–", "region": "–", **params}, _(advice)
+    return _(sentence) % {**dict.fromkeys(("number", "order", "place", "region", "first", "then", "carrier", "other"), "–"), **params}, _(advice)
 
 
 def finding_page(

@@ -146,6 +146,18 @@ FINDINGS: dict[str, tuple[str, str]] = {
         N_("Parcel %(number)s of order %(order)s was delivered in %(place)s, the order goes to %(region)s"),
         N_("Ask the carrier and the buyer; if it is another parcel's number, replace it and send the goods."),
     ),
+    "delivered_before_pickup": (
+        N_("Parcel %(number)s of order %(order)s was delivered at %(first)s, before a carrier picked it up at %(then)s (UTC)"),
+        N_("Both scans are kept; the delivery counts. It is probably another parcel's number: ask the carrier, and the buyer whether it is there."),
+    ),
+    "moved_after_delivery": (
+        N_("Parcel %(number)s of order %(order)s was delivered at %(first)s and scanned on its way again at %(then)s (UTC)"),
+        N_("Both scans are kept; the delivery counts. Ask the carrier whether it comes back, and the buyer whether it is there."),
+    ),
+    "two_carriers": (
+        N_("Parcel %(number)s of order %(order)s is said to be with %(carrier)s, another parcel of this number with %(other)s"),
+        N_("Ask the supplier which carrier has it; correct the other parcel's number or carrier."),
+    ),
 }  # fmt: skip
 """What can be wrong with a parcel → (sentence, advice)."""
 
@@ -379,18 +391,22 @@ def joined(*whys: str) -> str:
 
 
 def due_at(
-    line: ClockLine, started_at: datetime, *, zone: str, since: datetime | None = None, exceptions: Sequence[Announced] = ()
-) -> tuple[datetime, str]:
+    line: ClockLine, started_at: datetime, *, zone: str, since: datetime | None = None, exceptions: Sequence[Announced] = (),
+    fixed: datetime | None = None,
+) -> tuple[datetime, str]:  # fmt: skip
     """When `line` runs out for something that started then, and why it is not the plain figure (codes of WHYS).
 
     Hours are hours that pass: a change to summer time moves nothing but the wall clock. Days end at local midnight.
-    `since` (default: the start) is the moment by which exceptions go: of a parcel, its dispatch.
+    `since` (default: the start) is the moment by which exceptions go: of a parcel, its dispatch. `fixed`: when it runs
+    out by itself, where that was told with the order.
     """
     started_at = started_at.astimezone(UTC)  # with a zone attached, adding hours would move the wall clock
     local = started_at.astimezone(ZoneInfo(zone))
     day = (since or started_at).astimezone(ZoneInfo(zone)).date()
     whys: list[str] = []
-    if line.by_end_of_day:
+    if fixed is not None:
+        due = fixed
+    elif line.by_end_of_day:
         due = end_of_day(local.date() + timedelta(days=local.hour >= SAME_DAY_BEFORE), zone)
     elif line.days is not None:
         last = nth_working_day(local.date(), line.days, line.calendar)

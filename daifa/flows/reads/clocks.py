@@ -99,6 +99,14 @@ def _finding(kind: str, count: int) -> str:
             return ngettext(
                 "%(count)d parcel was scanned before its order was paid", "%(count)d parcels were scanned before their orders were paid", count
             ) % {"count": count}
+        case "delivered_before_pickup" | "moved_after_delivery":
+            return ngettext(
+                "%(count)d parcel has scans that contradict each other", "%(count)d parcels have scans that contradict each other", count
+            ) % {"count": count}
+        case "two_carriers":
+            return ngettext(
+                "%(count)d parcel's number is said to be with two carriers", "%(count)d parcels' numbers are said to be with two carriers", count
+            ) % {"count": count}
         case _:
             return ngettext(
                 "%(count)d parcel was delivered somewhere else", "%(count)d parcels were delivered somewhere else", count

@@ -76,7 +76,7 @@ def _panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
             Kpi(_("Within a day"), fmt.quantity_text(now.soon), icon="hourglass"),
             Kpi(_("At stake"), money or "–", icon="cash", hint=_("of what has run out or will within a day")),
             Kpi(_("Parcels to look at"), fmt.quantity_text(sum(row[3] for row in faults)), icon="alert-triangle",
-                url=places.place("parcel_findings"), hint=_("no scan, another's number, scanned too early, elsewhere")),
+                url=places.place("parcel_findings"), hint=_("no scan, another's number, scans that cannot be true, elsewhere")),
         ])
     ]  # fmt: skip
     for store in (one for one in scope.stores if one.id in stores):
@@ -168,6 +168,8 @@ def reckon(request, scope):
 _KINDS = {
     "parcel_without_scan": gettext_lazy("never scanned"), "number_reused": gettext_lazy("another parcel's number"),
     "pickup_before_payment": gettext_lazy("scanned before payment"), "other_destination": gettext_lazy("delivered elsewhere"),
+    "delivered_before_pickup": gettext_lazy("delivered before pickup"), "moved_after_delivery": gettext_lazy("moving after delivery"),
+    "two_carriers": gettext_lazy("two carriers"),
 }  # fmt: skip
 
 FINDINGS = ListPage(

@@ -5,17 +5,20 @@ from decimal import Decimal
 
 import pytest
 
-from daifa.domain.compliance.commands import find_parcel_faults, reckon_clocks
-from daifa.domain.compliance.models import Finding
+from daifa.domain.compliance.commands import find_parcel_faults, reckon_clocks, set_dispatch_mode
+from daifa.domain.compliance.models import Clock, Finding
 from daifa.domain.compliance.queries import finding_words, open_findings, ship_by
+from daifa.domain.history.commands import ensure_months
 from daifa.domain.orders.models import AddressVersion
 from daifa.domain.shipping.models import Parcel
 from daifa.lib import bulk
 from tests import bought_orders
+from tests.worked_tables import stories
 
 from .test_reckoning import HOUR, PAID, order, parcel_of, xhs
 
 pytestmark = pytest.mark.django_db
+STORIES = {story.title: story for story in stories("clocks.md")}
 
 
 def kinds(parcel=None):
@@ -97,3 +100,51 @@ def test_the_tightest_ship_by_of_orders():
     assert found[later.pk].rule == "xhs-ship-spot-domestic"
 
 
+
+
+@pytest.mark.parametrize("row", STORIES["Scans that cannot be true"].tables["scans"], ids=lambda row: row["scans"])
+def test_scans_that_cannot_be_true(row):
+    """What is found and what a running clock makes of it; every scan stays."""
+    shop = xhs()
+    set_dispatch_mode(store_id=shop.pk, mode="spot", origin="浙江", by="user:1", at=PAID)
+    ensure_months(PAID.date() - timedelta(days=31), PAID.date() + timedelta(days=62))
+    of = order(shop)
+    box = parcel_of(of, said=PAID + 2 * HOUR, region="浙江省", told=PAID + 2 * HOUR)
+    told = [one.rsplit(" ", 1) for one in row["scans"].split(", ")]
+    for hours, status in told:
+        at = PAID + int(hours) * HOUR
+        bulk.execute(
+            """INSERT INTO shipping_trackingevent (parcel_id, at, status, raw_status, place, seen_at, source)
+               VALUES (%s, %s, %s, %s, '', %s, 'test')""", (box.pk, at, status, status, at)
+        )  # fmt: skip
+    delivered = [int(hours) for hours, status in told if status == "delivered"]
+    back = any(status == "returned_to_sender" for _hours, status in told)
+    if delivered:
+        Parcel.objects.filter(pk=box.pk).update(
+            delivered_at=PAID + delivered[0] * HOUR, state="returned_to_sender" if back else "delivered", handed_over_at=None
+        )
+    at = PAID + 71 * HOUR
+    reckon_clocks(at=at)
+    find_parcel_faults(at=at)
+    assert [kind for kind in kinds(box) if kind != "parcel_without_scan"] == ([row["found"]] if row["found"] else [])
+    for one in open_findings([shop.pk]):
+        sentence, advice = finding_words(one.kind, one.params)
+        assert "%(" not in sentence and "–" not in sentence and advice
+    clock = Clock.objects.filter(thing_kind="parcel", kind__in=("pickup", "hub", "stall")).first()
+    assert (clock.kind if clock else "") == row["clock"]
+    if clock:
+        assert clock.started_at == PAID + int(row["starts"]) * HOUR and set(clock.why.split(",")) - {""} == set(row["says"].split(",")) - {""}
+    assert bulk.fetch("SELECT count(*) FROM shipping_trackingevent WHERE parcel_id = %s", (box.pk,))[0][0] == len(told)
+
+
+def test_one_number_with_two_carriers():
+    shop = xhs()
+    first, second = (parcel_of(order(shop), said=PAID) for _ in range(2))
+    Parcel.objects.filter(pk=first.pk).update(carrier="YTO", is_shared_number=True, number="SAME1")
+    Parcel.objects.filter(pk=second.pk).update(carrier="ZTO", is_shared_number=True, number="SAME1")
+    find_parcel_faults(at=PAID + HOUR)
+    assert kinds(first) == kinds(second) == ["two_carriers"]
+    assert "with YTO, another parcel of this number with ZTO" in finding_words("two_carriers", open_findings([shop.pk])[-1].params)[0]
+    Parcel.objects.filter(pk=second.pk).update(carrier="yto")
+    find_parcel_faults(at=PAID + 2 * HOUR)
+    assert kinds(first) == []
