@@ -988,18 +988,53 @@ def withdraw_qualification(*, qualification_id: int, on: date, by: str, at: date
 
 @transaction.atomic
 def say_need(
-    *, channel: str, category: str, kind: str, is_needed: bool, source: str, by: str, at: datetime
+    *, channel: str, category: str, kind: str, is_needed: bool, source: str, store: Store | None = None, by: str, at: datetime
 ) -> QualificationNeed:
-    """The owner says that goods of a category need a licence on a channel, or do not. It then stops publishing, or not."""
+    """The owner says that goods of a category need a licence (on a channel, in a store), or do not.
+
+    It then stops publishing, or not. Raises `Refused`.
+    """
     if kind not in QUALIFICATIONS:
         raise Refused(_("Say which licence it is."), code="kind_unknown", field="kind")
     if not source.strip():
         raise Refused(_("Say where it stands that it is needed or not."), code="source_missing", field="source")
     found, _made = QualificationNeed.objects.update_or_create(
-        channel=channel.strip()[:40], category=category.strip().casefold()[:120], kind=kind,
-        defaults={"is_needed": is_needed, "source": source.strip()[:200], "by": by, "at": at},
+        store=store, channel="" if store is not None else channel.strip()[:40], category=category.strip().casefold()[:120], kind=kind,
+        default="", defaults={"is_needed": is_needed, "source": source.strip()[:200], "by": by, "at": at},
     )  # fmt: skip
     return found
+
+
+@transaction.atomic
+def decide_needs(
+    defaults: Sequence[str], *, standing: str, source: str = "", channel: str = "", store: Store | None = None, by: str, at: datetime
+) -> int:
+    """The owner's word on needs that come with daifa (ids): "must", "not_needed", or "ask" as they came.
+
+    For a store, a channel, or everywhere. A need that is struck out asks for the reason. Returns how many. Raises `Refused`.
+    """
+    known = {need.id: need for need in rules.default_needs()}
+    if standing not in ("must", "ask", "not_needed") or not set(defaults) <= known.keys():
+        raise Refused(_("Say whether it is a must, asked for, or not needed."), code="standing_unknown", field="standing")
+    if standing == "not_needed" and not source.strip():
+        raise Refused(_("Say where it stands that it is needed or not."), code="source_missing", field="source")
+    where = {"store": store, "channel": "" if store is not None else channel.strip()[:40]}
+    for name in defaults:
+        if standing == "ask":
+            QualificationNeed.objects.filter(**where, default=name).delete()
+            continue
+        need = known[name]
+        QualificationNeed.objects.update_or_create(
+            **where, category="", kind=need.kinds[0], default=name,
+            defaults={"is_needed": standing == "must", "source": source.strip()[:200] or need.source[:200], "by": by, "at": at},
+        )  # fmt: skip
+    return len(defaults)
+
+
+@transaction.atomic
+def forget_needs(ids: Sequence[int]) -> int:
+    """Take the owner's words back: what daifa knows counts again. Returns how many were taken."""
+    return QualificationNeed.objects.filter(pk__in=list(ids)).delete()[0]
 
 
 def watch_qualifications(*, by: str, at: datetime, stores: Sequence[int] | None = None) -> int:

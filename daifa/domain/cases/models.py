@@ -236,18 +236,27 @@ class Qualification(models.Model):
 
 
 class QualificationNeed(models.Model):
-    """The owner says which licence a category needs on a channel: confirmed needs stop publishing, ours only ask."""
+    """The owner's word about papers: that a category needs one, or that one of daifa's own needs is a must or none.
 
+    Musts stop publishing; what nobody decided only asks. The nearer word counts: store, channel, everywhere.
+    """
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, null=True, related_name="+")  # null: all stores
     channel = models.CharField(max_length=40)  # "" = everywhere
     category = models.CharField(max_length=120)  # "" = every category
     kind = models.CharField(max_length=20, choices=_choices(QUALIFICATIONS))
+    default = models.CharField(max_length=40, blank=True, db_default="")  # id in data/needs.yaml this is about, "" = his own
     is_needed = models.BooleanField(db_default=True)  # False: the owner says it is not needed
     source = models.CharField(max_length=200)
     by = models.CharField(max_length=60)
     at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["channel", "category", "kind"], name="one_need_each")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store", "channel", "category", "kind", "default"], nulls_distinct=False, name="one_need_each"
+            )
+        ]
 
 
 class CaseFile(models.Model):

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import get_language, gettext
 
 from daifa.domain.cases import rules
@@ -158,15 +158,18 @@ def violation_detail(scope: Sequence[int], violation_id: int) -> ViolationDetail
     )
     if row is None:
         return None
-    appeals = list(Appeal.objects.filter(violation_id=violation_id).order_by("id").values())
+    of_store = {"store_id": F("violation__store_id")}  # times are told on its clock
+    appeals = list(Appeal.objects.filter(violation_id=violation_id).order_by("id").annotate(**of_store).values())
     return ViolationDetail(
         violation=row,
         orders=bulk.fetch_dicts(
-            """SELECT o.id, o.number, o.placed_at, o.status, o.total_amount, o.currency FROM cases_violationorder v
+            """SELECT o.id, o.store_id, o.number, o.placed_at, o.status, o.total_amount, o.currency FROM cases_violationorder v
                JOIN orders_order o ON o.id = v.order_id WHERE v.violation_id = %s ORDER BY o.id""",
             (violation_id,),
         ),
-        consequences=list(Consequence.objects.filter(violation_id=violation_id).order_by("from_at", "id").values()),
+        consequences=list(
+            Consequence.objects.filter(violation_id=violation_id).order_by("from_at", "id").annotate(**of_store).values()
+        ),
         appeals=appeals,
         moves=list(DepositMove.objects.filter(violation_id=violation_id).order_by("at", "id").values()),
         files=files_of("violation", [violation_id]) + files_of("appeal", [one["id"] for one in appeals]),
@@ -441,37 +444,30 @@ def missing_by_category(store: Store, categories: Iterable[str], on: date) -> di
         )
     ]
     channel = channel_of(store)
-    said = _needs_said(channel)
-    return {category: rules.missing(channel, category, needs_of(channel, category, said), licences, on) for category in set(categories)}
+    said = _needs_said(channel, store.pk)
+    return {category: rules.missing(channel, category, rules.needs_of(category, said), licences, on) for category in set(categories)}
 
 
-def _needs_said(channel: str) -> list[QualificationNeed]:
-    return list(QualificationNeed.objects.filter(channel__in=("", channel)).order_by("channel"))
-
-
-def needs_of(channel: str, category: str, rows: Sequence[QualificationNeed] | None = None) -> list[rules.Need]:
-    """What a category needs on a channel: the owner's own words, and daifa's where the owner said nothing about them.
-
-    `rows`: what the owner said about this channel, where it was read already.
-    """
-    said = {
-        (one.kind, one.category): one
-        for one in (_needs_said(channel) if rows is None else rows)
-        if rules.fits(category, (one.category,) if one.category else ())
-    }
-    own = [
-        rules.Need((one.kind,), (one.category,) if one.category else (), (), one.source, blocks=True)
-        for one in said.values()
-        if one.is_needed
+def _needs_said(channel: str, store_id: int | None = None) -> list[rules.Said]:
+    return [
+        rules.Said(*row)
+        for row in QualificationNeed.objects.filter(channel__in=("", channel))
+        .filter(Q(store=None) | Q(store=store_id))
+        .values_list("kind", "category", "is_needed", "source", "channel", "store_id", "default")
     ]
-    about = {kind for kind, _category in said}
-    return own + [need for need in rules.NEEDS if not about & set(need.kinds)]
 
 
-def said_needs(channel: str | None = None) -> list[dict[str, Any]]:
-    """What the owner said, by channel and category."""
-    found = QualificationNeed.objects.order_by("channel", "category", "kind")
+def said_needs(channel: str | None = None, *, scope: Sequence[int] | None = None) -> list[dict[str, Any]]:
+    """What the owner said, by channel and category; `scope`: only about these stores, or all of them."""
+    found = QualificationNeed.objects.order_by("default", "channel", "category", "kind", F("store_id").asc(nulls_first=True))
+    if scope is not None:
+        found = found.filter(Q(store=None) | Q(store__in=list(scope)))
     return list((found.filter(channel=channel) if channel is not None else found).values())
+
+
+def source_words(need: rules.Need | Missing) -> str:
+    """Where a need stands, in the reader's language."""
+    return need.source_zh if need.source_zh and (get_language() or "").startswith("zh") else need.source
 
 
 # --- Files and packs ----------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -279,8 +281,8 @@ def why_not_move(
 class Need(NamedTuple):
     """Any of `kinds` will do for goods of a category. `words` = () every category; `channels` = () every channel.
 
-    `blocks`: the owner confirmed it, so publishing waits for it. What comes with daifa only asks, because the channel's
-    own list was not read; `source` says where it stands.
+    `blocks`: the owner made it a must, so publishing waits for it. What comes with daifa (`id`) only asks, because the
+    channel's own list was not read: `source`, `as_of` and `confidence` say where it stands and how sure it is.
     """
 
     kinds: tuple[str, ...]
@@ -289,49 +291,65 @@ class Need(NamedTuple):
     source: str = ""
     blocks: bool = False
     unless: tuple[str, ...] = ()
+    id: str = ""
+    source_zh: str = ""
+    as_of: str = ""
+    confidence: str = ""
 
 
-CN_CHANNELS = ("xiaohongshu", "douyin", "pinduoduo", "taobao", "wechat_store")
-NEEDS: tuple[Need, ...] = (
-    Need(("business_licence",), channels=CN_CHANNELS, source="E-Commerce Law 10, 15 (电子商务法第十条、第十五条)"),
-    Need(
-        ("food_licence",), ("food", "snack", "grocery", "tea", "coffee", "食品", "零食", "饮料", "茶叶", "咖啡", "生鲜"),
-        CN_CHANNELS, "Food Safety Law 35 (食品安全法第三十五条)",
-        unless=("pet food", "宠物", "food container", "food storage", "tea towel", "tea light", "teapot", "coffee table",
-                "茶具", "茶杯", "食品盒"),
-    ),
-    Need(
-        ("health_food",), ("health food", "dietary supplement", "vitamin", "保健食品", "保健品", "膳食补充"), CN_CHANNELS,
-        "Food Safety Law 76 (食品安全法第七十六条)",
-    ),
-    Need(
-        ("infant_formula",), ("infant formula", "baby formula", "婴儿奶粉", "婴配", "配方奶粉"), CN_CHANNELS,
-        "Food Safety Law 81 (食品安全法第八十一条)",
-    ),
-    Need(
-        ("medical_device_3",), ("class iii medical", "contact lens", "hyaluronic filler", "三类医疗器械", "隐形眼镜", "美瞳", "角膜接触镜"),
-        CN_CHANNELS, "Medical Devices Regulation 42 (医疗器械监督管理条例第四十二条)",
-    ),
-    Need(
-        ("medical_device_2", "medical_device_3"),
-        ("medical device", "blood pressure monitor", "thermometer medical", "医疗器械", "血压计", "体温计", "美容仪器", "射频"),
-        CN_CHANNELS, "Medical Devices Regulation 41 (医疗器械监督管理条例第四十一条)",
-    ),
-    Need(("drug_licence",), ("medicine", "otc drug", "药品", "处方药", "非处方药"), CN_CHANNELS, "Drug Administration Law 51 (药品管理法第五十一条)"),
-    Need(
-        ("cosmetics",), ("cosmetic", "make-up", "makeup", "skincare", "skin care", "化妆品", "彩妆", "护肤"), CN_CHANNELS,
-        "Cosmetics Regulation 4 (化妆品监督管理条例第四条)", unless=("cosmetic bag", "makeup bag", "化妆包", "化妆镜"),
-    ),
-    Need(
-        ("publication",), ("book", "magazine", "图书", "杂志", "出版物"), CN_CHANNELS,
-        "Publications Regulation 35 (出版管理条例第三十五条)", unless=("notebook", "bookend", "book light", "笔记本", "书立", "书架"),
-    ),
-    Need(
-        ("ccc",), ("charger", "power bank", "extension lead", "toys", "child seat", "充电器", "充电宝", "插座", "插线板", "玩具", "儿童座椅", "电热"),
-        CN_CHANNELS, "Certification and Accreditation Regulation (认证认可条例，CCC 目录)",
-    ),
-)  # fmt: skip
-"""What licences goods need by law, as far as daifa knows: it asks for them. The owner confirms or strikes out each."""
+@cache
+def default_needs() -> tuple[Need, ...]:
+    """What papers goods need by law, as far as daifa knows: data/needs.yaml. The owner decides on each."""
+    import yaml
+
+    told = yaml.safe_load((Path(__file__).parent / "data" / "needs.yaml").read_text(encoding="utf-8"))
+    return tuple(
+        Need(
+            tuple(row["kinds"]), tuple(row["words"]), tuple(row.get("channels", told["channels"])), row["source"]["en"],
+            unless=tuple(row.get("unless", ())), id=row["id"], source_zh=row["source"]["zh"], as_of=row["as_of"], confidence=row["confidence"],
+        )
+        for row in told["needs"]
+    )  # fmt: skip
+
+
+class Said(NamedTuple):
+    """The owner's word: about one of daifa's needs (`default` its id), or about a paper for a category (`kind`).
+
+    `store` None: for all stores; `channel` "" : everywhere. `is_needed` False: not needed.
+    """
+
+    kind: str
+    category: str
+    is_needed: bool
+    source: str
+    channel: str = ""
+    store: int | None = None
+    default: str = ""
+
+
+def needs_of(category: str, said: Iterable[Said]) -> list[Need]:
+    """What goods of a category need: what the owner made a must, and what daifa asks for where he said nothing.
+
+    The nearer word counts: a store's before its channel's before that about everything.
+    """
+    nearest: dict[tuple[str, str, str], Said] = {}
+    for one in sorted(said, key=lambda one: (one.store is not None, one.channel != "")):
+        if fits(category, (one.category,) if one.category else ()):
+            nearest[one.default, one.kind, one.category] = one
+    own = [
+        Need((one.kind,), (one.category,) if one.category else (), (), one.source, blocks=True)
+        for one in nearest.values()
+        if one.is_needed and not one.default
+    ]
+    about = {one.kind for one in nearest.values() if not one.default}
+    decided = {one.default: one for one in nearest.values() if one.default}
+    for need in default_needs():
+        word = decided.get(need.id)
+        if word is None and not about & set(need.kinds):
+            own.append(need)
+        elif word is not None and word.is_needed:
+            own.append(need._replace(channels=(), source=word.source or need.source, source_zh=word.source or need.source_zh, blocks=True))
+    return own
 
 
 class Missing(NamedTuple):
@@ -342,6 +360,7 @@ class Missing(NamedTuple):
     source: str
     blocks: bool
     ended_on: date | None = None
+    source_zh: str = ""
 
 
 class Licence(NamedTuple):
@@ -384,7 +403,7 @@ def missing(
         if any(one.counts_on(on) for one in of_kind):
             continue
         ended = [one.valid_until for one in of_kind if one.valid_until is not None and one.valid_until < on]
-        found.append(Missing(need.kinds, category, need.source, need.blocks, max(ended, default=None)))
+        found.append(Missing(need.kinds, category, need.source, need.blocks, max(ended, default=None), need.source_zh))
     return found
 
 

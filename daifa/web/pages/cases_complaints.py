@@ -118,16 +118,12 @@ def _actions(found: queries.ComplaintDetail, scope: Scope) -> list[Any]:
         buttons.append(LinkButton(_("Settle"), reverse("web:complaint_settle", args=[row["id"]]), "check", reason=why))
     if "escalated" in following:
         buttons.append(LinkButton(_("The platform steps in"), reverse("web:complaint_escalate", args=[row["id"]]), "building-bank", reason=why))
-    if row["finding"] != "breach":
-        buttons.append(_finding_button(row, "breach", _("Something foreign was in it"), why))
-    if row["finding"] != "clean":
-        buttons.append(_finding_button(row, "clean", _("Nothing foreign was in it"), why))
     return buttons
 
 
 def _finding_button(row: dict[str, Any], finding: str, label: str, why: str | None) -> ActionButton:
     return ActionButton(
-        label, reverse("web:complaint_finding", args=[row["id"]]), icon="eye", style="ghost", reason=why, fields={"finding": finding}
+        label, reverse("web:complaint_finding", args=[row["id"]]), icon="eye", reason=why, fields={"finding": finding}
     )
 
 
@@ -140,6 +136,18 @@ def _panels(found: queries.ComplaintDetail, scope: Scope) -> list[Panel]:
         if row["answer"]:
             panels.append(NotePanel(row["answer"], title=_("Our answer"), tone="success"))
     panels += evidence.files_panel(found.files, scope, store_id=row["store_id"], kind="complaint", thing=row["id"])
+    why = scope.why_not("operate", row["store_id"])
+    panels.append(
+        NotePanel(
+            finding_words(row["finding"]) or _("Nobody has said yet what the parcel held. Photos are read by themselves; your own word goes before."),
+            title=_("What was in the parcel"), tone={"breach": "danger", "clean": "success"}.get(row["finding"], "info"),
+            actions=[
+                _finding_button(row, finding, label, why)
+                for finding, label in (("breach", _("Something foreign was in it")), ("clean", _("Nothing foreign was in it")))
+                if row["finding"] != finding
+            ],
+        )
+    )
     if private.may_read(scope, row["store_id"]):
         panels.append(evidence.packs_panel(found.packs, scope, store_id=row["store_id"], kind="complaint", case=row["id"]))
     return panels

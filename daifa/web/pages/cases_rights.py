@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -30,6 +31,7 @@ from daifa.web.kit import (
     ListPage,
     NotePanel,
     Panel,
+    PanelPage,
     Scope,
     TablePanel,
     after,
@@ -337,14 +339,14 @@ def _standing(row: dict[str, Any], scope: Scope) -> list[Badge]:
 
 
 def _needs_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
-    """What a category asks for, where one was typed; and what the owner said about needs."""
+    """What a category asks for, where one was typed."""
     panels: list[Panel] = []
     category = filters.get("q", "")
     stores = [scope.current] if scope.current else scope.stores[:4]
     if category:
         today = scope.at.astimezone(scope.zone()).date()
         rows = [
-            {"store_id": store.id, "kinds": queries.licence_words(one.kinds), "source": one.source, "blocks": one.blocks, "ended": one.ended_on}
+            {"store_id": store.id, "kinds": queries.licence_words(one.kinds), "source": queries.source_words(one), "blocks": one.blocks, "ended": one.ended_on}
             for store in stores if store is not None
             for one in queries.missing_qualifications(store.id, category, today)
         ]  # fmt: skip
@@ -359,21 +361,7 @@ def _needs_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
                 rows,
                 empty=_("Nothing that daifa knows of."),
                 note=_("What daifa asks for stands in the law; whether the channel asks for more only its own list says. Confirm or strike out what you have checked."),
-                actions=[LinkButton(_("Say what is needed"), f"{reverse('web:qualification_need')}?category={category[:100]}", "pencil", reason=scope.why_not("own"))],
-            )
-        )
-    said = queries.said_needs()
-    if said and not filters:
-        panels.append(
-            TablePanel(
-                _("What you said is needed"),
-                [
-                    Column("category", gettext_lazy("Category"), value=lambda row: row["category"] or _("all")),
-                    Column("channel", gettext_lazy("Channel"), value=lambda row: row["channel"] or _("all")),
-                    Column("kind", gettext_lazy("Licence"), value=lambda row: queries.word(QUALIFICATIONS, row["kind"]), hint="source", wrap=True),
-                    Column("is_needed", gettext_lazy("Needed"), "yes_no"), Column("at", gettext_lazy("Said"), "datetime"),
-                ],
-                said,
+                actions=[LinkButton(_("What goods need"), reverse("web:qualification_needs"), "list")],
             )
         )
     return panels
@@ -404,7 +392,7 @@ LICENCES = ListPage(
     filters=[Choice("kind", gettext_lazy("Licence"), lambda scope: words_of(QUALIFICATIONS))],
     actions=lambda scope: [
         LinkButton(_("Enter a licence"), reverse("web:qualification_add"), "plus", "primary", reason=scope.why_not("operate")),
-        LinkButton(_("Say what is needed"), reverse("web:qualification_need"), "pencil", reason=scope.why_not("own")),
+        LinkButton(_("What goods need"), reverse("web:qualification_needs"), "list"),
     ],
     row_url=lambda row: reverse("web:qualification", args=[row["id"]]),
     empty=EmptyPanel(
@@ -477,31 +465,161 @@ LICENCE_ADD = FormPage(
 )  # fmt: skip
 
 
-class NeedForm(forms.Form):
-    channel = forms.CharField(label=gettext_lazy("Channel"), max_length=40, required=False, help_text=gettext_lazy("As xiaohongshu; empty: every channel."))
-    category = forms.CharField(label=gettext_lazy("Category"), max_length=120, required=False, help_text=gettext_lazy("A word of its name; empty: every category."))
-    kind = forms.ChoiceField(label=gettext_lazy("Licence"), choices=lambda: words_of(QUALIFICATIONS))
-    is_needed = forms.BooleanField(label=gettext_lazy("It is needed: publishing waits for it"), required=False, initial=True)
-    source = forms.CharField(label=gettext_lazy("Where it stands"), max_length=200)
+# --- What goods need ----------------------------------------------------------------------------------------------
+
+STANDINGS = {"must": gettext_lazy("a must: publishing waits"), "ask": gettext_lazy("asked for"), "not_needed": gettext_lazy("not needed")}
+STANDING_TONES = {"must": "danger", "ask": "info", "not_needed": "muted"}
+SURE = {"high": gettext_lazy("sure"), "medium": gettext_lazy("fairly sure"), "low": gettext_lazy("to be checked")}
+
+
+def _where(row: dict[str, Any], scope: Scope) -> str:
+    if row["store_id"]:
+        store = scope.store(row["store_id"])
+        return store.name if store is not None else _("another store")
+    return row["channel"] or _("all stores")
+
+
+def _words_of_needs(scope: Scope) -> list[dict[str, Any]]:
+    """daifa's own needs, each with what the owner said about it, nearest word last."""
+    said: dict[str, list[dict[str, Any]]] = {}
+    for row in queries.said_needs(scope=scope.store_ids):
+        if row["default"]:
+            said.setdefault(row["default"], []).append(row)
+    return [{"need": need, "said": said.get(need.id, [])} for need in rules.default_needs()]
+
+
+def _standings(row: dict[str, Any], scope: Scope) -> list[Badge]:
+    found = [
+        Badge(f"{_where(one, scope)}: {STANDINGS['must' if one['is_needed'] else 'not_needed']}", STANDING_TONES["must" if one["is_needed"] else "not_needed"], one["source"])
+        for one in row["said"]
+    ]
+    everywhere = any(not one["store_id"] and not one["channel"] for one in row["said"])
+    return found if everywhere else [Badge(STANDINGS["ask"], "info"), *found]
+
+
+def _need_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
+    own = [row for row in queries.said_needs(scope=scope.store_ids) if not row["default"]]
+    return [
+        TablePanel(
+            _("What daifa knows from the law"),
+            [
+                Column("kinds", gettext_lazy("Licence"), value=lambda row: queries.licence_words(row["need"].kinds), link=True, wrap=True,
+                       hint=lambda row: f"{queries.source_words(row['need'])} · {row['need'].as_of} · {SURE[row['need'].confidence]}"),
+                Column("words", gettext_lazy("Goods"), value=lambda row: ", ".join(row["need"].words[:8]) or _("all"), wrap=True),
+                Column("channels", gettext_lazy("Channels"), value=lambda row: ", ".join(row["need"].channels), wrap=True, phone=False),
+                Column("standing", gettext_lazy("Counts as"), "badges", value=lambda row: _standings(row, scope)),
+            ],
+            _words_of_needs(scope),
+            row_url=lambda row: reverse("web:qualification_default", args=[row["need"].id]),
+            note=_("Put together from the laws named; the channels' own lists were not read. Each only asks until you make it a must or strike it out."),
+        ),
+        TablePanel(
+            _("What you said is needed"),
+            [
+                Column("kind", gettext_lazy("Licence"), value=lambda row: queries.word(QUALIFICATIONS, row["kind"]), hint="source", wrap=True),
+                Column("category", gettext_lazy("Category"), value=lambda row: row["category"] or _("all")),
+                Column("where", gettext_lazy("For"), value=lambda row: _where(row, scope)),
+                Column("standing", gettext_lazy("Counts as"), "badges",
+                       value=lambda row: [Badge(STANDINGS["must" if row["is_needed"] else "not_needed"], STANDING_TONES["must" if row["is_needed"] else "not_needed"])]),
+                Column("at", gettext_lazy("Said"), "datetime", phone=False),
+                Column("forget", "", "html", export=False, value=lambda row: _forget_button(request, scope, row)),
+            ],
+            own,
+            empty=_("Nothing yet. Enter what a channel's own list asks for, by category."),
+            actions=[LinkButton(_("Say what is needed"), reverse("web:qualification_need"), "plus", reason=scope.why_not_shared("own"))],
+        ),
+    ]  # fmt: skip
+
+
+def _forget_button(request: HttpRequest, scope: Scope, row: dict[str, Any]) -> str:
+    button = ActionButton(_("Take back"), reverse("web:qualification_need_forget", args=[row["id"]]), "x", "ghost", reason=scope.why_not_shared("own"))
+    return render_to_string("web/pages/buttons.html", {"buttons": [button], "request": request}, request)
+
+
+NEEDS = PanelPage(
+    title=gettext_lazy("What goods need"),
+    intro=gettext_lazy("Which papers goods of a category ask for. A must holds publishing back until the licence is in the register."),
+    panels=_need_panels,
+    actions=lambda scope: [LinkButton(_("Qualifications"), reverse("web:qualifications"), "arrow-left", "ghost")],
+)  # fmt: skip
+
+
+def _store_choices(scope: Scope) -> list[tuple[str, str]]:
+    channels = sorted({queries.channel_of(store) for store in scope.stores} - {"", "manual", "sample"})
+    return [("", _("all stores")), *((f"channel:{one}", _("channel %(name)s") % {"name": one}) for one in channels), *((f"store:{one.id}", one.name) for one in scope.stores)]
+
+
+def _for(scope: Scope, text: str) -> dict[str, Any]:
+    kind, _colon, name = text.partition(":")
+    if kind == "store":
+        return {"store": scope.require(int(name), "own")}
+    scope.require_shared("own")
+    return {"channel": name if kind == "channel" else ""}
+
+
+def _default_form(scope: Scope, need: rules.Need) -> type[forms.Form]:
+    class DefaultForm(forms.Form):
+        where = forms.ChoiceField(label=gettext_lazy("For"), choices=_store_choices(scope), required=False)
+        standing = forms.ChoiceField(label=gettext_lazy("Counts as"), choices=list(STANDINGS.items()), widget=forms.RadioSelect)
+        source = forms.CharField(label=gettext_lazy("Where it stands"), max_length=200, required=False, help_text=gettext_lazy("Needed where you strike it out. Empty: the law named above."))
+
+    return DefaultForm
+
+
+def _save_default(scope: Scope, need: rules.Need, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    commands.decide_needs([need.id], standing=data["standing"], source=data["source"], **_for(scope, data["where"]), by=by, at=at)
+    return reverse("web:qualification_needs")
+
+
+DEFAULT = FormPage(
+    title=lambda need, scope: queries.licence_words(need.kinds), form=_default_form, needs="own", success=gettext_lazy("Kept."),
+    load=lambda scope, key: next((need for need in rules.default_needs() if need.id == key), None), save=_save_default,
+    initial=lambda scope, need: {"standing": "must", "where": f"store:{scope.current.id}" if scope.current else ""},
+    intro=lambda need, scope: f"{queries.source_words(need)} · {need.as_of} · {SURE[need.confidence]}",
+    back=(gettext_lazy("What goods need"), lambda: reverse("web:qualification_needs")),
+    panels=lambda scope, need: [NotePanel(", ".join(need.words) or _("all"), title=_("Goods")), *([NotePanel(", ".join(need.unless), title=_("Not meant"))] if need.unless else [])],
+)  # fmt: skip
+
+
+def _need_form(scope: Scope, thing: Any) -> type[forms.Form]:
+    class NeedForm(forms.Form):
+        where = forms.ChoiceField(label=gettext_lazy("For"), choices=_store_choices(scope), required=False)
+        category = forms.CharField(label=gettext_lazy("Category"), max_length=120, required=False, help_text=gettext_lazy("A word of its name; empty: every category."))
+        kind = forms.ChoiceField(label=gettext_lazy("Licence"), choices=words_of(QUALIFICATIONS))
+        is_needed = forms.BooleanField(label=gettext_lazy("It is needed: publishing waits for it"), required=False, initial=True)
+        source = forms.CharField(label=gettext_lazy("Where it stands"), max_length=200)
+
+    return NeedForm
 
 
 def _save_need(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
-    scope.require_shared("own")
+    where = _for(scope, data["where"])
     commands.say_need(
-        channel=data["channel"], category=data["category"], kind=data["kind"], is_needed=data["is_needed"], source=data["source"], by=by, at=at
-    )
-    return reverse("web:qualifications")
+        channel=where.get("channel", ""), store=where.get("store"), category=data["category"], kind=data["kind"], is_needed=data["is_needed"],
+        source=data["source"], by=by, at=at,
+    )  # fmt: skip
+    return reverse("web:qualification_needs")
 
 
-@page("own")
-def need(request: HttpRequest, scope: Scope) -> HttpResponse:
-    """The owner's word about what a category needs; it counts for all stores of a channel."""
-    scope.require_shared("own")
-    return FormPage(
-        title=gettext_lazy("Say what is needed"), form=NeedForm, save=_save_need, needs="own", success=gettext_lazy("Kept."),
-        initial=lambda scope, thing: {"category": request.GET.get("category", "")[:120], "channel": scope.current.channel if scope.current else ""},
-        back=(gettext_lazy("Qualifications"), lambda: reverse("web:qualifications")),
-    ).respond(request, scope)  # fmt: skip
+NEED = FormPage(
+    title=gettext_lazy("Say what is needed"), form=_need_form, save=_save_need, needs="own", success=gettext_lazy("Kept."),
+    initial=lambda scope, thing: {"where": f"store:{scope.current.id}" if scope.current else ""},
+    back=(gettext_lazy("What goods need"), lambda: reverse("web:qualification_needs")),
+)  # fmt: skip
+
+
+@page("own", methods=("POST",))
+def forget_need(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """Take a word back: what daifa knows counts again."""
+    row = next((one for one in queries.said_needs(scope=scope.whole.all_store_ids) if one["id"] == pk), None)
+    if row is None:
+        raise Http404
+    if row["store_id"]:
+        scope.whole.require(row["store_id"], "own")
+    else:
+        scope.require_shared("own")
+    commands.forget_needs([pk])
+    return after(request, reverse("web:qualification_needs"), _("Taken back."))
 
 
 urlpatterns = [
@@ -513,7 +631,10 @@ urlpatterns = [
     path("infringements/<int:pk>/step/", step, name="infringement_step"),
     path("qualifications/", LICENCES.view, name="qualifications"),
     path("qualifications/add/", LICENCE_ADD.view, name="qualification_add"),
-    path("qualifications/need/", need, name="qualification_need"),
+    path("qualifications/needs/", NEEDS.view, name="qualification_needs"),
+    path("qualifications/needs/add/", NEED.view, name="qualification_need"),
+    path("qualifications/needs/<slug:key>/", DEFAULT.view, name="qualification_default"),
+    path("qualifications/needs/<int:pk>/forget/", forget_need, name="qualification_need_forget"),
     path("qualifications/<int:pk>/", LICENCE.view, name="qualification"),
     path("qualifications/<int:pk>/withdraw/", withdraw, name="qualification_withdraw"),
 ]

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 AT = datetime(2026, 4, 1, 2, tzinfo=UTC)
 PAGES = ("violations", "violation_add", "deposit", "complaints", "complaint_add", "infringements", "infringement_add",
          "right_add", "qualifications", "qualification_add", "evidence", "evidence_make",
-         "pictures")  # fmt: skip
+         "pictures", "qualification_needs")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -193,9 +193,27 @@ def test_licences_and_what_a_category_asks_for(as_role, store):
     form = {"store": store.pk, "kind": "food_licence", "number": "JY1", "category": "零食", "valid_from": "2022-01-01", "valid_until": "2026-04-20"}
     seen(client.post(reverse("web:qualification_add"), form), 302)
     assert "ends soon" in seen(client.get(reverse("web:qualifications")))
-    need = {"channel": "xiaohongshu", "category": "零食", "kind": "inspection_report", "is_needed": "on", "source": "Category page"}
+    need = {"where": "channel:xiaohongshu", "category": "零食", "kind": "inspection_report", "is_needed": "on", "source": "Category page"}
     seen(client.post(reverse("web:qualification_need"), need), 302)
     assert "publishing waits" in seen(client.get(reverse("web:qualifications"), {"q": "零食"}))
+    # One of daifa's own, for this store: a must, then struck out (which asks for the reason), then as it came.
+    page = seen(client.get(reverse("web:qualification_needs")))
+    assert "Food Safety Law, art. 35" in page and "fairly sure" in page and "Category page" in page
+    food = reverse("web:qualification_default", args=["cosmetics"])
+    assert "Cosmetics Regulation" in seen(client.get(food))
+    word = {"where": f"store:{store.pk}", "standing": "must", "source": ""}
+    seen(client.post(food, word), 302)
+    assert any(one.blocks for one in queries.missing_qualifications(store.pk, "护肤", AT.date()))
+    assert "Say where it stands" in seen(client.post(food, {**word, "standing": "not_needed"}), 422)
+    seen(client.post(food, {**word, "standing": "not_needed", "source": "We sell none"}), 302)
+    assert not any(one.kinds == ("cosmetics",) for one in queries.missing_qualifications(store.pk, "护肤", AT.date()))
+    seen(client.post(food, {**word, "standing": "ask"}), 302)
+    assert [one.blocks for one in queries.missing_qualifications(store.pk, "护肤", AT.date()) if one.kinds == ("cosmetics",)] == [False]
+    own = queries.said_needs()
+    assert len(own) == 1
+    seen(client.post(reverse("web:qualification_need_forget", args=[own[0]["id"]])), 302)
+    assert queries.said_needs() == []
+    seen(client.get(reverse("web:qualification_default", args=["nonsense"])), 404)
     licence = Qualification.objects.get()
     seen(client.post(reverse("web:qualification_withdraw", args=[licence.pk])), 302)
     assert any(one.kinds == ("food_licence",) for one in queries.missing_qualifications(store.pk, "零食", AT.date()))

@@ -135,7 +135,7 @@ def test_which_licence_is_missing():
         rules.Licence("food_licence", "Tea", date(2024, 1, 1), date(2026, 6, 30)),
     ]
     for row in rows("Which licence is missing", "category"):
-        found = rules.missing("xiaohongshu", row["category"], rules.NEEDS, licences, date.fromisoformat(row["on"]))
+        found = rules.missing("xiaohongshu", row["category"], rules.default_needs(), licences, date.fromisoformat(row["on"]))
         told = "; ".join(
             " or ".join(one.kinds) + (f" (ended {one.ended_on})" if one.ended_on else "") for one in found
         )
@@ -150,4 +150,24 @@ def test_kinds_in_a_platforms_words():
 
 
 def test_an_elsewhere_store_is_not_asked_for_chinese_papers():
-    assert rules.missing("shopify", "Tea", rules.NEEDS, [], date(2026, 5, 1)) == []
+    assert rules.missing("shopify", "Tea", rules.default_needs(), [], date(2026, 5, 1)) == []
+
+
+def test_whose_word_counts():
+    """What the owner said about daifa's needs, from far to near."""
+    for row in rows("Whose word counts", "said"):
+        said = []
+        for word in filter(None, (one.strip() for one in row["said"].split(";"))):
+            where, what = word.split(": ")
+            store, channel = (7, "") if where == "store" else (None, "" if where == "all" else where)
+            said.append(rules.Said("food_licence", "", what == "must", "read", channel, store, "food"))
+        found = rules.missing("xiaohongshu", "Tea", rules.needs_of("Tea", said), [rules.Licence("business_licence", "", date(2020, 1, 1))], date(2026, 5, 1))
+        told = "; ".join(f"{one.kinds[0]} {'must' if one.blocks else 'asked'}" for one in found)
+        assert (told or "–") == row["missing"], row
+
+
+def test_each_default_says_where_it_stands():
+    needs = rules.default_needs()
+    assert len({need.id for need in needs}) == len(needs) >= 10
+    for need in needs:
+        assert need.source and need.source_zh and need.confidence in ("medium", "low") and date.fromisoformat(need.as_of) and not need.blocks
