@@ -13,6 +13,7 @@ from daifa.domain.compliance import announced
 from daifa.domain.compliance.announced import Announced
 from daifa.domain.compliance.models import AgreedDispatch, Announcement
 from daifa.domain.policy import queries as policy
+from daifa.lib import bulk
 from daifa.lib.paging import Cursor
 
 NEWEST = ("-id",)
@@ -37,8 +38,14 @@ def read(row: Announcement) -> Announced:
 def in_stores(asked: Sequence[Any], *, on: date) -> list[tuple[Announced, list[int]]]:
     """Each exception that counts, in the order in which they move clocks, with the stores (`id, channel`) it holds in."""
     channels = {store.id: channel_of(store.channel) for store in asked}
-    known = [read(row) for row in Announcement.objects.filter(withdrawn_at=None, channel__in=set(channels.values()))]
-    known += [one for one in announced.shipped() if one.channel in channels.values() and one.rule in policy.in_force(on=on)]
+    named = sorted(set(channels.values()))
+    rows = bulk.fetch_dicts(
+        "SELECT * FROM compliance_announcement WHERE withdrawn_at IS NULL AND channel = ANY(%s::text[]) ORDER BY id", (named,)
+    )
+    known = [read(Announcement(**row)) for row in rows]
+    if shipped := [one for one in announced.shipped() if one.channel in named]:
+        book = policy.in_force(on=on)
+        known += [one for one in shipped if one.rule in book]
     found = []
     for one in announced.in_order(known):
         stores = [store for store, channel in channels.items() if channel == one.channel and one.store_id in (None, store)]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from daifa.domain.compliance import commands, rules
+from daifa.domain.compliance import announced_queries, commands, rules
 from daifa.domain.policy import queries as policy
 from daifa.lib import bulk
 
@@ -32,6 +32,9 @@ class Placed(NamedTuple):
     variants: Sequence[int | None]
 
 
+_Mode = tuple[Any, ...]  # (mode, hours promised, presale day)
+
+
 class _Store(NamedTuple):
     """As the lines of a store are reckoned from it; a key of what is kept in memory."""
 
@@ -45,11 +48,13 @@ class _Store(NamedTuple):
 def dispatch_times(stores: Mapping[int, Any], orders: Iterable[Placed], *, at: datetime) -> dict[int, tuple[datetime, str]]:
     """Order → (the tightest time it has to be shipped by, id of the rule). Only lines of rules that act.
 
+    What was announced for some regions only, and what buyers agreed to, is left out: who ships sooner than he must does
+    no harm.
     `stores` by id, each with `id, channel, kind, country, currency, timezone, dispatch_hours`.
     """
     modes = _modes(list(stores))
     stamp = policy.stamp()
-    exceptions = rules.extensions()
+    exceptions = announced_queries.in_stores(list(stores.values()), on=at.date())
     found: dict[int, tuple[datetime, str]] = {}
     for order in orders:
         store = stores[order.store_id]
@@ -60,24 +65,23 @@ def dispatch_times(stores: Mapping[int, Any], orders: Iterable[Placed], *, at: d
             _Store(store.id, store.channel, store.kind, store.country, store.currency),
             tuple(commands.ways_of((variant, *mode) for variant, mode in of_variant.items())),
         )  # fmt: skip
-        channel = commands.channel_of(store.channel)
+        moving = [one for one, there in exceptions if one.is_everywhere and store.id in there]
         started = order.paid_at or order.placed_at
         due: list[tuple[datetime, str]] = []
         for line in lines[_way(lines, of_variant, order.variants)]:
             if line.countries is not None and order.country not in line.countries:
                 continue
+            fixed = None
             if line.kind == "ship_by":
-                due.append((order.ship_by_at or order.placed_at + timedelta(hours=store.dispatch_hours), line.rule))
-            else:
-                mine = [one for one in exceptions if one.channel == channel]
-                due.append((rules.due_at(line, started, zone=zone, exceptions=mine)[0], line.rule))
+                fixed = order.ship_by_at or order.placed_at + timedelta(hours=store.dispatch_hours)
+            due.append((rules.due_at(line, started, zone=zone, exceptions=moving, fixed=fixed)[0], line.rule))
         if due:
             found[order.id] = min(due)
     return found
 
 
 def _way(
-    lines: Mapping[str, Sequence[rules.ClockLine]], of_variant: Mapping[int | None, tuple[str, int | None]],
+    lines: Mapping[str, Sequence[rules.ClockLine]], of_variant: Mapping[int | None, _Mode],
     variants: Sequence[int | None],
 ) -> str:  # fmt: skip
     """The strictest of the ways in which its variants are shipped: the one with the shortest time for dispatch."""
@@ -92,18 +96,19 @@ def _way(
     return min(ways, key=strict)
 
 
-def _modes(stores: Sequence[int]) -> dict[int, dict[int | None, tuple[str, int | None]]]:
-    found: dict[int, dict[int | None, tuple[str, int | None]]] = {}
-    for store, variant, mode, hours in bulk.fetch(
-        "SELECT store_id, variant_id, mode, hours FROM compliance_dispatchmode WHERE store_id = ANY(%s::bigint[])", (stores,)
+def _modes(stores: Sequence[int]) -> dict[int, dict[int | None, _Mode]]:
+    found: dict[int, dict[int | None, _Mode]] = {}
+    for store, variant, *mode in bulk.fetch(
+        "SELECT store_id, variant_id, mode, hours, ships_on FROM compliance_dispatchmode WHERE store_id = ANY(%s::bigint[])",
+        (stores,),
     ):
-        found.setdefault(store, {})[variant] = (mode, hours)
+        found.setdefault(store, {})[variant] = tuple(mode)
     return found
 
 
 @lru_cache(maxsize=256)
 def _lines(
-    _stamp: tuple[Any, ...], day: date, store: _Store, ways: tuple[tuple[str, int | None], ...]
+    _stamp: tuple[Any, ...], day: date, store: _Store, ways: tuple[_Mode, ...]
 ) -> dict[str, list[rules.ClockLine]]:
     """The lines for dispatch of a store by way of dispatch. Kept as long as the book (`_stamp`) stays as it is."""
     found: dict[str, list[rules.ClockLine]] = {rules.mode_key(*way): [] for way in ways}

@@ -246,7 +246,10 @@ def test_routing_hears_what_the_clocks_will_say(channel, kind, country):
     compared = 0
     for mode, _word in rules.MODES:
         hours = 150 if mode == "promised" else rng.choice([None, 30])
-        set_dispatch_mode(store_id=shop.pk, mode=mode, hours=None if mode == "unknown" else hours, by="user:1", at=PAID)
+        set_dispatch_mode(
+            store_id=shop.pk, mode=mode, hours=None if mode == "unknown" else hours,
+            ships_on=date(2026, 3, 1) if mode == "presale" else None, by="user:1", at=at,
+        )  # fmt: skip
         set_dispatch_mode(store_id=shop.pk, mode="bonded", variants=[milk.pk], by="user:1", at=PAID)
         Order.objects.all().delete()
         for number in range(8):
