@@ -12,7 +12,17 @@ from django.utils.translation import gettext as _
 from daifa.domain.purchasing.queries import purchase_page
 from daifa.domain.shipping.queries import parcel_page
 from daifa.flows.reads.orders import order_list
-from daifa.web.kit import EmptyPanel, LinkButton, Panel, PanelPage, Scope, TablePanel, page
+from daifa.web.kit import (
+    Column,
+    EmptyPanel,
+    LinkButton,
+    Panel,
+    PanelPage,
+    Scope,
+    TablePanel,
+    navigation,
+    page,
+)
 from daifa.web.pages import places, private
 from daifa.web.pages.orders import ORDERS, order_url, parcel_columns, purchase_columns
 
@@ -29,6 +39,11 @@ def _panels(q: str, scope: Scope) -> list[Panel]:
     purchases = purchase_page(stores, q=q, limit=SHOWN + 1) if len(q) >= 4 else []
     parcels = parcel_page(stores, q=q, limit=SHOWN + 1) if len(q) >= 4 else []
     found: list[Panel] = []
+    if sections := navigation.named(q, scope):
+        found.append(
+            TablePanel(_("Sections"), [Column("label", _("Section"), value=lambda row: row[0], link=True)], sections,
+                       row_url=lambda row: row[1])
+        )  # fmt: skip
     for title, columns, rows, url, name in (
         (_("Orders"), [c for c in ORDERS.columns if c.name in _SHORT], orders, order_url, "orders"),
         (_("Purchase orders"), purchase_columns(), purchases, lambda row: reverse("web:purchase", args=[row.id]), "purchases"),

@@ -31,6 +31,17 @@
     drawCharts(document, true);
   });
 
+  // --- the groups of the side bar: what is unfolded stays so on the next page, which the server draws ----------
+  document.addEventListener("click", (event) => {
+    const fold = event.target.closest(".nav-group summary")?.parentElement;
+    if (!fold) return;
+    const said = cookie("daifa_groups");
+    const kept = new Set((said ? said.slice(1) : "selling").split(".").filter(Boolean));
+    if (fold.open) kept.delete(fold.dataset.group); else kept.add(fold.dataset.group);
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `daifa_groups=-${[...kept].join(".")}; path=/; max-age=31536000; samesite=lax${secure}`;
+  });
+
   // --- keyboard: "/" goes to the search, Escape leaves it ------------------------------------------------------
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
