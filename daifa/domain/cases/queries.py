@@ -137,7 +137,10 @@ def violation_page(
 
 @dataclass(frozen=True)
 class ViolationDetail:
-    """A violation as a plain row (with `currency`, `timezone`), and everything that hangs on it."""
+    """A violation as a plain row (with `currency`, `timezone`), and everything that hangs on it.
+
+    `why_not_appeal` is for who asks `commands.why_not_appeal` beside it: "" here.
+    """
 
     violation: dict[str, Any]
     orders: list[dict[str, Any]]
@@ -146,6 +149,7 @@ class ViolationDetail:
     moves: list[dict[str, Any]]
     files: list[dict[str, Any]]
     packs: list[dict[str, Any]]
+    why_not_appeal: str = ""
 
 
 def violation_detail(scope: Sequence[int], violation_id: int) -> ViolationDetail | None:

@@ -10,7 +10,7 @@ from typing import Any
 from django import forms
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from daifa.domain.cases import commands, files, queries
@@ -169,10 +169,13 @@ def packs_panel(found: list[dict[str, Any]], scope: Scope, *, store_id: int, kin
     )  # fmt: skip
 
 
-def now_button(scope: Scope, *, store_id: int, kind: str = "", case: int = 0, order: int = 0) -> ActionButton:
+def now_button(
+    scope: Scope, *, store_id: int, kind: str = "", case: int = 0, order: int = 0, again: bool = False
+) -> ActionButton:
     """One click makes the pack of a case or an order."""
     return ActionButton(
-        _("Make an evidence pack"), reverse("web:evidence_now"), icon="checklist", style="primary" if kind else "",
+        _("Make it again") if again else _("Make an evidence pack"), reverse("web:evidence_now"), icon="checklist",
+        style="primary" if kind and not again else "",
         fields={"kind": kind, "case": str(case), "order": str(order)}, reason=scope.why_not("operate", store_id),
     )  # fmt: skip
 
@@ -226,6 +229,14 @@ def _pack_panels(found: Any, scope: Scope) -> list[Panel]:
         panels.append(NotePanel(_("The pack was erased with the data of its buyers; what it held stays listed."), tone="warning"))
     if found.left_out:
         panels.append(NotePanel(" ".join(found.left_out), title=_("What is left out")))
+    if waiting := len(queries.cover_page([found.store_id], state="waiting", limit=20)):
+        panels.append(
+            NotePanel(
+                ngettext("%(count)s photo of this store waits for you to look at it.", "%(count)s photos of this store wait for you to look at them.", waiting)
+                % {"count": waiting},
+                tone="warning", actions=[LinkButton(_("Look at them"), reverse("web:pictures") + "?state=waiting", "eye")],
+            )
+        )  # fmt: skip
     covers = _covers_of(found)
     if covers:
         panels.append(
@@ -268,7 +279,9 @@ PACK = DetailPage(
         LinkButton(
             _("Download"), reverse("web:evidence_file", args=[found.pk]), "download", "primary", download=True,
             reason=_("It was erased.") if found.erased_at else None,
-        )
+        ),
+        *([now_button(scope, store_id=found.store_id, kind=found.case_kind, case=found.case, order=found.orders[0] if found.orders else 0, again=True)]
+          if (found.case_kind or len(found.orders) == 1) and not found.revealed else []),
     ],
     facts=lambda found, scope: [
         Fact(_("For"), CASE_WORDS.get(found.case_kind, _("Orders")), url=_case_url(found)),
@@ -276,7 +289,7 @@ PACK = DetailPage(
         Fact(_("Made"), found.at, "datetime", hint=fmt.actor_names([found.by])[found.by]),
         Fact(_("Language"), dict(LANGUAGES).get(found.language, found.language)),
         Fact(_("SHA-256"), in_groups(found.sha256)),
-        Fact(_("Why buyers' data stand in it"), found.reason if found.revealed else None),
+        *([Fact(_("Why buyers' data stand in it"), found.reason)] if found.revealed else []),
     ],
     panels=_pack_panels,
 )  # fmt: skip
@@ -439,11 +452,10 @@ def _picture_panels(found: Any, scope: Scope) -> list[Panel]:
             NotePanel(_("Look whether it tells who the buyer is: a face, a name, a number, an address. Until you have said so it goes into no pack."), tone="warning",
                       title=queries.word(WHY_WAITING, found.why))
         )  # fmt: skip
-    if found.state != "left_out":
+    if found.state not in ("left_out", "waiting"):
         panels.append(
-            HtmlPanel("web/pages/picture_copy.html", {"url": f"{reverse('web:picture_copy', args=[found.pk])}?{found.at.timestamp():.0f}"},
-                      _("As it goes out") if found.state != "waiting" else _("The photo"))
-        )  # fmt: skip
+            HtmlPanel("web/pages/picture_copy.html", {"url": f"{reverse('web:picture_copy', args=[found.pk])}?{found.at.timestamp():.0f}"}, _("As it goes out"))
+        )
     panels.append(
         HtmlPanel(
             "web/pages/picture_grid.html",

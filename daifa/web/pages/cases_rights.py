@@ -9,8 +9,8 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import path, reverse
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from daifa.domain.cases import commands, queries, rules
 from daifa.domain.cases.models import Infringement, Qualification
@@ -488,6 +488,12 @@ def _words_of_needs(scope: Scope) -> list[dict[str, Any]]:
     return [{"need": need, "said": said.get(need.id, [])} for need in rules.default_needs()]
 
 
+def _goods(words: tuple[str, ...]) -> str:
+    """The words of a category's name, those of the reader's language."""
+    chinese = (get_language() or "").startswith("zh")
+    return ", ".join(word for word in words if word.isascii() != chinese) or _("all")
+
+
 def _standings(row: dict[str, Any], scope: Scope) -> list[Badge]:
     found = [
         Badge(f"{_where(one, scope)}: {STANDINGS['must' if one['is_needed'] else 'not_needed']}", STANDING_TONES["must" if one["is_needed"] else "not_needed"], one["source"])
@@ -505,8 +511,8 @@ def _need_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
             [
                 Column("kinds", gettext_lazy("Licence"), value=lambda row: queries.licence_words(row["need"].kinds), link=True, wrap=True,
                        hint=lambda row: f"{queries.source_words(row['need'])} · {row['need'].as_of} · {SURE[row['need'].confidence]}"),
-                Column("words", gettext_lazy("Goods"), value=lambda row: ", ".join(row["need"].words[:8]) or _("all"), wrap=True),
-                Column("channels", gettext_lazy("Channels"), value=lambda row: ", ".join(row["need"].channels), wrap=True, phone=False),
+                Column("words", gettext_lazy("Goods"), value=lambda row: _goods(row["need"].words), wrap=True),
+                Column("channels", gettext_lazy("Channels"), value=lambda row: _("Chinese platforms"), phone=False),
                 Column("standing", gettext_lazy("Counts as"), "badges", value=lambda row: _standings(row, scope)),
             ],
             _words_of_needs(scope),

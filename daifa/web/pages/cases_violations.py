@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -160,7 +161,11 @@ VIOLATIONS = ListPage(
 
 
 def _load(scope: Scope, pk: int) -> queries.ViolationDetail | None:
-    return queries.violation_detail(scope.all_store_ids, pk)
+    found = queries.violation_detail(scope.all_store_ids, pk)
+    if found is None:
+        return None
+    violation = Violation.objects.select_related("store").get(pk=pk)
+    return replace(found, why_not_appeal=commands.why_not_appeal(violation, at=scope.at)[0])
 
 
 def _load_whole(scope: Scope, pk: int) -> queries.ViolationDetail | None:
@@ -175,7 +180,11 @@ def _actions(found: queries.ViolationDetail, scope: Scope) -> list[Any]:
     if not VIOLATION.is_final(row["state"]):
         open_ = [one for one in found.appeals if one["state"] in ("draft", "sent")]
         if not open_:
-            buttons.append(LinkButton(_("Appeal"), reverse("web:violation_appeal", args=[pk]), "flag", "primary", reason=why))
+            too_late = found.why_not_appeal in ("late", "rounds")
+            buttons.append(
+                LinkButton(_("Keep a note") if too_late else _("Appeal"), reverse("web:violation_appeal", args=[pk]),
+                           "pencil" if too_late else "flag", "" if too_late else "primary", reason=why)
+            )  # fmt: skip
         for one in open_:
             if one["state"] == "draft":
                 buttons.append(ActionButton(_("Handed in at the platform"), reverse("web:appeal_send", args=[one["id"]]), "send", "primary",
@@ -185,11 +194,8 @@ def _actions(found: queries.ViolationDetail, scope: Scope) -> list[Any]:
             buttons.append(ActionButton(_("Withdraw the appeal"), reverse("web:appeal_withdraw", args=[one["id"]]), "arrow-back-up", reason=why,
                                         confirm=_("Withdraw the appeal?")))  # fmt: skip
     if row["state"] == "active":
-        buttons.append(LinkButton(_("Deadline on the notice"), reverse("web:violation_deadline", args=[pk]), "clock", reason=why))
         buttons.append(ActionButton(_("Accept it"), reverse("web:violation_accept", args=[pk]), "check", reason=why,
                                     confirm=_("Not appeal this violation? The task goes; the violation stays in force.")))  # fmt: skip
-    if row["state"] in queries.OPEN_VIOLATION:
-        buttons.append(LinkButton(_("Correct the points"), reverse("web:violation_points", args=[pk]), "pencil", "ghost", reason=why))
     if "lifted" in VIOLATION.next(row["state"]):
         buttons.append(ActionButton(_("The platform lifted it"), reverse("web:violation_lift", args=[pk]), "circle-check", reason=why,
                                     ask=_("What the platform wrote")))  # fmt: skip
@@ -198,7 +204,7 @@ def _actions(found: queries.ViolationDetail, scope: Scope) -> list[Any]:
 
 def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
     row, currency = found.violation, found.violation["currency"]
-    may = private.may_read(scope, row["store_id"])
+    may, why = private.may_read(scope, row["store_id"]), scope.why_not("operate", row["store_id"])
     panels: list[Panel] = []
     violation = Violation.objects.select_related("store").get(pk=row["id"])
     code, sentence = commands.why_not_appeal(violation, at=scope.at)
@@ -220,6 +226,8 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
             ],
             found.appeals,
             empty=_("Nothing was said against it yet."),
+            actions=[LinkButton(_("Deadline on the notice"), reverse("web:violation_deadline", args=[row["id"]]), "clock", reason=why)]
+            if row["state"] == "active" else [],
         )
     )
     panels.append(
@@ -246,7 +254,11 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
             ],
             found.consequences,
             empty=_("None is recorded."),
-            actions=[LinkButton(_("Add"), reverse("web:violation_consequence", args=[row["id"]]), "plus", reason=scope.why_not("operate", row["store_id"]))],
+            actions=[
+                *([LinkButton(_("Correct the points"), reverse("web:violation_points", args=[row["id"]]), "pencil", reason=why)]
+                  if row["state"] in queries.OPEN_VIOLATION else []),
+                LinkButton(_("Add"), reverse("web:violation_consequence", args=[row["id"]]), "plus", reason=why),
+            ],
         )
     )
     panels.append(
@@ -560,16 +572,16 @@ ADD = FormPage(
 
 
 def _deposit_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
-    stores = [scope.current] if scope.current else scope.stores[:STORES_SHOWN]
+    if scope.current is None and len(scope.stores) > 1:
+        return _deposits_of_all(scope)
     panels: list[Panel] = []
-    for store in stores:
+    for store in [scope.current or next(iter(scope.stores), None)]:
         if store is None:
             continue
         found = queries.deposit(store.id, at=scope.at)
-        name = f"{store.name}: " if len(scope.stores) > 1 and scope.current is None else ""
         panels.append(
             KpiPanel([
-                Kpi(name + _("held"), fmt.money_text(found.held), icon="wallet"),
+                Kpi(_("held"), fmt.money_text(found.held), icon="wallet"),
                 Kpi(_("required"), fmt.money_text(found.required) if found.required else "–", hint=found.rule or (_("nobody said") if not found.required else "")),
                 Kpi(_("short"), fmt.money_text(found.short) if found.short else "–", tone="danger" if found.short else "",
                     hint=_("by %(day)s") % {"day": found.due_at.astimezone(scope.zone(store.id)).date()} if found.short and found.due_at else ""),
@@ -578,6 +590,26 @@ def _deposit_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
             ])
         )  # fmt: skip
     return panels
+
+
+def _deposits_of_all(scope: Scope) -> list[Panel]:
+    """One row for each store of which a deposit is known."""
+    rows = [{"store_id": store.id, **queries.deposit(store.id, at=scope.at)._asdict()} for store in scope.stores]
+    rows = [row for row in rows if row["held"] or row["required"] or row["deducted"] or row["penalties"]]
+    if not rows:
+        return []
+    return [
+        TablePanel(
+            _("By store"),
+            [
+                Column("store_id", gettext_lazy("Store"), "store"), Column("held", gettext_lazy("held"), "money"),
+                Column("required", gettext_lazy("required"), "money"), Column("short", gettext_lazy("short"), "money"),
+                Column("due_at", gettext_lazy("To be paid by"), "due", value=lambda row: row["due_at"] if row["short"] else None),
+                Column("deducted", gettext_lazy("deducted"), "money"), Column("penalties", gettext_lazy("penalties from proceeds"), "money"),
+            ],
+            rows,
+        )
+    ]  # fmt: skip
 
 
 DEPOSIT = ListPage(
