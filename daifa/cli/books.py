@@ -122,7 +122,7 @@ def pnl(
 @app.command("add-expense")
 def add_expense(
     store: str = typer.Option(..., help="Whose expense it is."),
-    kind: str = typer.Option(..., help="advertising, platform, tools or other."),
+    kind: str = typer.Option(..., help="advertising, platform, tools, samples or other."),
     amount: str = typer.Option(..., help="As 12.50."),
     currency: str = typer.Option("", help="The store's where left out."),
     on: str = typer.Option("", "--date", help="The day it belongs to; today where left out."),

@@ -244,6 +244,10 @@ def command_lines(text: str) -> list[list[str]]:
     return found
 
 
+def options_of(found) -> set[str]:
+    return {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
+
+
 def wrong_command(words: list[str]) -> str:
     shown = "daifa " + " ".join(words)
     if words[0] in ("…", "...") or not re.fullmatch(r"[a-z-]+", words[0]):
@@ -253,16 +257,19 @@ def wrong_command(words: list[str]) -> str:
     if words[0] == "manage":
         return ""
     found, rest = command(words[0]), words[1:]
-    known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    if hasattr(found, "commands") and rest and re.fullmatch(r"[a-z|-]+", rest[0]) and not rest[0].startswith("-"):
-        for sub in rest[0].split("|"):
-            if sub not in found.commands:
-                return f"{shown}: {words[0]} has no {sub}"
-            known |= {
-                option
-                for parameter in found.commands[sub].params
-                for option in (*parameter.opts, *parameter.secondary_opts)
-            }
+    known = options_of(found)
+    groups = [found]
+    for step, word in enumerate(rest[:2]):  # a group may stand in a group: `suppliers samples want`
+        groups = [one for one in groups if hasattr(one, "commands")]
+        if not groups or not re.fullmatch(r"[a-z|-]+", word) or word.startswith("-"):
+            break
+        below = []
+        for sub in word.split("|"):
+            if sub not in groups[0].commands:
+                return f"{shown}: {' '.join(words[: step + 1])} has no {sub}"
+            below.append(groups[0].commands[sub])
+            known |= options_of(below[-1])
+        groups = below
     for word in rest:
         if word.startswith("--") and (option := re.match(r"--[\w-]+", word)) and option[0] not in known | {"--help"}:
             return f"{shown}: there is no option {option[0]}"

@@ -31,8 +31,17 @@ _NUMBERS = re.compile(
 )
 
 
+# Numbers that only one platform gives: those of its orders, and of its own vans. Bare digits prove nothing.
+_SHAPES = (
+    ("amazon", "order_number", re.compile(r"(?<![\dA-Z-])\d{3}-\d{7}-\d{7}(?![\d-])")),
+    ("amazon", "waybill", re.compile(r"(?<![A-Z0-9])TB[ACM]\d{12}(?![A-Z0-9])")),
+    ("ebay", "order_number", re.compile(r"(?<![\dA-Z-])\d{2}-\d{5}-\d{5}(?![\d-])")),
+    ("pinduoduo", "order_number", re.compile(r"(?<![\dA-Z-])2\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-\d{15}(?!\d)")),
+)
+
+
 class Trace(NamedTuple):
-    """Something that should not be there. `kind`: sms, waybill, card, name (of a platform), other_number.
+    """Something that should not be there. `kind`: sms, waybill, card, name (of a platform), order_number, other_number.
 
     `platform` is "" where none is named; `excerpt` shows it with digits masked.
     """
@@ -82,13 +91,20 @@ def find_traces(text: str, *, channel: str, numbers: Iterable[str] = ()) -> list
             if match is None:
                 continue
             is_card = one.platform == "card"
-            kind = "card" if is_card else _where(line) or _where(" ".join(lines)) or "name"
+            signed = line[max(0, match.start() - 1) : match.start()] in ("【", "[")  # as senders of SMS sign
+            kind = "card" if is_card else "sms" if signed else _where(line) or _where(" ".join(lines)) or "name"
             found[one.platform, one.term] = Trace(
                 kind, "" if is_card else one.platform, one.term, _excerpt(line, match.start(), match.end())
             )
+    plain = unicodedata.normalize("NFKC", text).upper()
+    for platform, kind, shape in _SHAPES:
+        match = shape.search(plain) if platform != channel else None
+        if match is not None:
+            shown = _masked(match[0], keep=4)
+            found[platform, kind] = Trace(kind, platform, shown, shown)
     known = {_bare(number) for number in numbers if number}
     if known:
-        seen = list(dict.fromkeys(_NUMBERS.findall(unicodedata.normalize("NFKC", text).upper())))
+        seen = list(dict.fromkeys(_NUMBERS.findall(plain)))
         if seen and not any(_bare(number) in known for number in seen):
             found["", "number"] = Trace("other_number", "", _masked(seen[0], keep=4), _masked(seen[0], keep=4))
     return list(found.values())

@@ -47,6 +47,7 @@ KINDS = {
     "card": gettext_lazy("a card"),
     "name": gettext_lazy("another platform's name"),
     "other_number": gettext_lazy("another waybill number"),
+    "order_number": gettext_lazy("another platform's order number"),
 }
 
 

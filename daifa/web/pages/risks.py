@@ -24,7 +24,7 @@ from daifa.domain.compliance.signals import (
 )
 from daifa.domain.shipping.rules import terms
 from daifa.domain.sourcing.queries import supplier_with_id
-from daifa.flows import find_risks
+from daifa.flows import find_risks, find_substitutes
 from daifa.flows.check_parcels import read_issued_numbers
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
@@ -524,8 +524,41 @@ ADD_STEP = FormPage(
 # --- Substitutes --------------------------------------------------------------------------------------------------
 
 
+def _why_alike(hit: find_substitutes.Alike) -> str:
+    """The reason of a hit: what both say, and what contradicts."""
+    told = _("%(points)d of 100: %(shared)s") % {"points": hit.points, "shared": ", ".join(hit.shared[:8])}
+    return told + (" · " + _("differs: %(what)s") % {"what": "; ".join(hit.differs)} if hit.differs else "")
+
+
+def _than_now(hit: find_substitutes.Alike) -> Badge | None:
+    if hit.than_now is None:
+        return None
+    return Badge(f"{hit.than_now:+} %", "success" if hit.than_now <= 0 else "warning")
+
+
+def _alike(supplier: Any, scope: Scope) -> Panel:
+    return TablePanel(
+        _("Offers that look alike, not linked yet"),
+        [
+            Column("sku", _("Our SKU"), "code", url=lambda hit: reverse("web:variant", args=[hit.variant_id])),
+            Column("title", _("Offer"), value=lambda hit: hit.title or hit.supplier_sku, wrap=True, hint="supplier_sku",
+                   url=lambda hit: reverse("web:offer", args=[hit.offer_id])),
+            Column("supplier", _("Supplier"), url=lambda hit: reverse("web:supplier", args=[hit.supplier_id])),
+            Column("price", _("Price"), "money", currency="currency"),
+            Column("than_now", _("Than now"), "badge", value=_than_now),
+            Column("why", _("Why"), value=_why_alike, wrap=True),
+            Column("sample", "", value=lambda hit: _("Order a sample"), url=lambda hit: reverse("web:sample_add_offer", args=[hit.offer_id])),
+            Column("link", "", value=lambda hit: _("Link"), url=lambda hit: reverse("web:variant_map_offer", args=[hit.variant_id, hit.offer_id])),
+        ],
+        find_substitutes.alike_offers(supplier.pk, on=scope.at.astimezone(scope.zone()).date()),
+        empty=_("No offer of another supplier looks like these goods. Import the price lists of other factories."),
+        note=_("Found by words, measures and colours of the titles: compare before you link. Nothing is linked by itself."),
+    )  # fmt: skip
+
+
 def _substitute_panels(supplier: Any, scope: Scope) -> list[Panel]:
     return [
+        _alike(supplier, scope),
         TablePanel(
             _("Who has the same goods"),
             [

@@ -79,7 +79,7 @@ def test_another_currency_is_booked_in_the_stores_at_the_days_rate(shop):
 @pytest.mark.parametrize(
     ("change", "code", "sentence"),
     [
-        ({"kind": "party"}, "unknown_kind", "party is no kind of expense; use one of advertising, platform, tools, other."),
+        ({"kind": "party"}, "unknown_kind", "party is no kind of expense; use one of advertising, platform, tools, samples, other."),
         ({"amount": "0"}, "amount_not_positive", "The amount 0 is not above zero."),
         ({"amount": "-3"}, "amount_not_positive", "The amount -3 is not above zero."),
         ({"amount": "NaN"}, "amount_too_large", "The amount NaN cannot be right."),

@@ -1,7 +1,11 @@
 """What is found in the text of a photo or of a complaint: the worked tables of docs/rules/parcel-check.md."""
 
-import pytest
+from importlib.resources import files
 
+import pytest
+import yaml
+
+from daifa.domain.policy import queries as policy
 from daifa.domain.shipping.rules import find_traces, terms, verdict
 from tests import worked_tables
 
@@ -26,3 +30,21 @@ def test_an_excerpt_shows_no_number_of_a_person():
 def test_the_words_are_a_table_without_repeats():
     words = [(one.platform, one.term) for one in terms()]
     assert len(words) > 40 and len(words) == len(set(words))
+
+
+ELSEWHERE = {"手机号", "二维码", "威信", "私我", "私我拿资源", "主页有惊喜", "vx", "刷单", "代刷"}
+"""Restricted in texts, but no proof on a parcel: every label bears a telephone and a code, the rest is not what cards say."""
+
+
+def test_cards_say_what_the_rule_book_restricts_as_contact_outside_and_bought_reviews():
+    listed = yaml.safe_load((files("daifa.domain.policy") / "data" / "restricted_terms.yaml").read_text(encoding="utf-8"))
+    wanted = {one["term"].casefold() for one in listed["terms"] if one["category"] in ("off_platform_contact", "fake_review")}
+    assert len(wanted) > 20
+    missed = {term for term in wanted if not find_traces(term, channel="xiaohongshu")}
+    assert missed == ELSEWHERE & wanted
+
+
+@pytest.mark.django_db
+def test_every_platform_of_the_rule_book_is_known_by_name():
+    no_names = {"logistics", "payments", "law_cn", "law_us", "law_eu_uk", "shopify", "woocommerce"}
+    assert set(policy.channel_titles()) - no_names <= {one.platform for one in terms()}
