@@ -194,6 +194,56 @@ def _rights(store: int, products: Sequence[int]) -> dict[int, list[Right]]:
     return found
 
 
+# --- Listing and retiring -----------------------------------------------------------------------------------------
+
+
+def draft(*, store_id: int, names: Sequence[str], price: Decimal | None = None, by: str, at: datetime) -> list[int]:
+    """List products in a store, not published yet, named by a SKU or their handle; returns the listing variants made.
+
+    `price` is for every SKU of them. Raises `Refused` where a name is unknown or nothing is new.
+    """
+    found = dict(
+        bulk.fetch(
+            """SELECT n.name, p.id FROM unnest(%s::text[]) AS n(name)
+               LEFT JOIN catalog_variant v ON v.sku = n.name
+               JOIN catalog_product p ON p.id = v.product_id OR (v.id IS NULL AND p.handle = n.name)""",
+            (list(names),),
+        )
+    )
+    if unknown := [name for name in dict.fromkeys(names) if name not in found]:
+        raise Refused(
+            _("The catalogue has no %(names)s. Import the products first; capitals matter.") % {"names": ", ".join(unknown[:10])},
+            code="not_found", field="products",
+        )  # fmt: skip
+    products = sorted(set(found.values()))
+    skus = [row[0] for row in bulk.fetch("SELECT sku FROM catalog_variant WHERE product_id = ANY(%s::bigint[])", (products,))]
+    made = commands.draft_listings(
+        store_id=store_id, product_ids=products, prices=dict.fromkeys(skus, price) if price is not None else None, by=by, at=at
+    )
+    if not made:
+        raise Refused(_("All of it is listed in this store already."), code="known", field="products")
+    return made
+
+
+def retire(product_ids: Sequence[int], *, by: str, at: datetime, reason: str = "") -> list[int]:
+    """Take products out of use: their listings go off sale, and the channels are told. Returns those retired."""
+    with transaction.atomic():
+        for store, products in _stores_selling(product_ids).items():
+            withdraw_from_channel(store_id=store, product_ids=products, action="delist", by=by, at=at, reason=reason or "retired")
+        return commands.retire_products(product_ids, by=by, at=at, reason=reason)
+
+
+def _stores_selling(product_ids: Sequence[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for store, product in bulk.fetch(
+        """SELECT DISTINCT l.store_id, v.product_id FROM catalog_listingvariant l JOIN catalog_variant v ON v.id = l.variant_id
+           WHERE v.product_id = ANY(%s::bigint[]) AND l.state IN ('live', 'paused') ORDER BY 1, 2""",
+        (list(product_ids),),
+    ):
+        found.setdefault(store, []).append(product)
+    return found
+
+
 # --- Asking for it ------------------------------------------------------------------------------------------------
 
 
@@ -285,14 +335,14 @@ def withdraw_from_channel(
                 continue
             known = last.get(product)
             fresh.append(NewPublication(store_id, product, action, "ready", listings, known.content if known else content, "", None))
-        commands.withdraw_publications(replaced, by=by, at=at, reason=reason or action)
+        commands.withdraw_publications(replaced, by=by, at=at, reason=reason or "asked for anew")
         drafts = [
             listing for listings, states, _content in rows.values() for listing, state in zip(listings, states, strict=True)
             if state == "draft"
         ]  # fmt: skip
         if action == "delist":
             commands.move_listings(drafts, to="delisted", by=by, at=at, reason=reason)
-        for pk, one in zip(commands.add_publications(fresh, by=by, at=at, reason=reason or action), fresh, strict=True):
+        for pk, one in zip(commands.add_publications(fresh, by=by, at=at, reason=reason), fresh, strict=True):
             result.outcomes[one.product] = Outcome("ready", [], pk)
         _count_waiting([store_id], by=by, at=at)
     return result
@@ -895,12 +945,45 @@ def watch_listings(*, at: datetime, by: str = "job:watch_listings") -> dict[str,
                 is_grave = any(code in GRAVE for code, _params in reasons)
                 rows.append((store.pk, product, is_grave, [list(reason) for reason in reasons], one.lists, at))
                 grave[store.pk] = grave.get(store.pk, 0) + is_grave
+        for product, reasons in _shown_otherwise(store, {row[1] for row in rows if row[0] == store.pk}).items():
+            rows.append((store.pk, product, True, [list(reason) for reason in reasons], None, at))
+            grave[store.pk] = grave.get(store.pk, 0) + 1
     grave = {store: count for store, count in grave.items() if count}
     with transaction.atomic():
         commands.replace_concerns(rows)
         known = [row[0] for row in bulk.fetch("SELECT thing FROM stores_task WHERE kind = %s AND closed_at IS NULL", (AGAINST,))]
         _one_task_a_store("listings_against_rules", [*known, *grave], grave, by=by, at=at)
     return {"looked_at": len(rows), "grave": sum(grave.values())}
+
+
+def _shown_otherwise(store: Store, known: set[int]) -> dict[int, list[Reason]]:
+    """Words that must not be said in what a channel still shows, although our own text was changed since it was published."""
+    shown = [
+        (product, json.loads(content))
+        for product, content in bulk.fetch(
+            """SELECT u.product_id, u.content FROM (
+                   SELECT DISTINCT ON (q.product_id) q.product_id, q.content FROM catalog_publication q
+                   WHERE q.store_id = %(store)s AND q.state = 'done' AND q.action = 'publish' ORDER BY q.product_id, q.id DESC) u
+               JOIN catalog_product p ON p.id = u.product_id
+               WHERE u.product_id <> ALL(%(known)s::bigint[])
+                 AND EXISTS (SELECT FROM catalog_listingvariant l JOIN catalog_variant v ON v.id = l.variant_id
+                             WHERE l.store_id = %(store)s AND l.state = 'live' AND v.product_id = p.id)
+                 AND (u.content->>'title', u.content->>'description', u.content->>'brand', u.content->>'category') IS DISTINCT FROM
+                     (coalesce((SELECT nullif(l.title, '') FROM catalog_listingvariant l JOIN catalog_variant v ON v.id = l.variant_id
+                                WHERE l.store_id = %(store)s AND v.product_id = p.id AND l.title <> '' ORDER BY l.id LIMIT 1), p.title),
+                      p.description, p.brand, p.category)""",
+            {"store": store.pk, "known": list(known)},
+        )
+    ]
+    names = ("title", "description", "brand", "category")
+    texts = [content[name] for _product, content in shown for name in names]
+    found = iter(policy.screen(texts, lists=LISTS, own_site=store.kind == "own_site"))
+    result: dict[int, list[Reason]] = {}
+    for product, _content in shown:
+        said = [[name, hit.term, hit.category] for name in names for hit in next(found) if hit.severity == "block"]
+        if said:
+            result[product] = [("words", {"words": said})]
+    return result
 
 
 def _candidates(store: Store, *, at: datetime) -> list[int]:

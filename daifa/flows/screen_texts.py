@@ -19,7 +19,7 @@ from django.utils.translation import gettext_noop as N_
 from daifa.domain.cases import queries as cases
 from daifa.domain.cases.models import Qualification
 from daifa.domain.cases.rules import Licence
-from daifa.domain.catalog.models import ListingVariant, Product
+from daifa.domain.catalog.models import Product
 from daifa.domain.policy import commands, queries
 from daifa.domain.policy.words import Publishing
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
@@ -159,7 +159,7 @@ def may_publish_product(product: Product) -> Publishing:
 
 
 def may_publish_in(store: Store, product: Product, *, on: date, title: str = "") -> Publishing:
-    """The gate before a store publishes a product: its words, and the papers that goods and category ask for there.
+    """What a product's words and papers say about publishing it in a store; the whole gate is `publish_listings.judge`.
 
     `waits` True: a person has to look. Both False: words must be changed or a paper recorded, the sentence says which.
     """
@@ -174,12 +174,6 @@ def may_publish_in(store: Store, product: Product, *, on: date, title: str = "")
     papers = ", ".join(cases.licence_words(one.kinds) for one in missing)
     sentence = _("Goods of this category need a paper first: %(papers)s. Record it under qualifications.") % {"papers": papers}
     return replace(found, may=False, sentence=sentence, licences=tuple(one.kinds[0] for one in missing))
-
-
-def may_publish_listing(listing: ListingVariant, *, on: date) -> Publishing:
-    """`may_publish_in` of a listing; one without a linked variant is judged by its own title."""
-    product = listing.variant.product if listing.variant else Product(title=listing.title)
-    return may_publish_in(listing.store, product, on=on, title=listing.title)
 
 
 def held_licences(store_id: int, *, on: date) -> list[str]:

@@ -155,6 +155,14 @@ def test_a_new_word_of_our_own_reaches_what_is_on_sale(shop):
     assert publish_listings.watch_listings(at=AT) == {"looked_at": 1, "grave": 1}
     assert WordLists.objects.count() == before + 1
     assert ListingConcern.objects.get().product == product_of(cast.FROM_FACTORY)
+    # The text is mended here, the channel still shows the old one until it is published anew.
+    mug = product_of(cast.FROM_FACTORY).pk
+    catalog.edit_product(product_id=mug, title="Stone mug", by=BY, at=AT)
+    screen_texts.screen_texts(at=AT)
+    assert publish_listings.watch_listings(at=AT)["grave"] == 1
+    ask(shop, [mug])
+    upload(shop)
+    assert publish_listings.watch_listings(at=AT) == {"looked_at": 0, "grave": 0}
     # What was ready before the word came does not go out by its old verdict.
     catalog.edit_listings(
         {ListingVariant.objects.get(sku=cast.FROM_SYSTEM).pk: ("A lamp", None)}, store_id=shop.store.pk, by=BY, at=AT

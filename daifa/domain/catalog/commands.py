@@ -418,7 +418,7 @@ def add_publications(rows: Sequence[NewPublication], *, by: str, at: datetime, r
             for one in rows
         ],
     )  # fmt: skip
-    batch = open_batch(by=by, at=at, reason=reason or f"publish: {len(rows)}") if rows else None
+    batch = open_batch(by=by, at=at, reason=reason) if rows else None
     for state in sorted({one.state for one in rows}):
         record_births(
             PUBLICATION, [pk for pk, one in zip(ids, rows, strict=True) if one.state == state], state, batch=batch, at=at

@@ -12,14 +12,12 @@ from django.utils.translation import ngettext
 
 from daifa.domain.books.queries import currency_of
 from daifa.domain.catalog import queries as catalog
-from daifa.domain.catalog.commands import retire_products
-from daifa.domain.catalog.models import ListingVariant, Product, Variant
+from daifa.domain.catalog.models import Product
 from daifa.domain.sourcing import commands as sourcing
 from daifa.domain.sourcing.models import SkuMapping, Supplier, SupplierOffer
 from daifa.domain.sourcing.queries import mappings_of
-from daifa.flows import put_right, screen_texts
+from daifa.flows import publish_listings, put_right, screen_texts
 from daifa.flows.reads import goods
-from daifa.lib.money import Money
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -34,13 +32,11 @@ from daifa.web.kit import (
     NotePanel,
     Refused,
     TablePanel,
-    Toggle,
     after,
     chosen_ids,
     page,
 )
 from daifa.web.kit import format as fmt
-from daifa.web.pages.product_words import listing_panels
 
 # --- The list ---------------------------------------------------------------------------------------------------
 
@@ -89,7 +85,7 @@ CATALOGUE = ListPage(
     ],
     row_url=lambda row: reverse("web:variant", args=[row.id]),
     actions=lambda scope: [
-        LinkButton(_("Listings of the stores"), reverse("web:listings"), "list"),
+        LinkButton(_("Listings"), reverse("web:listings"), "tags"),
         LinkButton(
             _("Import products"), reverse("web:import_add", args=["products"]), "file-import", "primary",
             reason=scope.why_not_shared("operate"),
@@ -290,7 +286,7 @@ VARIANT = DetailPage(
 @page("operate", methods=("POST",))
 def retire(request, scope, pk: int):
     scope.require_shared("operate")
-    retired = retire_products([pk], by=scope.by, at=scope.at)
+    retired = publish_listings.retire([pk], by=scope.by, at=scope.at)
     return after(
         request, reverse("web:catalogue"), _("The product is retired.") if retired else None,
         refused=[] if retired else [_("This product is not there or was retired before.")],
@@ -450,122 +446,8 @@ def break_mapping(request, scope, pk: int):
     )  # fmt: skip
 
 
-# --- Listings ---------------------------------------------------------------------------------------------------
-
-LISTINGS = ListPage(
-    title=_("Listings of the stores"),
-    intro=_("What each store sells under its own SKU. A listing that is linked to no variant holds its orders."),
-    search=_("SKU in the store, words of the title"),
-    order=("sku", "id"),
-    rows=lambda scope, filters, cursor, limit: goods.listing_list(
-        scope.store_ids, q=filters.get("q"), unlinked=filters.get("unlinked", False), cursor=cursor, limit=limit
-    ),
-    columns=[
-        Column("sku", _("SKU in the store"), "code", link=True),
-        Column("title", _("Title"), wrap=True),
-        Column("store_id", _("Store"), "store", when_many_stores=True),
-        Column("price", _("Price"), "money", currency="currency"),
-        Column("variant_sku", _("Our variant"), "html", value=lambda row: _linked(row)),
-        Column("state", _("State"), "state", states="listing", phone=False),
-    ],
-    filters=[Toggle("unlinked", _("Not linked only"))],
-    row_url=lambda row: reverse("web:listing", args=[row["id"]]),
-    actions=lambda scope: [LinkButton(_("Catalogue"), reverse("web:catalogue"), "arrow-left")],
-    empty=EmptyPanel(
-        _("No listings yet"), _("They appear with a store's product file, or with the first order of a SKU."), icon="tags"
-    ),
-    export="listings",
-)
-
-
-def _linked(row):
-    if not row["variant_id"]:
-        return fmt.badge(_("not linked"), "danger")
-    return format_html('<a class="code" href="{}">{}</a>', reverse("web:variant", args=[row["variant_id"]]), row["variant_sku"])
-
-
-class ListingForm(forms.Form):
-    sku = forms.CharField(
-        label=_("SKU of our variant"), max_length=80, required=False,
-        help_text=_("Exactly as in the catalogue, capitals included. Empty takes the link off."),
-    )  # fmt: skip
-
-
-def _listing(scope, pk: int) -> ListingVariant | None:
-    return ListingVariant.objects.select_related("variant__product", "store").filter(pk=pk).first()
-
-
-def _link(scope, listing, data, *, by, at):
-    variant = None
-    if data["sku"].strip():
-        variant = Variant.objects.filter(sku=data["sku"].strip()).first()
-        if variant is None:
-            raise Refused(
-                _("There is no variant %(sku)s in the catalogue; capitals matter.") % {"sku": data["sku"].strip()}, field="sku"
-            )
-    put_right.link_listings({listing.pk: variant.pk if variant else None}, by=by, at=at)
-    return reverse("web:listing", args=[listing.pk])
-
-
-def _same_sku(listing, scope):
-    """Variants whose SKU is the same, or differs in capitals only: to choose from."""
-    near = Variant.objects.filter(sku__iexact=listing.sku).select_related("product")[:5]
-    return [
-        TablePanel(
-            _("In the catalogue"),
-            [Column("sku", _("SKU"), "code", link=True), Column("title", _("Product"), value="product__title", wrap=True)],
-            list(near),
-            row_url=lambda variant: reverse("web:variant", args=[variant.pk]),
-            empty=_("No variant has this SKU. Import the product, or link the listing to another one."),
-        )
-    ]
-
-
-LISTING = DetailPage(
-    load=_listing,
-    title=lambda listing, scope: listing.sku,
-    pretitle=lambda listing, scope: listing.title,
-    back=(_("Listings of the stores"), lambda: reverse("web:listings")),
-    badges=lambda listing, scope: [fmt.state_badge("listing", listing.state)],
-    actions=lambda listing, scope: [
-        LinkButton(
-            _("Link to a variant") if listing.variant is None else _("Change the link"),
-            reverse("web:listing_link", args=[listing.pk]), "link", "primary" if listing.variant is None else "",
-            reason=scope.why_not("operate", listing.store_id),
-        )
-    ],
-    facts=lambda listing, scope: [
-        Fact(_("Store"), listing.store.name),
-        Fact(_("SKU in the store"), listing.sku, "code"),
-        Fact(_("Title"), listing.title),
-        Fact(_("Price"), Money(listing.price, listing.currency or listing.store.currency) if listing.price is not None else None, "money"),
-        Fact(_("Our variant"), listing.variant.sku if listing.variant else _("not linked: its orders are held"), "code" if listing.variant else "text",
-             url=reverse("web:variant", args=[listing.variant_id]) if listing.variant else None),
-        Fact(_("Number in the channel"), listing.external_id, "code"),
-    ],
-    panels=lambda listing, scope: [*listing_panels(listing, scope), *_same_sku(listing, scope)],
-)  # fmt: skip
-
-LINK = FormPage(
-    title=lambda listing, scope: _("Which variant is %(sku)s of %(store)s?") % {"sku": listing.sku, "store": listing.store.name},
-    pretitle=lambda listing, scope: listing.title,
-    form=ListingForm,
-    load=_listing,
-    store_id="store_id",
-    initial=lambda scope, listing: {"sku": listing.variant.sku if listing.variant else ""},
-    save=_link,
-    success=_("Saved. Orders that were held for this listing are routed again."),
-    submit=_("Link"),
-    intro=_("Which of our variants does the store sell under this SKU? Order lines already taken keep theirs."),
-    back=lambda listing: (listing.sku, reverse("web:listing", args=[listing.pk])),
-    panels=lambda scope, listing: _same_sku(listing, scope),
-)
-
 urlpatterns = [
     path("catalogue/", CATALOGUE.view, name="catalogue"),
-    path("catalogue/listings/", LISTINGS.view, name="listings"),
-    path("catalogue/listings/<int:pk>/", LISTING.view, name="listing"),
-    path("catalogue/listings/<int:pk>/link/", LINK.view, name="listing_link"),
     path("catalogue/mappings/verify/", verify, name="mappings_verify"),
     path("catalogue/mappings/<int:pk>/", MAPPING.view, name="mapping"),
     path("catalogue/mappings/<int:pk>/break/", break_mapping, name="mapping_break"),

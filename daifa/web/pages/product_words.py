@@ -9,7 +9,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from daifa.domain.catalog.models import ListingVariant, Product, Variant
+from daifa.domain.catalog.models import Product, Variant
 from daifa.domain.policy import commands
 from daifa.domain.policy.words import Publishing, category_word
 from daifa.flows import screen_texts
@@ -126,7 +126,10 @@ WORDS = DetailPage(
     title=lambda product, scope: product.title,
     pretitle=_("Words of a product"),
     back=(_("Words found in texts"), lambda: reverse("web:findings")),
-    actions=lambda product, scope: [LinkButton(_("To the product"), _first_variant(product), "package")],
+    actions=lambda product, scope: [
+        LinkButton(_("Change the words"), reverse("web:product_edit", args=[product.pk]), "pencil", "primary", reason=scope.why_not_shared("operate")),
+        LinkButton(_("To the product"), _first_variant(product), "package"),
+    ],
     facts=_facts,
     facts_title=_("Its words"),
     panels=_panels,
@@ -140,25 +143,6 @@ def approve(request, scope, pk: int):
     if product is None:
         raise Http404
     return _approved(request, scope, screen_texts.may_publish_product(product), reverse("web:product_words", args=[pk]))
-
-
-def listing_panels(listing: ListingVariant, scope) -> list[Any]:
-    """What stands against publishing a listing, as panels of its page; nothing where nothing was found."""
-    found = screen_texts.may_publish_listing(listing, on=scope.at.astimezone(scope.zone(listing.store_id)).date())
-    if found.may and not any(found.hits.values()):
-        return []
-    address = reverse("web:listing_words_approve", args=[listing.pk])
-    return [verdict_panel(found, address, scope.why_not("operate", listing.store_id)), hits_table(found)]
-
-
-@page("operate", methods=("POST",))
-def approve_listing(request, scope, pk: int):
-    listing = ListingVariant.objects.select_related("store", "variant__product").filter(pk=pk).first()
-    if listing is None:
-        raise Http404
-    scope.whole.require(listing.store_id, "operate")
-    found = screen_texts.may_publish_listing(listing, on=scope.at.astimezone(scope.zone(listing.store_id)).date())
-    return _approved(request, scope, found, reverse("web:listing", args=[pk]))
 
 
 def _approved(request, scope, found: Publishing, here: str):
@@ -176,5 +160,4 @@ def _approved(request, scope, found: Publishing, here: str):
 urlpatterns = [
     path("words/products/<int:pk>/", WORDS.view, name="product_words"),
     path("words/products/<int:pk>/approve/", approve, name="product_words_approve"),
-    path("words/listings/<int:pk>/approve/", approve_listing, name="listing_words_approve"),
 ]

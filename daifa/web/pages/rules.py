@@ -39,6 +39,7 @@ from daifa.web.kit import (
     page,
 )
 from daifa.web.kit import format as fmt
+from daifa.web.pages import word_lists
 
 # --- The rules of a channel -------------------------------------------------------------------------------------
 
@@ -631,6 +632,7 @@ FINDINGS = ListPage(
     search=_("Name, word"),
     order=("-id",),
     rows=_findings,
+    panels=lambda scope, filters: [word_lists.lists_note()],
     columns=[
         Column("name", _("Text of"), link=True, hint=lambda row: f"{row.get_kind_display()} · {screen_texts.field_word(row.field)}", wrap=True),
         Column("term", _("Word")),

@@ -97,6 +97,12 @@ def _buttons(todo: reads.Todo, scope: Scope) -> list[Any]:
             return _link(_("Open"), places.place("rules_changes"))
         case "words_found":
             return _link(_("Open"), places.place("findings", severity="block"))
+        case "listings_wait":
+            return _link(_("Open"), places.place("publications", state="waiting", store=todo.store_id))
+        case "listings_against_rules":
+            return _link(_("Open"), places.place("listings", against=1, store=todo.store_id))
+        case "channel_needs_person":
+            return _link(_("Open"), places.place("publications", state="ready", store=todo.store_id))
         case "order_changed" | "order_cancelled":
             buttons = _link(_("Open the order"), places.of_thing("order", todo.thing))
         case "run_to_send":

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from daifa.domain.catalog.models import ListingVariant, Product
+from daifa.domain.catalog.models import Product
 from daifa.domain.people.models import User
 from daifa.domain.policy import book as books
 from daifa.domain.policy import commands, queries
@@ -159,19 +159,3 @@ def test_own_words_are_added_and_taken_back(client, store):
     word = queries.own_words()[0]
     client.post(reverse("web:own_word_withdraw", args=[word.pk]))
     assert len(queries.own_words()) == 1
-
-
-def test_a_listings_own_title_waits_and_is_approved_in_its_store(client, store):
-    listing = ListingVariant.objects.create(store=store, sku="S-1", title="Nike 跑鞋", created_at=clock.now())
-    other = add_store(code="o", name="Other", currency="CNY", kind="own_site", by="user:1", at=clock.now())
-    foreign = ListingVariant.objects.create(store=other, sku="S-2", title="Nike 跑鞋", created_at=clock.now())
-    plain = ListingVariant.objects.create(store=store, sku="S-3", title="杯子", created_at=clock.now())
-    person(client, store, "operator")
-    assert "A person must look before this is published" in page(client, "listing", listing.pk)
-    assert "Words found" not in page(client, "listing", plain.pk).split("<main")[-1].split("In the catalogue")[0]
-    digest = screen_texts.may_publish_listing(listing, on=clock.now().date()).digest
-    said = {"digest": digest, "reason": "licence"}
-    assert client.post(reverse("web:listing_words_approve", args=[foreign.pk]), said).status_code == 404
-    assert not TextApproval.objects.exists()
-    client.post(reverse("web:listing_words_approve", args=[listing.pk]), said)
-    assert screen_texts.may_publish_listing(listing, on=clock.now().date()).may
