@@ -51,7 +51,6 @@ SECTIONS: tuple[Section, ...] = (
         "goods", _("Suppliers & goods"), "package",
         inside=(
             Section("catalogue", _("Catalogue"), "package"),
-    Section("listings", _("Listings"), "tags"),
             Section("listings", _("Listings"), "tags"),
             Section("suppliers", _("Suppliers & offers"), "building-factory-2"),
             Section("parcel_checks", _("Parcel checks"), "eye"),
