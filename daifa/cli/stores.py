@@ -42,7 +42,7 @@ def add(
     as_json: bool = output.AS_JSON,
 ):
     """Add a store."""
-    from daifa.domain.stores.commands import add_store
+    from daifa.flows.open_store import add_store
 
     with output.sentences():
         store = add_store(

@@ -44,6 +44,7 @@ def up(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Held for the life of this process only; children do not inherit it.
     only_one = _claim_home()
+    home.remember_base_url(os.environ["DAIFA_BASE_URL"])
     _wait_for_port(host, port)
     database.ensure_database()
 

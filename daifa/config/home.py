@@ -36,6 +36,26 @@ def make_home() -> Path:
     return top
 
 
+def base_url() -> str:
+    """DAIFA_BASE_URL; else where `daifa up` serves this home, or did last; else the usual port."""
+    given = os.environ.get("DAIFA_BASE_URL", "").strip()
+    if not given:
+        try:
+            given = _base_url_file().read_text().strip()
+        except OSError:
+            given = ""
+    return (given or "http://127.0.0.1:8000").rstrip("/")
+
+
+def remember_base_url(url: str) -> None:
+    """Let the commands beside `daifa up` print addresses that lead there."""
+    _base_url_file().write_text(f"{url}\n")
+
+
+def _base_url_file() -> Path:
+    return home() / "base_url"
+
+
 def secret_key() -> str:
     """DAIFA_SECRET_KEY, or the content of DAIFA_SECRET_KEY_FILE, or `secret.key` in the home, written once (0600)."""
     given = os.environ.get("DAIFA_SECRET_KEY", "").strip()

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from daifa.config import database
-from daifa.config.home import home, secret_key
+from daifa.config.home import base_url, home, secret_key
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -23,7 +23,7 @@ def words(name: str) -> list[str]:
 DAIFA_HOME = home()
 DEBUG = flag("DAIFA_DEBUG")
 SECRET_KEY = secret_key()
-BASE_URL = os.environ.get("DAIFA_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+BASE_URL = base_url()
 _base = urlsplit(BASE_URL)
 ALLOWED_HOSTS = [*words("DAIFA_ALLOWED_HOSTS"), "localhost", "127.0.0.1", "[::1]"]
 if _base.hostname and _base.hostname not in ALLOWED_HOSTS:

@@ -15,6 +15,7 @@ from daifa.api.errors import ERRORS, forbidden, not_found
 from daifa.api.shapes import Done, Id, MoneyOut, money
 from daifa.domain.stores import commands, queries
 from daifa.domain.stores.models import Store
+from daifa.flows import open_store
 
 router = Router(tags=["stores"])
 
@@ -124,7 +125,7 @@ def add_store(request: HttpRequest, given: StoreIn):
     who = caller(request)
     if not who.user.is_superuser:
         raise forbidden(_("Only the owner of this installation adds stores."))
-    return Status(201, store_out(commands.add_store(**given.model_dump(), by=who.by, at=who.at), "owner"))
+    return Status(201, store_out(open_store.add_store(**given.model_dump(), by=who.by, at=who.at), "owner"))
 
 
 @router.get("/tasks/today", response={200: list[TodoOut], **ERRORS})

@@ -100,7 +100,7 @@ _ADDRESS = (
         "text",
         "收货地址|收件地址|地址|完整地址",
         "Address|Shipping address|Full address|Delivery address",
-        "the whole address in one cell",
+        "the whole address in one cell; a Chinese one is taken apart (province, town, rest), any other is the street",
     ),
 )
 

@@ -27,6 +27,7 @@ from daifa.connectors.contract import (
     RowProblem,
     TrackingRow,
 )
+from daifa.lib.regions import province
 from daifa.lib.sheets import (
     CellRefused,
     Sheet,
@@ -471,6 +472,30 @@ def _gather(cells: _Cells, draft: _Draft, row: Row) -> None:
                 _disagree(cells, draft, row, name, value, draft.facts[name])
 
 
+# 浙江省 杭州市 西湖区 文三路 1 号: province or municipality, then a town of its own, then the rest.
+_IN_CHINA = re.compile(
+    r"(?P<region>(?:内蒙古|广西壮族|西藏|宁夏回族|新疆维吾尔)自治区|\w{2,3}?省|(?:北京|上海|天津|重庆)市?)\s*"
+    r"(?P<city>\w{2,8}?(?:市(?!场)|自治州|地区|盟))?\s*(?P<street>\S.*)"
+)
+
+
+def _whole_address(text: str) -> tuple[str, str, str]:
+    """(province, town, street) of an address in one cell; in China they are told apart, elsewhere all of it is the street."""
+    line = _one_line(text)
+    found = _IN_CHINA.fullmatch(line)
+    if found is None or not province(found["region"]):
+        return "", "", line
+    region = found["region"]
+    return region, found["city"] or (region if region[:2] in _MUNICIPALITIES else ""), found["street"].lstrip(", ")
+
+
+_MUNICIPALITIES = ("北京", "上海", "天津", "重庆")
+
+
+def _one_line(text: str) -> str:
+    return ", ".join(part.strip() for part in text.splitlines() if part.strip())
+
+
 def _postcode(text: str) -> str:
     return text.removesuffix(".0").lstrip("'")
 
@@ -485,15 +510,20 @@ def _address(cells: _Cells, draft: _Draft) -> tuple[Address | None, str]:
     if not any(facts.get(name) for name in ("name", "line1", "address", "token")):
         return None, country
     raw = facts.get("address", "")
-    line1 = facts.get("line1", "")
-    if not line1 and raw and "\n" not in raw and (facts.get("city") or facts.get("postcode")):
-        line1 = raw  # a single address cell beside columns of its own for town or postcode is the street
+    line1, city, region = facts.get("line1", ""), facts.get("city", ""), facts.get("region", "")
+    if not line1 and raw:
+        if city or facts.get("postcode"):
+            line1 = _one_line(raw)  # a single address cell beside columns of its own for town or postcode is the street
+        else:
+            region_there, city, line1 = _whole_address(raw)
+            region = region or region_there
+            country = country or ("CN" if region_there else "")
     return Address(
         name=facts.get("name", ""),
         line1=line1,
         line2=facts.get("line2", ""),
-        city=facts.get("city", ""),
-        region=facts.get("region", ""),
+        city=city,
+        region=region,
         postcode=_postcode(facts.get("postcode", "")),
         country=country,
         phone=facts.get("phone", "").lstrip("'"),

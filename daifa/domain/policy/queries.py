@@ -89,6 +89,11 @@ DOMESTIC = ("xiaohongshu", "douyin", "pinduoduo", "taobao", "wechat_store")
 ALIASES = {"red": "xiaohongshu", "xhs": "xiaohongshu", "tiktok": "tiktok_shop", "tmall": "taobao", "wechat": "wechat_store"}
 
 
+def sales_channels() -> dict[str, Words]:
+    """The channels that stores can sell on and the book has rules for: name → title."""
+    return {name: title for name, title in channel_titles().items() if name not in BESIDE}
+
+
 def channel_of(store: Any) -> str:
     """The name of the store's channel in the book; "" where the book has none for it (an own site, files by hand)."""
     channel = ALIASES.get(store.channel.lower(), store.channel.lower())

@@ -11,9 +11,11 @@ from django.http import Http404
 from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
+from daifa.domain.policy import queries as policy
 from daifa.domain.stores import commands as stores
 from daifa.domain.stores import queries as store_queries
 from daifa.domain.stores.models import FeeRule, Store
+from daifa.flows import open_store
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -152,13 +154,22 @@ STORE = DetailPage(
 )  # fmt: skip
 
 
+def _channels() -> list[tuple[str, str]]:
+    """Sales channels to choose from: those with rules in the book by their titles, and those without."""
+    return [*WITHOUT_RULES, *((name, str(title)) for name, title in policy.sales_channels().items())]
+
+
+WITHOUT_RULES = [("manual", _("files by hand")), ("shopify", "Shopify"), ("woocommerce", "WooCommerce")]
+
+
 class StoreForm(forms.ModelForm):
+    channel = forms.ChoiceField(label=_("Channel"), help_text=_("Its rules count for this store."))
     language = forms.ChoiceField(label=_("Language of its buyers"), choices=LANGUAGES)
 
     class Meta:
         model = Store
         fields = (
-            "name", "kind", "currency", "timezone", "language", "country", "reply_to", "dispatch_hours", "transit_days", "lost_days",
+            "name", "kind", "channel", "currency", "timezone", "language", "country", "reply_to", "dispatch_hours", "transit_days", "lost_days",
             "margin_floor", "stock_buffer", "revenue_at", "messages_allowed", "review_invitations", "message_cap",
         )  # fmt: skip
         labels = {
@@ -178,6 +189,14 @@ class StoreForm(forms.ModelForm):
             "review_invitations": _("Only buyers who agreed are asked."),
         }
         widgets = {"timezone": forms.TextInput(attrs={"autocomplete": "off"})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = _channels()
+        now = (kwargs.get("initial") or {}).get("channel") or getattr(self.instance, "channel", "")
+        if now and now not in dict(choices):
+            choices.append((now, now))  # entered by another door
+        self.fields["channel"].choices = choices
 
     def clean_timezone(self) -> str:
         zone = self.cleaned_data["timezone"].strip()
@@ -201,7 +220,7 @@ def _addable(scope, **address):
 
 
 def _add_store(scope, thing, data, *, by, at):
-    store = stores.add_store(by=by, at=at, owner_id=None if scope.is_superuser else scope.user.pk, **data)
+    store = open_store.add_store(by=by, at=at, owner_id=None if scope.is_superuser else scope.user.pk, **data)
     return reverse("web:store", args=[store.pk])
 
 
@@ -211,7 +230,7 @@ STORE_ADD = FormPage(
     load=_addable,
     needs="own",
     initial=lambda scope, thing: {
-        "kind": "manual", "currency": "GBP", "timezone": "UTC", "language": "en", "dispatch_hours": 48, "transit_days": 14, "lost_days": 30,
+        "kind": "manual", "channel": "manual", "currency": "GBP", "timezone": "UTC", "language": "en", "dispatch_hours": 48, "transit_days": 14, "lost_days": 30,
         "margin_floor": 0, "stock_buffer": 0, "revenue_at": "handed_over", "messages_allowed": True, "message_cap": 8,
     },
     save=_add_store,
@@ -222,7 +241,7 @@ STORE_ADD = FormPage(
 
 
 def _edit_store(scope, store, data, *, by, at):
-    stores.edit_store(store_id=store.pk, by=by, at=at, **data)
+    open_store.edit_store(store=store, by=by, at=at, **data)
     return reverse("web:store", args=[store.pk])
 
 

@@ -107,7 +107,7 @@ def test_nobody_gets_in_without_login(house, client):
 
 STORE = {
     "code": "third", "name": "Third", "kind": "manual", "currency": "EUR", "timezone": "Europe/Paris", "language": "en", "country": "FR",
-    "reply_to": "", "dispatch_hours": 24, "transit_days": 10, "lost_days": 30, "margin_floor": "5", "stock_buffer": 0,
+    "channel": "shopify", "reply_to": "", "dispatch_hours": 24, "transit_days": 10, "lost_days": 30, "margin_floor": "5", "stock_buffer": 0,
     "revenue_at": "delivered", "messages_allowed": "on", "message_cap": 8,
 }  # fmt: skip
 

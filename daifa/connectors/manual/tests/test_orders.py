@@ -221,6 +221,27 @@ def test_a_plain_table_with_everything():
     assert (second.rows, second.lines[0].amount) == ((4,), Decimal("60"))
 
 
+@pytest.mark.parametrize(
+    ("cell", "region", "city", "street", "country"),
+    [
+        ("浙江省 杭州市 西湖区 文三路 1 号", "浙江省", "杭州市", "西湖区 文三路 1 号", "CN"),
+        ("浙江省杭州市西湖区文三路1号", "浙江省", "杭州市", "西湖区文三路1号", "CN"),
+        ("上海市浦东新区张杨路500号", "上海市", "上海市", "浦东新区张杨路500号", "CN"),
+        ("云南省大理白族自治州大理市古城", "云南省", "大理白族自治州", "大理市古城", "CN"),
+        ("广东省 广州市\n番禺区 批发市场3楼", "广东省", "广州市", "番禺区 批发市场3楼", "CN"),
+        ("1 High Street\nLeeds LS1", "", "", "1 High Street, Leeds LS1", ""),
+        ("东方省建设路1号", "", "", "东方省建设路1号", ""),
+    ],
+)
+def test_a_whole_address_in_one_cell(cell, region, city, street, country):
+    head = "订单号,下单时间,商品编码,商品标题,数量,单价,收货人,收货地址\n"
+    (one,) = records("orders", f'{head}1,2026-01-05,A,a,1,1,张三,"{cell}"\n', store_currency="CNY")
+    address = one.address
+    assert (address.region, address.city, address.country) == (region, city, country)
+    assert address.line1.replace(", ", " ") == street.replace(", ", " ") and address.raw
+    assert address.is_complete() == bool(country)
+
+
 def test_rows_of_an_order_need_not_stand_together():
     text = f"{HEAD}\n1,2026-01-05,A,a,1,1\n2,2026-01-05,B,b,1,1\n1,2026-01-05,C,c,1,1\n"
     found = records("orders", text)
