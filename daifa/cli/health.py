@@ -17,7 +17,7 @@ def health(
     as_json: bool = output.AS_JSON,
 ):
     """How a store stands against each line of its channel, and what breaks next."""
-    from daifa.domain.compliance.health import value_text
+    from daifa.domain.compliance.health import line_words, value_text
     from daifa.flows.keep_clocks import keep_clocks, keep_metrics
     from daifa.flows.reads.store_health import whole_health
 
@@ -44,7 +44,7 @@ def health(
         [
             (
                 metric.rule or metric.metric, metric.words, value_text(metric.value, metric.unit), _said(metric),
-                f"{metric.comparison} {value_text(metric.line, metric.unit)}" if metric.line is not None else "",
+                line_words(metric.comparison, value_text(metric.line, metric.unit)) if metric.line is not None else "",
                 f"{metric.share_of_line * 100:.0f} %" if metric.share_of_line is not None else "", metric.events, metric.base,
                 _stands(metric),
             )

@@ -56,7 +56,7 @@ class Metric:
     """One figure of a store, with the line it is held against where the book has one.
 
     Percent in points of 100. `events` are the bad ones out of `base`; `orders` some of the orders behind them.
-    `acts` False: the line only informs (`why_not`). `missing`: why it cannot be measured here. `platform`: what the
+    `acts` False: the line only informs (`verdict`, `why_not`). `missing`: why it cannot be measured here. `platform`: what the
     platform shows, where somebody looked it up; `daifa.flows.read_figures` and the page of figures bring it.
     """
 
@@ -79,6 +79,7 @@ class Metric:
     gate: str = ""
     window: Window | None = None
     acts: bool = True
+    verdict: str = ""
     why_not: str = ""
     consequence: str = ""
     note: str = ""
@@ -299,7 +300,7 @@ class _Reader:
         window = health_rules.window_of(rule, self.at, zone=self.zone, busy=self.busy)
         about = Metric(
             self.store.id, rule.metric, words_of(rule.metric), rule.id, unit=rule.unit or "", comparison=rule.comparison,
-            line=Decimal(str(rule.threshold)), window=window, acts=rule.acts, why_not=rule.why_not,
+            line=Decimal(str(rule.threshold)), window=window, acts=rule.acts, verdict=rule.verdict, why_not=rule.why_not,
             consequence=str(rule.consequence), gate=_gate_words(rule),
         )  # fmt: skip
         if rule.metric in health_rules.NOT_MEASURED:
@@ -545,7 +546,15 @@ _OWN_WORDS = {"category_focus": N_("share of the main category")}
 def _gate_words(rule: Any) -> str:
     if rule.gate is None:
         return ""
-    return f"{words_of(rule.gate.metric)} {rule.gate.comparison} {rule.gate.threshold:f}"
+    return f"{words_of(rule.gate.metric)}: {line_words(rule.gate.comparison, f'{rule.gate.threshold:f}')}"
+
+
+_COMPARED = {">": N_("above %(line)s"), ">=": N_("from %(line)s on"), "<": N_("below %(line)s"), "<=": N_("up to %(line)s")}
+
+
+def line_words(comparison: str, line: str) -> str:
+    """What triggers a rule, as it is said: "from 4 % on", "below 95 %"."""
+    return _(_COMPARED[comparison]) % {"line": line} if comparison in _COMPARED else f"{comparison} {line}"
 
 
 # --- The chart, and what is near ----------------------------------------------------------------------------------------

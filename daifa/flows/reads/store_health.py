@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from daifa.domain.compliance import queries
@@ -25,3 +26,8 @@ def complaints_of(store_id: int, *, at: datetime) -> list[queries.Complained]:
 def whole_health(store_id: int, *, at: datetime) -> queries.Health:
     """`compliance.queries.whole_health` with the complaints."""
     return queries.whole_health(store_id, at=at, complaints=complaints_of(store_id, at=at))
+
+
+def numbers_of(orders: Iterable[int]) -> dict[int, str]:
+    """The numbers by which people know these orders."""
+    return dict(bulk.fetch("SELECT id, number FROM orders_order WHERE id = ANY(%s::bigint[])", (list(orders),)))

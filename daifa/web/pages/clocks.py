@@ -57,7 +57,25 @@ def of_store(scope: Scope, filters: dict[str, Any]) -> list[int]:
     return [store for store in scope.store_ids if wanted in (None, store)]
 
 
-def clock_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[queries.ClockRow]:
+class Shown(queries.ClockRow):
+    """A clock with what its money is made of: percent, floor and cap."""
+
+    terms: str = ""
+
+
+def clock_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[Shown]:
+    rows = [Shown(*row) for row in _clock_rows(scope, filters, cursor, limit)]
+    terms: dict[tuple[int, str, str], set[str]] = {}
+    for store in {row.store_id for row in rows if row.stake}:
+        for line in commands.store_lines(scope.whole.store(store), at=scope.at):
+            terms.setdefault((store, line.rule, line.kind), set()).add(_cost(line))
+    for row in rows:
+        said = terms.get((row.store_id, row.rule, row.kind), set()) if row.stake else set()
+        row.terms = next(iter(said)) if len(said) == 1 else ""  # several ways of dispatch: the page "How it ships" tells them apart
+    return rows
+
+
+def _clock_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[queries.ClockRow]:
     return queries.open_clocks(
         of_store(scope, filters), state=filters.get("state"), kind=filters.get("kind"), thing_kind=filters.get("thing"),
         acts=False if filters.get("informs") else None, q=filters.get("q"), cursor=cursor, limit=limit,
@@ -125,7 +143,7 @@ CLOCKS = ListPage(
                hint=lambda row: "" if row.thing_kind == "order" else _("order %(number)s") % {"number": row.order_number}),
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("due_at", gettext_lazy("Due"), "due"),
-        Column("stake", gettext_lazy("At stake"), "money", value=_stake),
+        Column("stake", gettext_lazy("At stake"), "money", value=_stake, hint=lambda row: row.terms),
         Column("rule", gettext_lazy("Rule"), "code", phone=False,
                url=lambda row: None if row.rule == rules.OWN_PROMISE else places.place("rule", row.rule)),
         Column("acts", "", "badges", export=False,

@@ -12,9 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from daifa.domain.compliance import announced, figure_queries, queries
-from daifa.domain.compliance.health import value_text
+from daifa.domain.compliance.health import line_words, value_text
+from daifa.domain.policy.commands import NewOverride
+from daifa.flows import put_right
 from daifa.flows.keep_clocks import keep_clocks, keep_metrics
-from daifa.flows.reads.store_health import whole_health
+from daifa.flows.reads.store_health import numbers_of, whole_health
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -115,7 +117,8 @@ def _said_hint(one: queries.Metric) -> str:
     if said.is_stale:
         parts.append(ngettext("%(count)d day old: look again", "%(count)d days old: look again", said.age) % {"count": said.age})
     if said.apart is not None:
-        apart = value_text(abs(said.apart).quantize(Decimal("0.01")), one.unit)
+        apart = value_text(abs(said.apart).quantize(Decimal("0.01")), "" if one.unit == "percent" else one.unit)
+        apart = _("%(apart)s points") % {"apart": apart} if one.unit == "percent" else apart
         parts.append(
             (_("%(apart)s above what is counted here") if said.apart > 0 else _("%(apart)s below what is counted here"))
             % {"apart": apart}
@@ -124,7 +127,7 @@ def _said_hint(one: queries.Metric) -> str:
 
 
 def _line(one: queries.Metric) -> str:
-    return f"{one.comparison} {value_text(one.line, one.unit)}" if one.line is not None else ""
+    return line_words(one.comparison, value_text(one.line, one.unit)) if one.line is not None else ""
 
 
 def _interval(one: queries.Metric) -> str:
@@ -185,7 +188,9 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
                 actions=[LinkButton(_("The orders to ship"), places.place("clocks", state="running", thing="order"), icon="clock")],
             )
         )  # fmt: skip
-    if not any(one.acts for one in lines):
+    if waiting := [one for one in known if one.verdict in CONFIRMABLE]:
+        panels.append(_confirm(found.store_id, waiting, scope))
+    elif not any(one.acts for one in lines):
         panels.append(
             NotePanel(
                 _("No line that may act holds for this store: own sites have no platform, and rules of undated or weak sources inform until the owner confirms them.")
@@ -203,7 +208,7 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
                 Column("value", _("Counted here"), wrap=True, value=_counted, hint=_interval),
                 Column("platform", _("The platform says"), wrap=True, value=_said, hint=_said_hint),
                 Column("line", _("Breaks at"), value=_line, hint=_left),
-                Column("share_of_line", _("Of the way"), "percent", value=_way),
+                Column("share_of_line", _("Of the way"), value=_way_text),
                 Column("next", _("Breaks next"), wrap=True, value=lambda one: _breaks(one, scope, found.store_id)),
             ],
             lines,
@@ -241,9 +246,31 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
             figures,
             note=_("They go into platforms' scores or are asked for elsewhere; how much they count is not published."),
         ),
-        _behind(lines),
+        _behind(lines, numbers_of(order for one in lines if one.level >= 70 for order in one.orders[:10])),
     ]  # fmt: skip
     return panels
+
+
+CONFIRMABLE = ("undated", "stale", "default")
+"""Verdicts that the owner's word lifts; weak and contradicted sources need a source that was read."""
+
+
+def _confirm(store_id: int, waiting: list[queries.Metric], scope: Scope) -> NotePanel:
+    """One click a line: the owner read that it still stands, and from then on it acts in this store."""
+    url = reverse("web:store_health_confirm", args=[store_id])
+    why = scope.why_not("own", store_id)
+    ask = _("Have you read that it still stands like this? Your name and the day are kept; it then acts in this store.")
+    buttons = [
+        ActionButton(f"{one.words} ({one.rule})", url, icon="check", fields={"rules": one.rule}, confirm=f"{one.words}: {_line(one)}. {ask}", reason=why)
+        for one in waiting
+    ]
+    if len(waiting) > 1:
+        every = ",".join(one.rule for one in waiting)
+        buttons.append(ActionButton(_("All of them"), url, icon="check", style="primary", fields={"rules": every}, confirm=ask, reason=why))
+    return NotePanel(
+        _("Their sources bear no date or are old: they are shown, and warn of nothing until you confirm that they still read like this."),
+        title=_("Lines that wait for your word"), actions=buttons,
+    )  # fmt: skip
 
 
 def _left_out(one: Any) -> NotePanel:
@@ -266,6 +293,14 @@ def _way(one: queries.Metric) -> Decimal | None:
     return one.platform.said.share if one.platform and one.platform.said else None
 
 
+def _way_text(one: queries.Metric) -> str:
+    """How far it is on the way to the line; once it is far over it, how many times as much."""
+    way = _way(one)
+    if way is None:
+        return ""
+    return f"{way * 100:.0f} %" if way < 2 else f"{way:.0f} ×"
+
+
 def _enter(store_id: int, metric: str) -> str:
     return reverse("web:store_figure_add_of", args=[store_id, metric])
 
@@ -281,15 +316,16 @@ def _shares(title: str, what: str, rows: list[Any]) -> TablePanel:
         ],
         rows,
         empty=_("No late orders in 30 days."),
+        note=_("An order of several counts for each of them.") if rows else "",
     )
 
 
-def _behind(lines: list[queries.Metric]) -> TablePanel:
+def _behind(lines: list[queries.Metric], numbers: dict[int, str]) -> TablePanel:
     rows = [(one, order) for one in lines if one.level >= 70 for order in one.orders[:10]]
     return TablePanel(
         _("Orders behind it"),
         [
-            Column("order", _("Order"), "code", value=lambda row: f"#{row[1]}", url=lambda row: places.order(row[1])),
+            Column("order", _("Order"), "code", value=lambda row: numbers.get(row[1], f"#{row[1]}"), url=lambda row: places.order(row[1])),
             Column("metric", _("Figure"), value=lambda row: row[0].words, hint=lambda row: row[0].rule),
         ],
         rows[:40],
@@ -347,6 +383,24 @@ STORE_HEALTH = DetailPage(
 )  # fmt: skip
 
 
+@page("own", methods=("POST",))
+def confirm(request: HttpRequest, scope: Scope, pk: int) -> Any:
+    """The owner's word that lines still stand, for this store; they act at once."""
+    store = scope.require(pk, "own")
+    today = scope.at.astimezone(scope.zone(store.id)).date()
+    words = [
+        NewOverride(rule, _("Compared with the platform; confirmed on the page of store health."), today, store_id=pk)
+        for rule in request.POST.get("rules", "").split(",") if rule
+    ]  # fmt: skip
+    done, _routed = put_right.override_rules(words[:50], by=scope.by, at=scope.at)
+    keep_clocks(at=scope.at, by=scope.by, stores=[pk])
+    keep_metrics(at=scope.at, stores=[pk])
+    told = ngettext("%(count)d line acts from now on.", "%(count)d lines act from now on.", len(done.ids)) % {"count": len(done.ids)}
+    return after(
+        request, reverse("web:store_health_of", args=[pk]), told if done.ids else None, refused=list(done.refused.values())
+    )
+
+
 @page("view", methods=("POST",))
 def count_again(request: HttpRequest, scope: Scope, pk: int) -> Any:
     scope.require(pk, "operate")
@@ -358,5 +412,6 @@ def count_again(request: HttpRequest, scope: Scope, pk: int) -> Any:
 urlpatterns = [
     path("store-health/", HEALTH.view, name="store_health"),
     path("store-health/<int:pk>/", STORE_HEALTH.view, name="store_health_of"),
+    path("store-health/<int:pk>/confirm/", confirm, name="store_health_confirm"),
     path("store-health/<int:pk>/count/", count_again, name="store_health_count"),
 ]

@@ -9,7 +9,9 @@ import pytest
 from django.urls import reverse
 
 from daifa.domain.catalog.models import Product, Variant
+from daifa.domain.compliance.commands import set_dispatch_mode
 from daifa.domain.compliance.models import Clock, DispatchMode, MetricDay
+from daifa.domain.compliance.queries import near_lines
 from daifa.domain.people.models import User
 from daifa.domain.stores.models import StoreAccess
 from daifa.flows.keep_clocks import keep_clocks, keep_metrics
@@ -104,3 +106,34 @@ def test_today_leads_there(enter, shop):
     page = body(enter("owner").get(reverse("web:today")))
     assert "1 clock has run out: dispatch" in page
     assert reverse("web:store_health_of", args=[shop.pk]) in page
+
+
+def test_one_click_of_the_owner_lets_an_undated_line_act(enter, client):
+    at = clock.now()
+    row = bought_orders.store("az", channel="amazon", kind="marketplace", country="US", currency="USD")
+    for hours in (50,) * 30:
+        paid = at - timedelta(hours=hours)
+        bought_orders.order(row, [("goods", 1, "20.00")], placed_at=paid, paid_at=paid, ship_by_at=paid + timedelta(hours=24))
+    keep_clocks(at=at)
+    keep_metrics(at=at)
+    assert near_lines([row.pk], at=at) == []
+    url = reverse("web:store_health_confirm", args=[row.pk])
+    for role in ("operator", "owner"):
+        user = User.objects.create_user(f"az-{role}")
+        StoreAccess.objects.create(user=user, store=row, role=role)
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        page = body(client.get(reverse("web:store_health_of", args=[row.pk])))
+        assert "Lines that wait for your word" in page and "late shipment (amz-late-10)</button>" in page and "from 4 % on" in page
+        assert client.post(url, {"rules": "amz-late-10,amz-late-30"}).status_code == (403 if role == "operator" else 302)
+    assert {one.rule: one.level for one in near_lines([row.pk], at=clock.now())} == {"amz-late-10": 100, "amz-late-30": 100}
+    page = body(client.get(reverse("web:store_health_of", args=[row.pk])))
+    assert "(amz-late-10)</button>" not in page and "(amz-cancel)" in page
+    assert client.post(url, {"rules": "nonsense"}).status_code == 302
+    other = bought_orders.store("az2", channel="amazon", kind="marketplace", country="US", currency="USD")
+    assert client.post(reverse("web:store_health_confirm", args=[other.pk]), {"rules": "amz-late-10"}).status_code == 404
+
+
+def test_money_at_stake_says_what_it_is_made_of(enter, shop):
+    set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=clock.now())
+    keep_clocks(at=clock.now())
+    assert "1 %, at least CN¥3.00, at most CN¥30.00" in body(enter("viewer").get(reverse("web:clocks")))
