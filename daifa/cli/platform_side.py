@@ -160,7 +160,7 @@ def sweep(at: str = AT, as_json: bool = output.AS_JSON):
     from daifa.flows import platform_side
 
     taken, count = platform_side.take_in(**_how(at)), platform_side.sweep(**_how(at))
-    told = _("%(taken)s letters taken in, %(count)s cases carried out.") % {"taken": taken, "count": count}
+    told = _("Letters taken in: %(taken)s; cases carried out: %(count)s.") % {"taken": taken, "count": count}
     output.put_json({"taken": taken, "done": count}) if as_json else typer.echo(told)
 
 

@@ -44,7 +44,7 @@ from daifa.domain.orders.commands import lock_orders
 from daifa.domain.privacy import queries as privacy_queries
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
-from daifa.flows import privacy
+from daifa.flows import privacy, publish_listings
 from daifa.flows.route_lines import route_reopened
 from daifa.lib import bulk, keeping
 from daifa.lib.money import rounded
@@ -268,6 +268,7 @@ def withdraw(closing_id: int, *, reason: str, by: str, at: datetime) -> Closing:
     """Take a closing back before it was applied for: listings and notice return, the store is open again. Raises `Refused`."""
     closing = commands.withdraw_closing(closing_id=closing_id, reason=reason, by=by, at=at)
     if closing.state == "withdrawn":
+        _call_off(closing, by=by, at=at)
         _listings_live(_listings_taken_down(closing), ["delisted", "closed"], by=by, at=at)
         notice = ClosingStep.objects.get(closing=closing, code="shop_notice")
         if notice.state == "done":
@@ -593,9 +594,16 @@ def _take_listings_down(doing: Doing) -> None:
     if moment > doing.at:
         doing.later = moment
         return
-    on_sale = bulk.fetch("SELECT id FROM catalog_listingvariant WHERE store_id = %s AND state IN ('live', 'paused')", (store.pk,))
-    down = catalog.move_listings([row[0] for row in on_sale], to="delisted", by=doing.by, at=doing.at, reason="closing").moved
-    doing.facts |= {"listings": len(down), "ids": sorted(down), "busy_hours": sorted(busy)}
+    rows = bulk.fetch("SELECT id FROM catalog_listingvariant WHERE store_id = %s AND state IN ('live', 'paused')", (store.pk,))
+    on_sale = [row[0] for row in rows]
+    # The channel is asked, too: by its system, or by a file that a person uploads.
+    asked = publish_listings.withdraw_from_channel(
+        store_id=store.pk, product_ids=publish_listings.products_of(on_sale).get(store.pk, []), action="delist", by=doing.by, at=doing.at,
+        reason="closing",
+    )  # fmt: skip
+    sent = [one.publication for one in asked.outcomes.values() if one.state == "ready" and one.publication]
+    down = catalog.move_listings(on_sale, to="delisted", by=doing.by, at=doing.at, reason="closing").moved
+    doing.facts |= {"listings": len(down), "ids": sorted(down), "busy_hours": sorted(busy), "asked": len(sent), "publications": sent}
 
 
 def _listings_taken_down(closing: Closing) -> list[int]:
@@ -611,7 +619,15 @@ def _listings_live(ids: Sequence[int], states: Sequence[str], *, by: str, at: da
     return len(catalog.move_listings([row[0] for row in rows], to="live", by=by, at=at, reason="closing withdrawn").moved)
 
 
+def _call_off(closing: Closing, *, by: str, at: datetime) -> None:
+    """What was to be taken off sale at the channel and has not gone out yet stays there."""
+    found = StepEvidence.objects.filter(step__closing=closing, step__code="listings_down", what="done").order_by("-id").first()
+    if found is not None:
+        catalog.withdraw_publications(found.facts.get("publications", []), by=by, at=at, reason="closing withdrawn")
+
+
 def _put_listings_back(doing: Doing) -> None:
+    _call_off(doing.closing, by=doing.by, at=doing.at)
     doing.facts["listings"] = _listings_live(_listings_taken_down(doing.closing), ["delisted"], by=doing.by, at=doing.at)
 
 

@@ -74,7 +74,7 @@ def test_the_platforms_desk(story, settings):
         "reversed", "appeal", "notice", "opened",
     ]  # fmt: skip
     assert "no case" in run(platform_side.app, "review", "P0", "--accept", code=1)
-    assert run(platform_side.app, "sweep", "--json") == {"done": 0}
+    assert run(platform_side.app, "sweep", "--json") == {"taken": 0, "done": 0}
     with translation.override("zh-hans"):
         run(platform_side.app, "request", "gifts", "--reason", "闭店", *at(story))
         assert "店铺申请关店" in run(platform_side.app, "cases")

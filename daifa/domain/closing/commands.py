@@ -282,25 +282,35 @@ def _write_steps(closing: Closing, *, by: str, at: datetime) -> None:
     side = "platform" if queries.has_platform(closing.store) else "own"
     rows = [
         ClosingStep(
-            closing=closing, code=step.code, position=place,
-            state="waiting" if step.only in ("", side) else "not_needed",
-            due_on=kept[step.due].on if step.due in kept else None,
-            rule_id=kept[step.due].rule_id if step.due in kept else "",
+            closing=closing, code=step.code, position=place, state="waiting" if step.only in ("", side) else "not_needed"
         )
         for place, step in enumerate(steps.SCENARIOS[closing.scenario], 1)
-    ]  # fmt: skip
+    ]
+    _set_days(rows, kept)
     ClosingStep.objects.bulk_create(rows)
     for state in ("waiting", "not_needed"):
         record_births(CLOSING_STEP, [row.pk for row in rows if row.state == state], state, by=by, at=at)
 
 
+def _set_days(rows: Sequence[ClosingStep], kept: Mapping[str, rules.Day]) -> None:
+    """Each step's day by the calendar; never before a step that has to be settled first."""
+    due: dict[str, tuple[date, str]] = {}
+    for row in rows:
+        step = steps.BY_CODE[row.code]
+        days = [due[code] for code in step.after if code in due]
+        if step.due in kept:
+            days.insert(0, (kept[step.due].on, kept[step.due].rule_id))
+        if days:
+            row.due_on, row.rule_id = max(days, key=lambda day: day[0])
+        if row.state == "waiting" and days:
+            due[row.code] = (row.due_on, row.rule_id)
+
+
 def refresh_days(closing: Closing, *, at: datetime) -> None:
     """Write the days of the calendar, as it is now, on the steps that still wait."""
     kept = {day.code: day for day in queries.days_of(closing, at=at)}
-    rows = list(ClosingStep.objects.filter(closing=closing, state="waiting"))
-    for row in rows:
-        if day := kept.get(steps.BY_CODE[row.code].due):
-            row.due_on, row.rule_id = day.on, day.rule_id
+    rows = list(ClosingStep.objects.filter(closing=closing, state="waiting").order_by("position"))
+    _set_days(rows, kept)
     ClosingStep.objects.bulk_update(rows, ["due_on", "rule_id"])
 
 

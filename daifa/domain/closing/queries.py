@@ -519,6 +519,7 @@ def facts_of(closing: Closing, *, at: datetime) -> rules.Facts:
         applied_on=closing.applied_at.astimezone(zone).date() if closing.applied_at else None,
         closed_on=_day(params.get("closed_on")),
         deposit_on=_day(params.get("deposit_on")),
+        today=at.astimezone(zone).date() if closing.state == "running" else None,
     )
 
 
@@ -675,6 +676,8 @@ def _status(page: StatusPage, *, at: datetime) -> Status:
         if closing is not None:
             days = {day.code: day.on for day in days_of(closing, at=at)}
             notice, closes, claims = days.get("notice_ends"), days["closed"], days["claims_until"]
+            if word == "closing" and closes <= at.astimezone(zone).date():
+                closes = None  # ruled, and only waiting for what buyers are owed: no day can be promised
         begun = life.shut_at or life.closed_at
         since = begun.astimezone(zone).date() if begun else None
         changed += [moment for moment in (life.shut_at, life.closed_at, life.archived_at) if moment]

@@ -77,6 +77,7 @@ class Facts:
     applied_on: date | None = None
     closed_on: date | None = None
     deposit_on: date | None = None
+    today: date | None = None  # what has not happened is not expected before it
 
 
 class Day(NamedTuple):
@@ -145,13 +146,13 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
         days.add("aftersales_finished", returned, N_("No buyer may still return goods."))
 
     if facts.scenario == "forced":
-        closed = facts.closed_on or max(facts.ruled_on or begun, begun)
+        closed = facts.closed_on or max(facts.ruled_on or begun, begun, facts.today or begun)
         days.add(
             "closed", closed, N_("The platform closes the store by its ruling."), terms.forced,
             happened=facts.closed_on is not None,
         )  # fmt: skip
     else:
-        applied = facts.applied_on or max(returned, down)
+        applied = facts.applied_on or max(returned, down, facts.today or down)
         days.add(
             "application", applied, N_("Applied for, once nothing is open."), happened=facts.applied_on is not None
         )
@@ -160,14 +161,14 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
         ends = applied + timedelta(days=notice_days)
         days.add("notice_ends", ends, N_("%(days)s days of public notice."), notice)
         if facts.has_platform:
-            expected = max(ends, applied + timedelta(days=terms.total_days.value))
+            expected = max(ends, applied + timedelta(days=terms.total_days.value), facts.today or ends)
             days.add(
                 "closed", facts.closed_on or expected, N_("About %(days)s days from application to closed."),
                 terms.total_days, happened=facts.closed_on is not None,
             )  # fmt: skip
         else:
             days.add(
-                "closed", facts.closed_on or ends, N_("An own shop ends with its notice."), notice,
+                "closed", facts.closed_on or max(ends, facts.today or ends), N_("An own shop ends with its notice."), notice,
                 happened=facts.closed_on is not None,
             )  # fmt: skip
         closed = days.on("closed")
@@ -176,7 +177,8 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
     days.add("claims_until", claims, N_("Buyers may claim for %(days)s days after they have the goods."), terms.claim_days)
     end = claims
     if facts.has_platform:
-        due = facts.deposit_on or next_working_day(add_months(closed, terms.deposit_months.value), is_working)
+        due = add_months(closed, terms.deposit_months.value)
+        due = facts.deposit_on or next_working_day(max(due, facts.today or due), is_working)
         words = (
             N_("The deposit, if the notice of removal lets any of it come back: %(days)s months after.")
             if facts.scenario == "forced"
@@ -197,7 +199,7 @@ def _opening_days(days: _Days, facts: Facts, terms: Terms, is_working: Working) 
         days.add("noticed", noticed, N_("The platform's notice."), happened=True)
         until = noticed + timedelta(days=terms.appeal_days.value)
         if facts.appeal_until in (None, until):
-            days.add("appeal_until", until, N_("An appeal is possible for %(days)s days after the notice."), terms.appeal_days)
+            days.add("appeal_until", until, N_("Days after the notice in which an appeal is possible: %(days)s."), terms.appeal_days)
         else:
             until = facts.appeal_until
             days.add("appeal_until", until, N_("An appeal is possible until the day the letter names."))

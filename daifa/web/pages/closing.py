@@ -25,7 +25,7 @@ from daifa.domain.closing.models import SCENARIOS, Closing, ClosingStep, Comebac
 from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, READMISSION, STANDING
 from daifa.domain.closing.queries import BLOCKERS, Blocker
 from daifa.domain.stores.models import Store
-from daifa.flows import close_store
+from daifa.flows import close_store, platform_side
 from daifa.flows.close_store import Given, Letter
 from daifa.lib.money import Money
 from daifa.web.kit import (
@@ -53,7 +53,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit import format as fmt
-from daifa.web.pages import places
+from daifa.web.pages import places, words
 from daifa.web.pages.closing_figures import lines_panel
 
 WHO = {"merchant": gettext_lazy("you"), "daifa": "daifa", "platform": gettext_lazy("the platform")}
@@ -158,6 +158,7 @@ CLOSINGS = PanelPage(
     actions=lambda scope: [
         LinkButton(_("Closings by year"), reverse("web:closures"), "chart-bar", "ghost"),
         LinkButton(_("Past closings"), reverse("web:past_closings"), "history", "ghost"),
+        *([LinkButton(_("The platform's side"), reverse("web:platform"), "building-bank", "ghost")] if platform_side.is_on() and scope.is_superuser else []),
     ],
 )  # fmt: skip
 
@@ -190,7 +191,7 @@ def blockers_panel(found: list[Blocker], store_id: int) -> TablePanel:
     )  # fmt: skip
 
 
-def calendar_panel(days: list[rules.Day], *, today: date) -> TablePanel:
+def calendar_panel(days: list[rules.Day], *, today: date, title: str = "") -> TablePanel:
     """The days of a closing, each with the rule it comes from."""
     rule_pages = "rule"
 
@@ -200,7 +201,7 @@ def calendar_panel(days: list[rules.Day], *, today: date) -> TablePanel:
         return _("daifa's own assumption") if day.is_assumed else ""
 
     return TablePanel(
-        _("Calendar"),
+        title or _("Calendar"),
         [
             Column("on", gettext_lazy("Day"), "date"),
             Column("name", gettext_lazy("What"), value=lambda day: said(rules.DAY_NAMES[day.code]),
@@ -229,14 +230,16 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
     found = queries.standing_of(store.pk)
     causes = queries.causes_of_standing(store.pk, at=scope.at)
     denied = scope.why_not("own", store.pk)
-    facts = [
-        Fact(_("Standing"), found.state if found else "normal", "state", states=STANDING),
-        Fact(_("Since"), found.since if found else None, "datetime", store_id=store.pk),
-        Fact(_("Why"), found.reason if found and found.state != "normal" else ""),
-        Fact(_("By which rule"), found.rule_id if found else "", "code", url=_rule_url(found.rule_id) if found else None),
-        Fact(_("Said by a notice, a ruling or a person"), states.word(STANDING, found.said) if found and found.said else ""),
-        Fact(_("What violations come to"), found.reckoned if found else "normal", "state", states=STANDING),
-    ]
+    facts = [Fact(_("Standing"), found.state if found else "normal", "state", states=STANDING)]
+    if found is not None:
+        facts.append(Fact(_("Since"), found.since, "datetime", store_id=store.pk))
+        if found.reason:
+            facts.append(Fact(_("Why"), found.reason))
+        if found.rule_id:
+            facts.append(Fact(_("By which rule"), found.rule_id, "code", url=_rule_url(found.rule_id)))
+        if found.said:
+            facts.append(Fact(_("Said by a notice, a ruling or a person"), found.said, "state", states=STANDING))
+        facts.append(Fact(_("What violations come to"), found.reckoned, "state", states=STANDING))
     panels: list[Panel] = [
         FactsPanel(
             _("Standing"), facts,
@@ -265,7 +268,7 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
                 _("How it moved"),
                 [
                     Event(
-                        one.at, f"{states.word(STANDING, one.state_from)} → {states.word(STANDING, one.state)}", by=one.by, why=one.reason,
+                        one.at, f"{states.word(STANDING, one.state_from)} → {states.word(STANDING, one.state)}", by=one.by.removeprefix("platform:"), why=one.reason,
                         tone=states.tone(STANDING, one.state),
                     )
                     for one in moves
@@ -281,7 +284,8 @@ def _life_panels(store: Store, scope: Scope) -> list[Panel]:
     if queries.lifecycle(store.pk) in ("open", "preparing"):
         panels.append(lines_panel(store.pk, scope))
         panels.append(blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk))
-        panels.append(calendar_panel(queries.days_if_started(store, "choice", at=scope.at), today=today))
+        days = queries.days_if_started(store, "choice", at=scope.at)
+        panels.append(calendar_panel(days, today=today, title=_("Calendar, if a closing by choice began today")))
     status = queries.status_page(store.pk)
     url = f"{reverse('status_page', args=[status.slug])}" if status else ""
     panels.append(
@@ -289,7 +293,7 @@ def _life_panels(store: Store, scope: Scope) -> list[Panel]:
             _("Public status page"),
             [
                 Fact(_("Switched on"), bool(status and status.is_on), "yes_no"),
-                Fact(_("Address"), url, "code", url=url or None),
+                Fact(_("Address"), _("what buyers see") if url else "", url=url or None),
                 Fact(_("Where buyers turn to"), status.contact if status else ""),
             ],
             actions=[LinkButton(_("Change"), reverse("web:status_edit", args=[store.pk]), "pencil", reason=scope.why_not("own", store.pk))],
@@ -390,25 +394,60 @@ def _acted(request: HttpRequest, url: str, done: str, act: Any) -> HttpResponse:
 DATE = {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), "required": False}
 
 
-class StartForm(forms.Form):
-    scenario = forms.ChoiceField(
-        label=gettext_lazy("Why the store ends"), choices=lambda: [(code, scenario_words(code)) for code in SCENARIOS]
-    )
-    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}),
-                             help_text=gettext_lazy("The application will carry it. For violations: what was put right."))  # fmt: skip
-    wished_on = forms.DateField(label=gettext_lazy("Wished for by"), help_text=gettext_lazy("Leave it empty for the earliest day."), **DATE)
-    noticed_on = forms.DateField(label=gettext_lazy("Day of the platform's notice"), help_text=gettext_lazy("For violations and changed rules."), **DATE)
-    effective_on = forms.DateField(label=gettext_lazy("The rule takes effect on"), help_text=gettext_lazy("For changed rules."), **DATE)
-    most_rounds = forms.IntegerField(label=gettext_lazy("Appeals allowed"), initial=1, min_value=1, max_value=5)
-    references = forms.CharField(
-        label=gettext_lazy("Numbers of the violations"), max_length=400, required=False,
-        help_text=gettext_lazy("For violations: as the platform's list has them, with commas. Those known here are linked, the others written down; a list that is imported later does not bring them twice."),
-    )  # fmt: skip
-    kind = forms.ChoiceField(
-        label=gettext_lazy("What they are about"), required=False, initial="other",
-        choices=lambda: [(code, said(words)) for code, words in VIOLATION_KINDS.items()],
-    )  # fmt: skip
-    appeal_until = forms.DateField(label=gettext_lazy("Last day to appeal"), help_text=gettext_lazy("For violations, where the letter names it."), **DATE)
+BEGINS: dict[str, tuple[Any, Any]] = {
+    "choice": (
+        gettext_lazy("You decide to end it. It takes no new orders from today on."),
+        gettext_lazy("May be withdrawn until the application is signed."),
+    ),
+    "forced": (
+        gettext_lazy("The platform's letter says that it removes the store. It sells on until the ruling."),
+        gettext_lazy("Averted by an appeal in time; the number of appeals is limited."),
+    ),
+    "rule_change": (
+        gettext_lazy("A new rule asks for a licence by a day, 7 to 15 days ahead. It sells on until then."),
+        gettext_lazy("Averted by the licence, handed in before the day."),
+    ),
+    "no_traffic": (
+        gettext_lazy("Few orders, few visits for months. It sells on while you try to improve."),
+        gettext_lazy("Averted by better figures, another line of goods, local-life services."),
+    ),
+}  # fmt: skip
+"""Scenario → how it begins, what averts it."""
+
+
+def _start_form(scenario: str) -> type[forms.Form]:
+    """What a closing of this kind needs to begin."""
+    fields: dict[str, Any] = {
+        "reason": forms.CharField(
+            label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}),
+            help_text={
+                "choice": _("The application will carry it."), "forced": _("What the letter says: which rule, which goods or notes."),
+                "rule_change": _("Which category is newly regulated, and which documents are asked for."),
+                "no_traffic": _("What you see, and what you think it comes from."),
+            }[scenario],
+        )
+    }  # fmt: skip
+    if scenario == "choice":
+        fields["wished_on"] = forms.DateField(label=_("Wished for by"), help_text=_("Leave it empty for the earliest day."), **DATE)
+    if scenario in ("forced", "rule_change"):
+        fields["noticed_on"] = forms.DateField(label=_("Day of the platform's notice"), help_text=_("Left empty: today."), **DATE)
+    if scenario == "rule_change":
+        fields["effective_on"] = forms.DateField(
+            label=_("The rule takes effect on"), help_text=_("Left empty: seven days after the notice."), **DATE
+        )
+    if scenario == "forced":
+        fields |= {
+            "references": forms.CharField(
+                label=_("Numbers of the violations"), max_length=400, required=False,
+                help_text=_("As the platform's list has them, with commas. Those known here are linked, the others written down; a list that is imported later does not bring them twice."),
+            ),
+            "kind": forms.ChoiceField(
+                label=_("What they are about"), initial="other", choices=[(code, said(words)) for code, words in VIOLATION_KINDS.items()]
+            ),
+            "appeal_until": forms.DateField(label=_("Last day to appeal"), help_text=_("Where the letter names it; else the channel's rule counts."), **DATE),
+            "most_rounds": forms.IntegerField(label=_("Appeals allowed"), initial=1, min_value=1, max_value=5),
+        }  # fmt: skip
+    return type("StartForm", (forms.Form,), fields)
 
 
 def references_in(text: str) -> tuple[str, ...]:
@@ -416,51 +455,104 @@ def references_in(text: str) -> tuple[str, ...]:
     return tuple(one for one in re.split(r"[,;，；、\s]+", text) if one)
 
 
-def _start(scope: Scope, store: Store, data: dict[str, Any], *, by: str, at: datetime) -> str:
-    letter = Letter(
-        references_in(data.pop("references", "")), data.pop("kind", "") or "other", appeal_until=data.pop("appeal_until", None)
-    )
-    closing = close_store.start(store_id=store.pk, letter=letter, by=by, at=at, **data)
+def _start(scenario: str, store: Store, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    letter = None
+    if scenario == "forced":
+        letter = Letter(references_in(data.pop("references")), data.pop("kind"), appeal_until=data.pop("appeal_until"))
+    closing = close_store.start(store_id=store.pk, scenario=scenario, letter=letter, by=by, at=at, **data)
     return reverse("web:closing", args=[closing.pk])
 
 
-CLOSING_START = FormPage(
-    title=lambda store, scope: _("Close %(name)s") % {"name": store.name},
-    form=StartForm,
-    load=_load_store,
-    store_id="id",
-    needs="own",
-    save=_start,
-    submit=gettext_lazy("Begin"),
-    success=gettext_lazy("The closing has begun. The steps say who does what, and by when."),
-    intro=gettext_lazy(
-        "From then on the store takes no new orders (for violations, a changed rule or no traffic: once that is decided). "
-        "What buyers have paid for is still delivered."
-    ),
-    back=lambda store: (store.name, reverse("web:store_life", args=[store.pk])),
-    panels=lambda scope, store: [
-        blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk),
-        calendar_panel(
-            queries.days_if_started(store, "choice", at=scope.at), today=scope.at.astimezone(scope.zone(store.pk)).date()
-        ),
-    ],
-)
+def _start_page(scenario: str) -> FormPage:
+    return FormPage(
+        title=lambda store, scope: _("Close %(name)s") % {"name": store.name},
+        pretitle=lambda store, scope: scenario_words(scenario),
+        form=lambda scope, store: _start_form(scenario),
+        load=lambda scope, pk, scenario: _load_store(scope, pk),
+        store_id="id",
+        needs="own",
+        save=lambda scope, store, data, *, by, at: _start(scenario, store, data, by=by, at=at),
+        submit=gettext_lazy("Begin"),
+        success=gettext_lazy("The closing has begun. The steps say who does what, and by when."),
+        intro=lambda store, scope: f"{BEGINS[scenario][0]} {BEGINS[scenario][1]} " + _("What buyers have paid for is still delivered."),
+        back=lambda store: (_("Another way"), reverse("web:closing_start", args=[store.pk])),
+        panels=lambda scope, store: [
+            blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk),
+            short_calendar_panel(queries.days_if_started(store, scenario, at=scope.at)),
+        ],
+    )
+
+
+START_PAGES = {scenario: _start_page(scenario) for scenario in SCENARIOS}
+
+
+def closing_begin(request: HttpRequest, pk: int, scenario: str) -> HttpResponse:
+    """The form of one of the four ways."""
+    if scenario not in START_PAGES:
+        raise Http404
+    return START_PAGES[scenario].view(request, pk=pk, scenario=scenario)
+
+
+def short_calendar_panel(days: list[rules.Day]) -> TablePanel:
+    """The days of a closing beside a form: each with its rule under it."""
+    return TablePanel(
+        _("Calendar, if it began today"),
+        [
+            Column("on", gettext_lazy("Day"), "date"),
+            Column("name", gettext_lazy("What"), value=lambda day: said(rules.DAY_NAMES[day.code]), hint=lambda day: day.rule_id, wrap=True),
+        ],
+        days,
+    )
+
+
+@page("view", methods=("GET", "HEAD"))
+def closing_start(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """The four ways a store ends: choose one."""
+    store = _load_store(scope, pk)
+    if store is None:
+        raise Http404
+    scope.whole.require(pk, "own")
+    return PanelPage(
+        title=_("Close %(name)s") % {"name": store.name},
+        intro=_("Why does it end? Each way has its own steps and days."),
+        panels=lambda request, scope: [
+            TablePanel(
+                _("Four ways"),
+                [
+                    Column("way", gettext_lazy("Why"), value=scenario_words, link=True, wrap=True),
+                    Column("begins", gettext_lazy("How it begins"), value=lambda scenario: BEGINS[scenario][0], wrap=True),
+                    Column("averted", gettext_lazy("May it be averted?"), value=lambda scenario: BEGINS[scenario][1], wrap=True),
+                ],
+                list(SCENARIOS),
+                row_url=lambda scenario: reverse("web:closing_begin", args=[pk, scenario]),
+            ),
+            blockers_panel(close_store.pre_check(pk, at=scope.at), pk),
+        ],
+        actions=lambda scope: [LinkButton(_("Life of the store"), reverse("web:store_life", args=[pk]), "arrow-left", "ghost")],
+    ).respond(request, scope)
 
 
 # --- The violations behind a removal ------------------------------------------------------------------------------
 
 
-def violations_panel(behind: Sequence[Violation], *, actions: Sequence[Any] = ()) -> TablePanel:
-    """Which violations a removal is about: their appeals are the removal's."""
+def violations_panel(
+    behind: Sequence[Violation], *, ruled: bool, actions: Sequence[Any] = (), short: bool = False
+) -> TablePanel:
+    """Which violations a removal is about: their appeals are the removal's. `ruled`: there is nothing left to appeal.
+
+    `short` where there is little room.
+    """
+    still = () if ruled else ("active", "upheld", "reduced")
+    columns = [
+        Column("reference", gettext_lazy("Violation"), "code", link=True, hint=lambda one: said(VIOLATION_KINDS[one.kind]) if short else one.title),
+        Column("kind", gettext_lazy("Kind"), value=lambda one: said(VIOLATION_KINDS[one.kind]), wrap=True, phone=False),
+        Column("state", gettext_lazy("State"), "state", states=VIOLATION),
+        Column("points", gettext_lazy("Points"), "quantity"),
+        Column("appeal_until", gettext_lazy("Appeal until"), "due", value=lambda one: one.appeal_until if one.state in still else None),
+    ]  # fmt: skip
     return TablePanel(
         _("Violations behind it"),
-        [
-            Column("reference", gettext_lazy("Violation"), "code", link=True, hint=lambda one: one.title),
-            Column("kind", gettext_lazy("Kind"), value=lambda one: said(VIOLATION_KINDS[one.kind]), wrap=True, phone=False),
-            Column("state", gettext_lazy("State"), "state", states=VIOLATION),
-            Column("points", gettext_lazy("Points"), "quantity"),
-            Column("appeal_until", gettext_lazy("Appeal until"), "due", value=lambda one: one.appeal_until if one.state in ("active", "upheld", "reduced") else None),
-        ],
+        [column for column in columns if not short or column.name in ("reference", "state", "appeal_until")],
         list(behind),
         row_url=lambda one: reverse("web:violation", args=[one.pk]),
         empty=_("None is written down."),
@@ -566,7 +658,7 @@ def _closing_panels(closing: Closing, scope: Scope) -> list[Panel]:
     if closing.scenario == "forced":
         link = LinkButton(_("Link another"), reverse("web:closing_violation", args=[closing.pk]), "link", reason=scope.why_not("own", closing.store_id))
         going = closing.state in ("threatened", "running")
-        panels.append(violations_panel(queries.violations_behind(closing), actions=[link] if going else ()))
+        panels.append(violations_panel(queries.violations_behind(closing), ruled=closing.state != "threatened", actions=[link] if going else ()))
     panels.append(calendar_panel(days, today=today))
     if closing.state in ("threatened", "running"):
         panels.append(blockers_panel(close_store.open_now(closing, at=scope.at), closing.store_id))
@@ -711,7 +803,7 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
     if row.code in ("measure", "improve", "choose"):
         panels.append(lines_panel(row.closing.store_id, scope))
     if row.code in ("notice", "appeal", "ruling"):
-        panels.append(violations_panel(queries.violations_behind(row.closing)))
+        panels.append(violations_panel(queries.violations_behind(row.closing), ruled=row.closing.state != "threatened", short=True))
     panels.append(
         TablePanel(
             _("Evidence"),
@@ -734,13 +826,18 @@ def figures(facts: Mapping[str, Any]) -> str:
     """Counts of a step in one line; ids and long lists stay out."""
     shown = []
     for name, value in facts.items():
-        if name == "ids" or name == "balances":
+        if name in ("ids", "balances", "publications"):
             continue
         if isinstance(value, dict):
             inner = ", ".join(
-                f"{_name_of(key)}: {item.get('count') if isinstance(item, dict) else item}" for key, item in value.items()
+                f"{words.message_reason(key) if name == 'not_told' else _name_of(key)}: {item.get('count') if isinstance(item, dict) else item}"
+                for key, item in value.items()
             )
             shown.append(f"{_name_of(name)} ({inner})" if inner else f"{_name_of(name)}: 0")
+        elif isinstance(value, bool):
+            shown.append(f"{_name_of(name)}: {_('yes') if value else _('no')}")
+        elif isinstance(value, list) and not value:
+            shown.append(f"{_name_of(name)}: –")
         elif isinstance(value, list):
             shown.append(f"{_name_of(name)}: {', '.join(str(one) for one in value[:12] if not isinstance(one, dict)) or len(value)}")
         else:
@@ -751,17 +848,17 @@ def figures(facts: Mapping[str, Any]) -> str:
 def _name_of(key: str) -> str:
     if key in BLOCKERS:
         return said(BLOCKERS[key])
-    words = {
+    names = {
         "open": _("open"), "listings": _("listings"), "links": _("links"), "messages": _("messages not sent"), "orders": _("orders"),
         "told": _("told"), "not_told": _("not told"), "owed": _("owed"), "paid": _("paid"), "kept": _("kept"), "held": _("held"),
         "returned": _("returned"), "rates": _("rates"), "paid_in": _("paid in"), "gain": _("exchange difference"),
-        "appealed": _("appealed"),  "rows": _("rows"), "erased": _("erased"), "customers": _("customers"), "stays": _("stays"),
+        "appealed": _("appealed"), "asked": _("asked of the channel"),  "rows": _("rows"), "erased": _("erased"), "customers": _("customers"), "stays": _("stays"),
         "reason": _("reason"), "address": _("address"), "currency": _("currency"), "quiet": _("quiet"), "line": _("line"),
         "busy_hours": _("busy hours"), "orders_by_30_days": _("orders in 30 days"), "sales_by_30_days": _("sales in 30 days"), "visits_by_30_days": _("visits in 30 days"),
         "impressions_by_30_days": _("impressions in 30 days"), "below": _("below the line"),
         "expected": _("expected"), "rounds": _("rounds"), "was_on": _("was on"), "live": _("live"),
     }  # fmt: skip
-    return words.get(key, key.replace("_", " "))
+    return names.get(key, key.replace("_", " "))
 
 
 def _step_actions(scope: Scope, row: ClosingStep) -> list[Any]:
@@ -820,7 +917,7 @@ STEP_FORM = FormPage(
     back=lambda row: (row.closing.store.name, reverse("web:closing", args=[row.closing_id])),
     panels=_step_panels,
     actions=_step_actions,
-    pretitle=lambda row, scope: states.word(CLOSING_STEP, row.state),
+    pretitle=lambda row, scope: f"{states.word(CLOSING_STEP, row.state)} · {who_may(row.code)}",
 )  # fmt: skip
 STEP_FORMS = {need: replace(STEP_FORM, needs=need) for need in steps.WHO_MAY}
 
@@ -1081,6 +1178,7 @@ urlpatterns = [
     path("stores/<int:pk>/life/", STORE_LIFE.view, name="store_life"),
     path("stores/<int:pk>/life/open/", open_store, name="store_open"),
     path("stores/<int:pk>/life/standing/", STANDING_EDIT.view, name="standing_edit"),
-    path("stores/<int:pk>/life/close/", CLOSING_START.view, name="closing_start"),
+    path("stores/<int:pk>/life/close/", closing_start, name="closing_start"),
+    path("stores/<int:pk>/life/close/<slug:scenario>/", closing_begin, name="closing_begin"),
     path("stores/<int:pk>/life/status/", STATUS_EDIT.view, name="status_edit"),
 ]

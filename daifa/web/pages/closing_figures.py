@@ -98,8 +98,8 @@ def lines_panel(store_id: int, scope: Scope) -> TablePanel:
         [
             Column("measure", gettext_lazy("Figure"), value=lambda line: said(rules.MEASURES[line.measure])),
             Column("values", gettext_lazy("Last three times 30 days"), value=values, wrap=True),
-            Column("line", gettext_lazy("Line"), "quantity"),
-            Column("source", gettext_lazy("Where the line comes from"), value=lambda line: _("daifa's own assumption"), phone=False),
+            Column("line", gettext_lazy("Threshold"), "quantity"),
+            Column("source", gettext_lazy("Where it comes from"), value=lambda line: _("daifa's own assumption"), phone=False),
             Column("below", "", "badges", value=verdict),
         ],
         queries.lines_of(store_id, at=scope.at),
@@ -115,19 +115,15 @@ def _traffic_panels(store: Store, scope: Scope) -> list[Panel]:
             EmptyPanel(_("Nothing was entered yet"), _("Enter a day, or hand in the table that the platform's back office exports."), icon="chart-line")
         )
     else:
-        panels.append(
-            ChartPanel(
-                _("Seen and visited"),
-                [fmt.date_text(row.day) for row in reversed(rows)],
-                [Series(_("Impressions"), [row.impressions for row in reversed(rows)], kind="line"),
-                 Series(_("Visits"), [row.visits for row in reversed(rows)], kind="bar")],
-                name="traffic",
-            )
-        )  # fmt: skip
+        days = [fmt.date_text(row.day) for row in reversed(rows)]
+        for name, title in (("visits", _("Visits")), ("impressions", _("Impressions"))):
+            values = [getattr(row, name) for row in reversed(rows)]
+            if any(value is not None for value in values):
+                panels.append(ChartPanel(title, days, [Series(title, values)], name=f"traffic-{name}"))
     here = reverse("web:traffic", args=[store.pk])
     panels.append(
         FormPanel(
-            _("From a file"), FileForm(), here, _("Read"), icon="upload", reason=scope.why_not("operate", store.pk),
+            _("From a file"), FileForm(), here, _("Read the file"), icon="upload", reason=scope.why_not("operate", store.pk),
             intro=_("CSV or a workbook with a row a day: date, impressions, visits; a column for the store where it holds several. The same file again changes nothing."),
         )
     )  # fmt: skip
@@ -225,7 +221,7 @@ def _past_panels(scope: Scope) -> list[Panel]:
             empty=_("None is recorded."),
         ),
         FormPanel(
-            _("From a file"), FileForm(), reverse("web:past_closings"), _("Read"), icon="upload", reason=own,
+            _("From a file"), FileForm(), reverse("web:past_closings"), _("Read the file"), icon="upload", reason=own,
             intro=_("CSV or a workbook with a row a store: store, cause (compliance, business, policy, users), begun, closed, currency, deposit held, deposit returned, deposit on, note."),
         ),
     ]  # fmt: skip

@@ -60,7 +60,7 @@ def kind_words(kind: str) -> str:
 
 
 _WHAT = {
-    "opened": gettext_lazy("opened"), "refused": gettext_lazy("refused"), "reviewed": gettext_lazy("reviewed"),
+    "opened": gettext_lazy("case opened"), "refused": gettext_lazy("refused"), "reviewed": gettext_lazy("reviewed"),
     "notice_begins": gettext_lazy("public notice begins"), "objection": gettext_lazy("objection"),
     "notice": gettext_lazy("notice given"), "appeal": gettext_lazy("appeal"), "appeal_allowed": gettext_lazy("one more appeal allowed"),
     "reversed": gettext_lazy("reversed"), "upheld": gettext_lazy("upheld"), "takedown_waits": gettext_lazy("takedown waits for a quiet hour"),
@@ -75,7 +75,7 @@ def _panels(request: HttpRequest, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Open cases"),
             [
-                Column("reference", gettext_lazy("Case"), "code", link=True),
+                Column("reference", gettext_lazy("File number"), "code", link=True),
                 Column("store", gettext_lazy("Store"), value=lambda one: one.store.name),
                 Column("kind", gettext_lazy("Kind"), value=lambda one: kind_words(one.kind), wrap=True),
                 Column("state", gettext_lazy("State"), "state", states=PLATFORM_CASE),
@@ -102,7 +102,7 @@ def _panels(request: HttpRequest, scope: Scope) -> list[Panel]:
             _("Dispute history"),
             [
                 Column("at", gettext_lazy("When"), "datetime"),
-                Column("case", gettext_lazy("Case"), "code", value=lambda one: one.case.reference,
+                Column("case", gettext_lazy("File number"), "code", value=lambda one: one.case.reference,
                        url=lambda one: reverse("web:platform_case", args=[one.case_id])),
                 Column("store", gettext_lazy("Store"), value=lambda one: one.case.store.name, phone=False),
                 Column("what", gettext_lazy("What"), value=lambda one: _WHAT.get(one.what, one.what)),
@@ -186,7 +186,7 @@ def _actions(case: PlatformCase, scope: Scope) -> list[Any]:
     labels = {
         "accept": (_("Accept"), "check", _("Note")), "refuse": (_("Refuse"), "x", _("Reason")),
         "object": (_("Objection"), "alert-triangle", _("Who objects, and why?")), "appeal": (_("Appeal arrives"), "mail", _("What does the store say?")),
-        "upheld": (_("Uphold"), "ban", _("Grounds")), "reversed": (_("Reverse"), "arrow-back-up", _("Grounds")),
+        "upheld": (_("Uphold"), "ban", _("Grounds")), "reversed": (_("Reverse it"), "arrow-back-up", _("Grounds")),
         "again": (_("Allow one more appeal"), "refresh", _("Grounds")),
     }  # fmt: skip
     return [
@@ -211,9 +211,9 @@ PLATFORM_CASE_PAGE = DetailPage(
         Fact(_("Due"), case.due_at, "datetime", store_id=case.store_id),
         Fact(_("Appeals"), _("%(made)s of %(most)s") % {"made": case.appeals, "most": case.most_appeals}),
     ],
-    panels=lambda case, scope: [violations_panel(case.violations.order_by("pk"))] if case.kind == "violation" else [],
+    panels=lambda case, scope: [violations_panel(case.violations.order_by("pk"), ruled=case.state != "noticed")] if case.kind == "violation" else [],
     timeline=lambda case, scope: [
-        Event(event.at, _WHAT.get(event.what, event.what), by=event.by, why=event.note) for event in case.events.order_by("-id")
+        Event(event.at, _WHAT.get(event.what, event.what), by=event.by.removeprefix("platform:"), why=event.note) for event in case.events.order_by("-id")
     ],
 )
 
@@ -243,7 +243,7 @@ def sweep(request: HttpRequest, scope: Scope) -> HttpResponse:
     by = f"platform:{scope.by}"
     taken = platform_side.take_in(at=scope.at, by=by)
     count = platform_side.sweep(at=scope.at, by=by)
-    told = _("%(taken)s letters taken in, %(count)s cases carried out.") % {"taken": taken, "count": count}
+    told = _("Letters taken in: %(taken)s; cases carried out: %(count)s.") % {"taken": taken, "count": count}
     return after(request, reverse("web:platform"), told)
 
 

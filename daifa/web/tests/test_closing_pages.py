@@ -49,15 +49,19 @@ def test_life_start_steps_and_withdrawal(story, root, as_):
     life = text(client.get(f"/stores/{store.pk}/life/"))
     assert "proceeds not settled with the channel" in life and "xhs-close-notice" in life
 
-    address = f"/stores/{store.pk}/life/close/"
-    soon = client.post(address, {"scenario": "choice", "reason": "Change", "wished_on": "2026-11-25", "most_rounds": 1})
+    ways = text(client.get(f"/stores/{store.pk}/life/close/"))
+    assert "because nobody comes" in ways and "Averted by the licence" in ways
+    assert client.get(f"/stores/{store.pk}/life/close/nonsense/").status_code == 404
+    address = f"/stores/{store.pk}/life/close/choice/"
+    assert "Appeals allowed" in text(client.get(f"/stores/{store.pk}/life/close/forced/")) and "Appeals allowed" not in text(client.get(address))
+    soon = client.post(address, {"reason": "Change", "wished_on": "2026-11-25"})
     assert soon.status_code == 422 and "30 days of public notice" in text(soon)
-    client.post(address, {"scenario": "choice", "reason": "Change of plan", "most_rounds": 1})
+    client.post(address, {"reason": "Change of plan"})
     closing = Closing.objects.get()
     page = text(client.get(f"/closings/{closing.pk}/"))
     for words in ("What is still open", "Calendar", "Listings down", "xhs-close-deposit", "winding up", "Change of plan"):
         assert words in page, words
-    again = client.post(address, {"scenario": "choice", "reason": "again", "most_rounds": 1})
+    again = client.post(address, {"reason": "again"})
     assert again.status_code == 422 and "has been going on since" in text(again)
 
     def step(code):
@@ -122,7 +126,7 @@ def test_visits_and_past_closings(story, root, as_):
     assert swapped.status_code == 422 and "are the columns swapped?" in text(swapped)
     table = SimpleUploadedFile("visits.csv", "日期,曝光量,访客数\n2026-03-03,70,7\n2036-01-01,1,1\n".encode("gbk"))
     told = text(client.post(f"/stores/{store.pk}/life/traffic/", {"file": table}, follow=True))
-    assert "Rows: 1 new" in told and "2036-01-01 lies ahead" in told and "Seen and visited" in told
+    assert "Rows: 1 new" in told and "2036-01-01 lies ahead" in told and "Impressions" in told
     person = worker(story, "viewer")
     viewer = as_(person)
     assert viewer.get(f"/stores/{store.pk}/life/traffic/").status_code == 200
@@ -167,8 +171,8 @@ def test_the_standing_its_causes_and_a_persons_word(story, root, as_):
 
 def test_a_removal_shows_its_violations_and_takes_the_one_of_the_list(story, root, as_):
     client = as_(root)
-    asked = {"scenario": "forced", "reason": "letter of today", "most_rounds": 1, "references": "", "kind": "no_source"}
-    client.post(f"/stores/{story.store.pk}/life/close/", asked)
+    asked = {"reason": "letter of today", "most_rounds": 1, "references": "", "kind": "no_source"}
+    client.post(f"/stores/{story.store.pk}/life/close/forced/", asked)
     closing = Closing.objects.get()
     assert f"{close_store.OWN_NUMBER}{closing.pk}" in text(client.get(f"/closings/{closing.pk}/"))
     cases.add_violations([cases.NewViolation("V-5", clock.now(), "no_source")], store=story.store, source="list", by=BY, at=clock.now())

@@ -29,7 +29,7 @@ def calendar(story: Story) -> list[rules.Day]:
     own = "Own shop" in story.prose
     facts = Facts(
         scenario=story.said(r"Scenario (\w+)", ""), started_on=day("Begun"), has_platform=not own,
-        last_delivery_on=day("Last delivery"), noticed_on=day("Noticed"), effective_on=day("Effective"),
+        last_delivery_on=day("Last delivery"), noticed_on=day("Noticed"), effective_on=day("Effective"), today=day("Today"),
     )  # fmt: skip
     terms = PLATFORM._replace(notice_days=Term(30, "cn-ec-16")) if own else PLATFORM
     return rules.calendar(facts, terms, lambda one: is_working_day(one, "CN"))
