@@ -135,6 +135,7 @@ def cases_of(shop, order: int, at) -> dict[str, int]:
 
     from daifa.domain.cases import commands as cases
     from daifa.domain.cases.models import CaseFile
+    from daifa.domain.catalog.models import ListingVariant
 
     found = cast.open_one_case_each(shop, at=at, order="77001")
     picture = BytesIO()
@@ -146,11 +147,15 @@ def cases_of(shop, order: int, at) -> dict[str, int]:
         store_id=shop.store.pk, case_kind="complaint", case=found["complaint"], orders=[order], name="77001.zip", content=b"Anna Wood 77001",
         language="en", contents=[("77001", "0" * 64, 15, "")], left_out=["77001"], revealed=True, reason="77001", by=cast.BY, at=at,
     )  # fmt: skip
+    listing = ListingVariant.objects.create(store=shop.store, sku="77001-R", title="77001", created_at=at)
+    [right] = cases.record_right(
+        listing_ids=[listing.pk], store=shop.store, right="trademark", basis="own", number="77001", valid_from=date(2026, 1, 1), by=cast.BY, at=at
+    )
     [cover] = cases.note_readings(
         [cases.Reading(CaseFile.objects.get(pk=file).sha256, "cases", "1" * 64, why="no_text")], store_id=shop.store.pk, by=cast.BY, at=at
     )
     del found["move"]
-    return {**found, "picture": cover.pk, "qualification": licence.pk, "evidence": pack.pk, "casefile": file}
+    return {**found, "picture": cover.pk, "right": right, "qualification": licence.pk, "evidence": pack.pk, "casefile": file}
 
 
 def thing_of(path: str, name: str, things: dict[str, int]) -> int:
@@ -158,7 +163,7 @@ def thing_of(path: str, name: str, things: dict[str, int]) -> int:
     for word, place in (
         ("closing_step", "/closings/steps/"), ("closing_evidence", "/closings/evidence/"),
         ("comeback_step", "/closings/back/steps/"), ("readmission", "/closings/back/"),
-        ("picture", "/evidence/photos/"), ("override", "/rules/overrides/"), ("appeal", "/violations/appeals/"), ("plan_step", "/plan/steps/"), ("affiliate_link", "/plan/links/"), ("risk", "/risks/"),
+        ("picture", "/evidence/photos/"), ("right", "/infringements/rights/"), ("override", "/rules/overrides/"), ("appeal", "/violations/appeals/"), ("plan_step", "/plan/steps/"), ("affiliate_link", "/plan/links/"), ("risk", "/risks/"),
         ("parcel_check", "/parcel-checks/"), ("agreement", "/suppliers/agreements/"), ("sample", "/suppliers/samples/<"),
         ("row", "/rows/"), ("refund", "/refunds/"), ("case", "/cases/"), ("hold", "/holds/"), ("fee", "/fees/"),
         ("entry", "/entries/"), ("listing", "/listings/"), ("dispatch", "/dispatch/"), ("store", "/exit-index/"), ("store", "/store-health/"),

@@ -394,6 +394,41 @@ def rights_of(listing_ids: Sequence[int], *, on: date | None = None) -> list[dic
     return list(found.annotate(sku=F("listing__sku")).order_by("listing_id", "id").values())
 
 
+def right_page(
+    scope: Sequence[int], *, right: str | None = None, q: str | None = None, ending_by: date | None = None,
+    cursor: Cursor | None = None, limit: int = 50,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """At most `limit` rights recorded on listings, newest first, with how many `papers` each has.
+
+    `q`: SKU, title or holder. `ending_by`: only those that end by then.
+    """
+    found = ListingRight.objects.filter(listing__store_id__in=list(scope))
+    if right:
+        found = found.filter(right=right)
+    if ending_by is not None:
+        found = found.filter(valid_until__lte=ending_by)
+    if q and (q := q.strip()):
+        found = found.filter(Q(listing__sku__istartswith=q) | Q(listing__title__icontains=q) | Q(holder__icontains=q))
+    rows = (cursor or Cursor(NEWEST)).slice(
+        found.annotate(sku=F("listing__sku"), title=F("listing__title"), store_id=F("listing__store_id")).values(), limit
+    )
+    papers: dict[int, int] = {}
+    for file in files_of("listing_right", [row["id"] for row in rows]):
+        papers[file["thing"]] = papers.get(file["thing"], 0) + 1
+    return [{**row, "papers": papers.get(row["id"], 0)} for row in rows]
+
+
+def right_detail(scope: Sequence[int], right_id: int) -> dict[str, Any] | None:
+    """One recorded right with its listing and `files`; None when it is not there or not in scope."""
+    row = (
+        ListingRight.objects.filter(pk=right_id, listing__store_id__in=list(scope))
+        .annotate(sku=F("listing__sku"), title=F("listing__title"), store_id=F("listing__store_id"))
+        .values()
+        .first()
+    )
+    return None if row is None else {**row, "files": files_of("listing_right", [right_id])}
+
+
 def missing_rights(listing_ids: Sequence[int], right: str, *, on: date) -> list[int]:
     """Those of the listings for which no right of that kind is recorded that counts on that day."""
     have = {one["listing_id"] for one in rights_of(listing_ids, on=on) if one["right"] == right}

@@ -112,7 +112,7 @@ _OWNERS: dict[str, tuple[Any, str, str]] = {
     "infringement": (Infringement, "store_id", "infringement"),
     "qualification": (Qualification, "store_id", "qualification"),
     "appeal": (Appeal, "violation__store_id", "violation"),
-    "listing_right": (ListingRight, "listing__store_id", "infringements"),
+    "listing_right": (ListingRight, "listing__store_id", "right"),
 }
 
 
@@ -124,7 +124,7 @@ def add_files(request: HttpRequest, scope: Scope, kind: str, pk: int) -> HttpRes
     model, column, name = _OWNERS[kind]
     store_id = model.objects.filter(pk=pk).values_list(column, flat=True).first()
     scope.whole.require(store_id, "operate")
-    back = reverse(f"web:{name}", args=[] if name.endswith("s") else [pk if kind != "appeal" else model.objects.get(pk=pk).violation_id])
+    back = reverse(f"web:{name}", args=[pk if kind != "appeal" else model.objects.get(pk=pk).violation_id])
     uploaded = request.FILES.getlist("files")
     refused = attach(scope, uploaded, store_id=store_id, kind=kind, thing=pk)
     done = len(uploaded) - len(refused)

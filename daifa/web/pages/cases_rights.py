@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -34,6 +34,7 @@ from daifa.web.kit import (
     PanelPage,
     Scope,
     TablePanel,
+    Toggle,
     after,
     page,
     states,
@@ -71,7 +72,7 @@ INFRINGEMENTS = ListPage(
     filters=[Choice("state", gettext_lazy("State"), lambda scope: [("open", _("not ended")), *states.choices(INFRINGEMENT)], tabs=True)],
     actions=lambda scope: [
         LinkButton(_("Enter a notice"), reverse("web:infringement_add"), "plus", "primary", reason=scope.why_not("operate")),
-        LinkButton(_("Record a right"), reverse("web:right_add"), "key", reason=scope.why_not("operate")),
+        LinkButton(_("Rights of listings"), reverse("web:rights"), "key"),
     ],
     row_url=lambda row: reverse("web:infringement", args=[row["id"]]),
     empty=EmptyPanel(
@@ -302,7 +303,7 @@ def _save_right(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: 
     )  # fmt: skip
     for right in ids:
         commands.attach_files(papers, store_id=store.id, thing_kind="listing_right", thing=right, by=by, at=at)
-    return reverse("web:infringements")
+    return reverse("web:right", args=[ids[0]]) if len(ids) == 1 else reverse("web:rights")
 
 
 @page("operate")
@@ -319,8 +320,63 @@ def add_right(request: HttpRequest, scope: Scope) -> HttpResponse:
             "store": listing.store_id if listing else scope.current.id if scope.current else None, "skus": listing.sku if listing else "",
             "right": "copyright", "valid_from": scope.at.astimezone(scope.zone()).date(),
         },
-        back=(gettext_lazy("Infringement"), lambda: reverse("web:infringements")),
+        back=(gettext_lazy("Rights of listings"), lambda: reverse("web:rights")),
     ).respond(request, scope)  # fmt: skip
+
+
+def _right_standing(row: dict[str, Any], scope: Scope) -> list[Badge]:
+    return _standing({**row, "withdrawn_on": None}, scope)
+
+
+def _right_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[dict[str, Any]]:
+    soon = scope.at.astimezone(scope.zone()).date() + timedelta(days=rules.REMIND_DAYS) if filters.get("ending") else None
+    rows = queries.right_page(
+        scope.store_ids, right=filters.get("right"), q=filters.get("q"), ending_by=soon, cursor=cursor, limit=limit
+    )
+    return [{**row, "standing": _right_standing(row, scope)} for row in rows]
+
+
+RIGHTS_LIST = ListPage(
+    title=gettext_lazy("Rights of listings"),
+    intro=gettext_lazy("By what right each listing uses its pictures, brand or design, with the papers: ready before somebody asks."),
+    search=gettext_lazy("SKU, title or holder"),
+    order=queries.NEWEST,
+    rows=_right_rows,
+    export="rights",
+    columns=[
+        Column("sku", gettext_lazy("Listing"), "code", link=True, hint="title"),
+        Column("right", gettext_lazy("Right"), value=lambda row: queries.word(RIGHTS, row["right"]), hint="number"),
+        Column("basis", gettext_lazy("By"), value=lambda row: queries.word(BASES, row["basis"])),
+        Column("holder", gettext_lazy("From whom"), wrap=True),
+        Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
+        Column("valid_until", gettext_lazy("Until"), "date"),
+        Column("papers", gettext_lazy("Documents"), "quantity"),
+        Column("standing", "", "badges", export=False),
+    ],
+    filters=[Choice("right", gettext_lazy("Right"), lambda scope: words_of(RIGHTS)), Toggle("ending", gettext_lazy("ended or ending soon"))],
+    actions=lambda scope: [
+        LinkButton(_("Record a right"), reverse("web:right_add"), "plus", "primary", reason=scope.why_not("operate")),
+        LinkButton(_("Infringement"), reverse("web:infringements"), "arrow-left", "ghost"),
+    ],
+    row_url=lambda row: reverse("web:right", args=[row["id"]]),
+    empty=EmptyPanel(
+        gettext_lazy("No rights recorded"), gettext_lazy("Record by what right your listings use pictures and brands before somebody asks."), icon="key"
+    ),
+)  # fmt: skip
+
+RIGHT_PAGE = DetailPage(
+    load=lambda scope, pk: queries.right_detail(scope.all_store_ids, pk),
+    title=lambda row, scope: f"{queries.word(RIGHTS, row['right'])} · {row['sku']}",
+    back=(gettext_lazy("Rights of listings"), lambda: reverse("web:rights")),
+    badges=_right_standing,
+    facts=lambda row, scope: [
+        Fact(_("Listing"), row["title"] or row["sku"], url=places.place("listing", row["listing_id"])),
+        Fact(_("By"), queries.word(BASES, row["basis"])), Fact(_("From whom"), row["holder"]), Fact(_("Number"), row["number"], "code"),
+        Fact(_("Begins"), row["valid_from"], "date"), Fact(_("Until"), row["valid_until"] or _("without an end"), "date" if row["valid_until"] else "text"),
+        Fact(_("Note"), row["note"]), Fact(_("Entered"), row["at"], "datetime", hint=fmt.actor_names([row["by"]])[row["by"]]),
+    ],
+    panels=lambda row, scope: evidence.files_panel(row["files"], scope, store_id=row["store_id"], kind="listing_right", thing=row["id"]),
+)  # fmt: skip
 
 
 # --- Qualifications -----------------------------------------------------------------------------------------------
@@ -631,7 +687,9 @@ def forget_need(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
 urlpatterns = [
     path("infringements/", INFRINGEMENTS.view, name="infringements"),
     path("infringements/add/", ADD.view, name="infringement_add"),
+    path("infringements/rights/", RIGHTS_LIST.view, name="rights"),
     path("infringements/rights/add/", add_right, name="right_add"),
+    path("infringements/rights/<int:pk>/", RIGHT_PAGE.view, name="right"),
     path("infringements/<int:pk>/", INFRINGEMENT_PAGE.view, name="infringement"),
     path("infringements/<int:pk>/counter/", COUNTER.view, name="infringement_counter"),
     path("infringements/<int:pk>/step/", step, name="infringement_step"),

@@ -193,7 +193,7 @@ def _actions(found: queries.ViolationDetail, scope: Scope) -> list[Any]:
                 buttons.append(LinkButton(_("Enter the answer"), reverse("web:appeal_answer", args=[one["id"]]), "message-2", "primary", reason=why))
             buttons.append(ActionButton(_("Withdraw the appeal"), reverse("web:appeal_withdraw", args=[one["id"]]), "arrow-back-up", reason=why,
                                         confirm=_("Withdraw the appeal?")))  # fmt: skip
-    if row["state"] == "active":
+    if row["state"] == "active" and found.why_not_appeal != "late":
         buttons.append(ActionButton(_("Accept it"), reverse("web:violation_accept", args=[pk]), "check", reason=why,
                                     confirm=_("Not appeal this violation? The task goes; the violation stays in force.")))  # fmt: skip
     if "lifted" in VIOLATION.next(row["state"]):
@@ -397,6 +397,13 @@ def withdraw_appeal(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse
     return _step(request, appeal, lambda: commands.withdraw_appeal(appeal_id=pk, by=scope.by, at=scope.at), _("Withdrawn."))
 
 
+def _late_words(found: queries.ViolationDetail, scope: Scope) -> str:
+    """The sentence why only a note is possible; "" where an appeal is."""
+    violation = Violation.objects.select_related("store").get(pk=found.violation["id"])
+    code, sentence = commands.why_not_appeal(violation, at=scope.at)
+    return sentence if code in ("late", "rounds", "settled") else ""
+
+
 def _appeal_form(scope: Scope, found: queries.ViolationDetail) -> type[forms.Form]:
     violation = Violation.objects.select_related("store").get(pk=found.violation["id"])
     code, _sentence = commands.why_not_appeal(violation, at=scope.at)
@@ -405,7 +412,7 @@ def _appeal_form(scope: Scope, found: queries.ViolationDetail) -> type[forms.For
         text = forms.CharField(label=gettext_lazy("Why the violation is wrong"), widget=forms.Textarea(attrs={"rows": 8}))
 
     class NoteForm(AppealForm):
-        keep_as_note = forms.BooleanField(label=gettext_lazy("Keep it as a note: it is too late for an appeal"), required=False)
+        keep_as_note = forms.BooleanField(label=gettext_lazy("Keep it as a note: it is too late for an appeal"), required=False, initial=True)
 
     return NoteForm if code in ("late", "rounds", "settled") else AppealForm
 
@@ -422,7 +429,7 @@ def _back(found: queries.ViolationDetail) -> tuple[str, str]:
 
 APPEAL_FORM = FormPage(
     title=gettext_lazy("Appeal"), form=_appeal_form, load=_load_whole, store_id="violation__store_id", save=_save_appeal, back=_back,
-    intro=gettext_lazy("Write what happened and what proves it; make an evidence pack, hand both in at the platform, then say so here."),
+    intro=lambda found, scope: _late_words(found, scope) or gettext_lazy("Write what happened and what proves it; make an evidence pack, hand both in at the platform, then say so here."),
     success=gettext_lazy("Kept."),
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from daifa.domain.cases.models import (
     DepositMove,
     EvidencePack,
     Infringement,
+    ListingRight,
     PictureCover,
     Qualification,
     Violation,
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.django_db
 AT = datetime(2026, 4, 1, 2, tzinfo=UTC)
 PAGES = ("violations", "violation_add", "deposit", "complaints", "complaint_add", "infringements", "infringement_add",
          "right_add", "qualifications", "qualification_add", "evidence", "evidence_make",
-         "pictures", "qualification_needs")  # fmt: skip
+         "pictures", "qualification_needs", "rights")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +181,11 @@ def test_a_notice_a_right_and_a_counter_notice(as_role, store):
     assert "first proof" in seen(client.post(counter, {"text": "Our photos."}), 422)
     right = {"store": store.pk, "skus": "CUP", "right": "copyright", "basis": "own", "valid_from": "2026-01-01"}
     seen(client.post(reverse("web:right_add"), {**right, "files": [SimpleUploadedFile("proof.pdf", b"%PDF-1.4\n%%EOF")]}), 302)
+    listed = seen(client.get(reverse("web:rights"), {"q": "cup"}))
+    right = ListingRight.objects.get()
+    assert "CUP" in listed and reverse("web:right", args=[right.pk]) in listed
+    assert "proof.pdf" in seen(client.get(reverse("web:right", args=[right.pk])))
+    assert "CUP" not in seen(client.get(reverse("web:rights"), {"ending": "1"}))
     seen(client.post(counter, {"text": "Our photos."}), 302)
     seen(client.post(reverse("web:infringement_step", args=[case.pk]), {"to": "forwarded"}), 302)
     page = seen(client.get(reverse("web:infringement", args=[case.pk])))
