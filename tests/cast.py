@@ -146,7 +146,7 @@ def answer_run(shop: Shop, run_id: int, *, at: datetime, number: str = "RM{:09d}
             [
                 row[0],
                 str(int(row[1])),
-                *(str(cell) for cell in row[2:14]),
+                *(str(cell) for cell in row[2:-5]),
                 int(row[4]),
                 int(row[4]),
                 "Royal Mail",

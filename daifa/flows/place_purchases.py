@@ -437,7 +437,8 @@ def _rows_of(purchases: Sequence[int], *, only_ready: bool = False) -> list[tupl
     """Everything a supplier is told, a row a purchase line, in order; of those only that are `ready` and in no run."""
     return bulk.fetch(
         """SELECT p.id, p.reference, p.currency, l.line_no, l.supplier_sku, l.quantity - l.cancelled, l.unit_cost,
-                  o.title, so.note, a.name, a.line1, a.line2, a.city, a.region, a.postcode, a.country, a.phone, a.token
+                  o.title, so.note, a.name, a.line1, a.line2, a.city, a.region, a.postcode, a.country, a.phone, a.token,
+                  coalesce((SELECT string_agg(w.number, ', ' ORDER BY w.id) FROM shipping_platformwaybill w WHERE w.order_id = p.order_id), '')
            FROM purchasing_purchaseorder p JOIN purchasing_purchaseline l ON l.purchase_order_id = p.id
            JOIN orders_orderline o ON o.id = l.order_line_id JOIN orders_order so ON so.id = p.order_id
            JOIN orders_addressversion a ON a.id = p.address_id
@@ -503,8 +504,8 @@ def fix_runs(
                 content, sha256 = workbook.write_run(
                     [
                         workbook.RunRow(
-                            row[1], row[3], row[4], row[7], row[5], row[6], row[9] or row[17], row[16], row[15], row[13],
-                            row[12], ", ".join(part for part in (row[10], row[11]) if part), row[14], row[8],
+                            row[1], row[3], row[4], row[7], row[5], row[6], row[9], row[16], row[15], row[13],
+                            row[12], ", ".join(part for part in (row[10], row[11]) if part), row[14], row[8], row[17], row[18],
                         )
                         for row in rows
                     ],

@@ -11,7 +11,10 @@ from daifa.lib.sheets.writer import Column, Table, write_xlsx
 
 
 class RunRow(NamedTuple):
-    """One purchase line of a run. `reference` is our purchase order's, `line` its line number."""
+    """One purchase line of a run. `reference` is our purchase order's, `line` its line number.
+
+    `token` and `waybill` are what a platform gives in place of a recipient: its code for him, its own e-waybill's number.
+    """
 
     reference: str
     line: int
@@ -27,6 +30,8 @@ class RunRow(NamedTuple):
     address: str
     postcode: str
     note: str
+    token: str = ""
+    waybill: str = ""
 
 
 # (English, 中文, kind, to be filled in by the factory)
@@ -45,12 +50,16 @@ COLUMNS = (
     ("Address", "地址", "text", False),
     ("Postcode", "邮编", "text", False),
     ("Note", "备注", "text", False),
+    ("Recipient token", "收件人密文", "text", False),
+    ("Platform e-waybill", "平台电子面单号", "text", False),
     ("Accepted quantity", "接单数量", "integer", True),
     ("Shipped quantity", "实发数量", "integer", True),
     ("Carrier", "快递公司", "text", True),
     ("Tracking numbers", "运单号", "text", True),
     ("Reason", "原因", "text", True),
 )
+WHERE_MASKED = ("Recipient token", "Platform e-waybill")
+"""Columns that are there only where a row of the run has something in them."""
 _WIDTHS = {
     "Our reference": 16,
     "Item": 36,
@@ -76,10 +85,10 @@ def write_run(rows: Sequence[RunRow], *, language: str) -> tuple[bytes, str]:
     """The workbook's bytes and their SHA-256. The same rows give the same bytes."""
     chosen = language_of(language)
     place = 1 if chosen == "zh" else 0
-    columns = [Column(c[place], kind=c[2], width=_WIDTHS.get(c[0], 0), fill=c[3]) for c in COLUMNS]  # type: ignore[arg-type]
+    shown = [n for n, c in enumerate(COLUMNS) if c[0] not in WHERE_MASKED or any(row[n] for row in rows)]
+    columns = [Column(c[place], kind=c[2], width=_WIDTHS.get(c[0], 0), fill=c[3]) for c in (COLUMNS[n] for n in shown)]  # type: ignore[arg-type]
+    told = len(RunRow._fields)
     buffer = BytesIO()
-    write_xlsx(
-        buffer, Table(_TITLES[chosen], columns, [(*row, None, None, None, None, None) for row in rows])
-    )
+    write_xlsx(buffer, Table(_TITLES[chosen], columns, [[row[n] if n < told else None for n in shown] for row in rows]))
     content = buffer.getvalue()
     return content, hashlib.sha256(content).hexdigest()

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from daifa.connectors.manual.workbook import COLUMNS, language_of
+from daifa.connectors.manual.workbook import COLUMNS, WHERE_MASKED, language_of
 from daifa.flows.sample_shop.goods import BY_CODE, SampleSupplier
 from daifa.flows.sample_shop.seed import between, choice, digits, number, share
 from daifa.lib import bulk
@@ -304,7 +304,7 @@ def _reply(supplier: SampleSupplier, store: int, rows: Sequence[Answer], day: st
     name = f"{supplier.code}-{day}-{store}"
     if supplier.reply == "run":
         place = 1 if language_of(supplier.language) == "zh" else 0
-        head = [column[place] for column in COLUMNS]
+        head = [column[place] for column in COLUMNS if column[0] not in WHERE_MASKED]
         body = [
             (
                 a.reference, a.line, a.supplier_sku, a.title, a.ordered, *[None] * 9, a.accepted, a.shipped,
