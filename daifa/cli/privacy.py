@@ -183,6 +183,40 @@ def retention(
         typer.echo(_("Unknown: how long %(data)s of %(store)s are kept.") % {"data": said(CLASSES[code]), "store": name})
 
 
+@app.command("scrub")
+def scrub(
+    wait: int = typer.Option(10, min=1, help="Seconds to wait for a table that is in use."),
+    yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+    as_json: bool = output.AS_JSON,
+):
+    """After erasing: write the tables and the log of the database anew, so that its files hold nothing of it any more."""
+    from daifa.flows import scrub as flow
+
+    if not yes:
+        typer.confirm(
+            _("Each table is closed while it is written anew, and needs room for a second copy of itself. Go on?"), abort=True
+        )
+    with output.sentences():
+        done = flow.scrub(by=output.actor(), at=clock.now(), wait_s=wait)
+    if as_json:
+        output.put_json({
+            "tables": [{"table": name, "bytes_before": before, "bytes_after": after} for name, before, after in done.tables],
+            "left": [{"what": what, "why": why} for what, why in done.left], "log_files": done.log_files, "advice": done.advice(),
+        })  # fmt: skip
+    else:
+        before, after = (sum(one[n] for one in done.tables) for n in (1, 2))
+        typer.echo(
+            _("%(count)s tables were written anew: %(before)s MB before, %(after)s MB now; %(files)s files of the log were renewed.")
+            % {"count": len(done.tables), "before": round(before / 1e6, 1), "after": round(after / 1e6, 1), "files": done.log_files}
+        )
+        for what, why in done.left:
+            typer.echo(f"{what}: {why}", err=True)
+        for sentence in done.advice():
+            typer.echo(sentence)
+    if done.left:
+        raise typer.Exit(1)
+
+
 @app.command("map")
 def map_(as_json: bool = output.AS_JSON):
     """Where buyers' data can stand: columns and folders, their class, how they go, who sees them."""

@@ -43,6 +43,7 @@ from daifa.domain.privacy.rules import Verdict, verdict
 from daifa.domain.stores.commands import NewTask, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.flows.shred_places import (
+    Values,
     Work,
     letters_by_message,
     look_through,
@@ -538,8 +539,8 @@ def _erase_many(
         here = set(going)
         may = {data: [order for order in ids if order in here] for data, ids in allowed.items()}
         # Names first: once they are gone from the orders nobody could look for them.
-        marks = _marks(going, kept=kept, also_going=union)
-        look = Work(may, [], marks, "", by, at, left_for_last=0 if kept or kind != "store" else store_id or 0)
+        values = _values(going, kept=kept, also_going=union)
+        look = Work(may, [], _marks(values, going), "", by, at, left_for_last=0 if kept or kind != "store" else store_id or 0)
         look_through(look)
         counts += look.counts
         token, number = f"erased:{os.urandom(5).hex()}", str(uuid.uuid4())
@@ -550,7 +551,7 @@ def _erase_many(
                 still, _why = _sort(sorted(locked), at=at, asked=kind != "retention")  # a dispute may have come up
                 now = {data: [order for order in ids if order in locked and order in set(still[data])] for data, ids in may.items()}
                 gone = _customers_free(customers if place + AT_ONCE >= len(going) else [], now.get("contact", []))
-                work = Work(now, gone, _marks(sorted(chunk), customers=gone), token, by, at, letters=folder)
+                work = Work(now, gone, _marks(values.of(sorted(chunk), gone), sorted(chunk)), token, by, at, letters=folder)
                 people = _people_of(now.get("contact", []))
                 shred_rows(work)
                 done.erasure = commands.add_to_erasure(
@@ -575,12 +576,16 @@ def _erase_many(
     return done
 
 
-def _marks(
+def _values(
     orders: Sequence[int], *, customers: Sequence[int] = (), kept: Sequence[int] = (), also_going: Sequence[int] = ()
-) -> Marks:
-    """What tells who these orders' people are, ready to be looked for."""
+) -> Values:
+    """What tells who these orders' people are."""
     known = _ids("SELECT customer_id FROM orders_order WHERE id = ANY(%s::bigint[]) AND customer_id IS NOT NULL", list(orders))
-    values = values_of(orders, sorted({*known, *customers}), kept=kept, going=also_going)
+    return values_of(orders, sorted({*known, *customers}), kept=kept, going=also_going)
+
+
+def _marks(values: Values, orders: Sequence[int]) -> Marks:
+    """Ready to be looked for."""
     return values.marks(numbers_of(orders) if values.shared else ())
 
 
@@ -598,7 +603,8 @@ def _shred(
     number = again["uuid"] if again else ""
     token = again["token"] if again else f"erased:{os.urandom(5).hex()}"
     everything = store_id if kind == "store" and not kept and set(allowed.get("papers", ())) >= set(orders) else None
-    work = Work(allowed, gone, _marks(union, customers=gone, kept=kept), token, by, at, whole_store=everything, for_real=for_real)
+    marks = _marks(_values(union, customers=gone, kept=kept), union)
+    work = Work(allowed, gone, marks, token, by, at, whole_store=everything, for_real=for_real)
     since = bulk.fetch("SELECT min(at) FROM orders_addressversion WHERE order_id = ANY(%s::bigint[])", (union,))[0][0]
     people = sorted({*people, *_people_of(allowed.get("contact", []))})
     shred(work)

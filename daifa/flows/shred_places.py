@@ -127,6 +127,17 @@ class Values:
     own: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
 
+    def of(self, orders: Sequence[int], customers: Sequence[int]) -> Values:
+        """The part that these orders tell: what others bear was found out for all of them at once."""
+        part = Values()
+        names, towns = _told(orders, part)
+        for row in bulk.fetch("SELECT name, email, ref FROM customers_customer WHERE id = ANY(%s::bigint[])", (list(customers),)):
+            part.own |= set(row)
+        part.own |= names | towns
+        part.shared = part.own & self.shared
+        part.own &= self.own
+        return part
+
     def marks(self, beside: Iterable[str] = ()) -> Marks:
         return Marks(self.own - self.shared, shared=self.shared, beside=beside if self.shared else ())
 

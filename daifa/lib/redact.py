@@ -60,7 +60,7 @@ class _Words:
             return
         key, head = hash(tuple(words)), (words[0], words[1])
         self.keys.add(key)
-        if _size(words) < 4:
+        if len(words) < 4 and _size(words) < 4:
             self.short.add(key)
         if len(words) not in (known := self.lengths.get(head, ())):
             self.lengths[head] = (*known, len(words))

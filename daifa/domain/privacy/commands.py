@@ -115,20 +115,27 @@ def add_to_erasure(
     counts: Mapping[str, int] | None = None, by: str = "", at: datetime | None = None,
 ) -> Erasure:  # fmt: skip
     """Write down a further part of an erasure that goes in chunks; the first part begins the record. `stays` are told by the caller."""
-    found = Erasure.objects.select_for_update().filter(uuid=number).first()
+    found = Erasure.objects.select_for_update().only("uuid", "counts").filter(uuid=number).first()
     if found is None:
         assert at is not None
         return record_erasure(
             kind=kind, store_id=store_id, token=token, orders=orders or {}, customers=customers, people=people,
             counts=dict(counts or {}), stays=[], by=by, at=at, number=str(number),
         )  # fmt: skip
+    # Only what is new goes to the database: a store's record holds tens of thousands of numbers.
     for data, ids in (orders or {}).items():
         if ids:
-            found.orders[data] = sorted({*found.orders.get(data, ()), *ids})
-    found.customers = sorted({*found.customers, *customers})
-    found.people = sorted({*found.people, *people})
+            bulk.execute(
+                """UPDATE privacy_erasure SET orders = jsonb_set(orders, ARRAY[%s::text], coalesce(orders -> %s, '[]') || %s::jsonb)
+                   WHERE id = %s""",
+                (data, data, bulk.json(list(ids)), found.pk),
+            )
     found.counts = dict(Counter(found.counts) + Counter(counts or {}))
-    found.save(update_fields=["orders", "customers", "people", "counts"])
+    bulk.execute(
+        """UPDATE privacy_erasure SET customers = customers || %s::bigint[], people = people || %s::text[]::varchar[], counts = %s::jsonb
+           WHERE id = %s""",
+        (list(customers), list(people), bulk.json(found.counts), found.pk),
+    )
     return found
 
 
