@@ -13,6 +13,8 @@ def exit_index(
     store: str = typer.Option("", help="Only this store, with its drivers and advice."),
     measure: bool = typer.Option(False, "--measure", help="Measure the months anew first, as every night."),
     again: bool = typer.Option(False, "--again", help="With --measure: final months, too."),
+    base_rate: float = typer.Option(-1, help="Enter a base rate: of a hundred typical stores so many close within a year; 0: as shipped."),
+    source: str = typer.Option("", help="With --base-rate: on what it rests."),
     as_json: bool = output.AS_JSON,
 ):
     """How likely stores are to be open in 1, 3, 6 and 12 months, why, and what to try. Advice only."""
@@ -23,6 +25,13 @@ def exit_index(
     chosen = [output.store_with(store).pk] if store else output.scope()
     if measure or again:
         measure_months(store_ids=chosen, again=again, by=output.actor(), at=clock.now())
+    if base_rate >= 0:
+        from daifa.domain.exit_index.commands import set_base_rate
+        from daifa.flows.measure_months import learn_own
+
+        with output.sentences():
+            set_base_rate(yearly=base_rate / 100 or None, source=source, by=output.actor(), at=clock.now())
+        learn_own(at=clock.now())
     using = queries.model()
     found = reads.exit_indices(chosen, using=using)
     if as_json:

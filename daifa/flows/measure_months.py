@@ -22,7 +22,7 @@ from daifa.domain.cases import queries as cases
 from daifa.domain.cases.models import Violation
 from daifa.domain.exit_index import commands, queries, rules
 from daifa.domain.exit_index.commands import Measured
-from daifa.domain.exit_index.rules import Past
+from daifa.domain.exit_index.rules import OwnRate, Past
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.domain.stores.queries import whole_scope
@@ -37,17 +37,18 @@ REVIEW_TASKS = {"quiet": "store_quiet", "dormant": "store_dormant"}
 def measure_months(
     *, at: datetime, by: str = "job:measure_months", store_ids: Sequence[int] | None = None, again: bool = False
 ) -> dict[str, int]:
-    """Measure every month that is not final (`again`: all), learn, review. Returns counts: months, learned, reviewed.
+    """Measure every month that is not final (`again`: all), learn, review. Returns counts: months, learned, said, reviewed.
 
     `at` decides which months there are; a month is one of the store's time zone.
     """
     stores = list(Store.objects.filter(pk__in=list(store_ids) if store_ids is not None else whole_scope()).order_by("id"))
-    counts = {"months": 0, "learned": 0, "reviewed": 0}
+    counts = {"months": 0, "learned": 0, "said": 0, "reviewed": 0}
     for store in stores:
         with transaction.atomic():
             rows = measure_store(store, at=at, again=again)
             counts["months"] += commands.record_months(rows, at=at, again=again)
     counts["learned"] = int(learn_own(at=at))
+    counts["said"] = say(stores, at=at)
     counts["reviewed"] = review_stores(stores, at=at, by=by)
     return counts
 
@@ -215,8 +216,14 @@ def _points(store_id: int, at: datetime) -> tuple[Decimal | None, Decimal | None
 def learn_own(*, at: datetime) -> bool:
     """Let the merchant's own closings move the shipped weights, where there are enough. True when something changed."""
     past = own_past()
-    model = rules.learn(past, rules.shipped())
+    model = rules.learn(past, queries.prior())
     return commands.record_learned(model, store_months=len(past), at=at)
+
+
+def own_base_rate() -> OwnRate | None:
+    """What the merchant's own closings alone say of how many stores close within a year."""
+    past = own_past()
+    return rules.own_rate(sum(one.closed for one in past), len(past))
 
 
 def own_past() -> list[Past]:
@@ -237,6 +244,19 @@ def own_past() -> list[Past]:
             figures = rules.figures(plain[: place + 1], age=queries.months_between(months[0].month, row.month))
             past.append(Past(figures, closed))
     return past
+
+
+def say(stores: Sequence[Store], *, at: datetime) -> int:
+    """Keep what the index says of each open store after its last complete month, with the weights of that day."""
+    scope = [store.pk for store in stores]
+    is_open, using = closures.open_stores(scope), queries.model()
+    months = {store: rows for store, rows in queries.store_months(scope).items() if store in is_open}
+    known = queries.said_for(sorted({rows[-1].month for rows in months.values()}))
+    readings = {
+        store: (rows[-1].month, queries.stands(rows, using, last=1)[0].reading)
+        for store, rows in months.items() if (store, rows[-1].month) not in known
+    }
+    return commands.record_said(readings, version=using.full_version, at=at)
 
 
 # --- The monthly review -------------------------------------------------------------------------------------------

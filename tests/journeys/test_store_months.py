@@ -12,13 +12,15 @@ from daifa.domain.books.queries import pnl
 from daifa.domain.cases import commands as cases
 from daifa.domain.closing.models import Closing, Lifecycle
 from daifa.domain.exit_index import commands, queries, rules
-from daifa.domain.exit_index.commands import Measured
-from daifa.domain.exit_index.models import Learned, StoreMonth, StoreReview
+from daifa.domain.exit_index.commands import Measured, set_base_rate
+from daifa.domain.exit_index.models import Learned, Said, StoreMonth, StoreReview
 from daifa.domain.orders.models import Order
 from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Store, Task
 from daifa.flows.measure_months import measure_months, own_past
+from daifa.flows.reads import exit_index as reads
 from daifa.flows.reads.closures import closure_records
+from daifa.lib.refusal import Refused
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +43,7 @@ def test_a_month_says_what_happened_in_it():
         store=shop.store, order=Order.objects.get(number="1002"), external_ref="R1", state="confirmed", reason="damaged",
         amount=Decimal(12), currency="GBP", at=cast.MORNING + timedelta(days=8), confirmed_at=cast.MORNING + timedelta(days=8),
     )  # fmt: skip
-    assert measure_months(at=APRIL_NIGHT) == {"months": 2, "learned": 0, "reviewed": 1}
+    assert measure_months(at=APRIL_NIGHT) == {"months": 2, "learned": 0, "said": 1, "reviewed": 1}
 
     row = month(shop.store)
     statement = pnl([shop.store.pk], MARCH, "GBP")
@@ -196,3 +198,29 @@ def test_a_store_that_is_ending_is_measured_no_further():
     measure_months(at=datetime(2025, 3, 2, 3, tzinfo=UTC))
     assert StoreMonth.objects.filter(store=store).latest("month").month == date(2024, 9, 1)
     assert not StoreReview.objects.filter(store=store).exists(), "only open stores are reviewed"
+
+
+def test_what_was_said_stays_with_its_weights():
+    """A later base rate moves what is said from then on, not what was said before; each month names its version."""
+    shop = cast.open_shop()
+    cast.receive_orders(shop, ["1001"])
+    measure_months(at=APRIL_NIGHT)
+    first = Said.objects.get()
+    assert (first.month, first.version) == (MARCH, rules.shipped().version)
+    with pytest.raises(Refused, match="rests"):
+        set_base_rate(yearly=0.3, source=" ", by=cast.BY, at=APRIL_NIGHT)
+    with pytest.raises(Refused, match="between"):
+        set_base_rate(yearly=1.5, source="x", by=cast.BY, at=APRIL_NIGHT)
+    entered = set_base_rate(yearly=0.3, source="the platform's report", by=cast.BY, at=APRIL_NIGHT)
+    assert measure_months(at=APRIL_NIGHT + timedelta(days=1))["said"] == 0, "said once a month"
+    assert Said.objects.get().chances == first.chances
+    measure_months(at=APRIL_NIGHT + timedelta(days=31))
+    said = list(Said.objects.order_by("month"))
+    assert [one.version for one in said] == [rules.shipped().version, f"{rules.shipped().version}/r{entered.pk}"]
+    (told,) = reads.exit_indices([shop.store.pk])
+    assert [one.version for one in told.said] == [one.version for one in said]
+    using = queries.model()
+    assert "30.0% of typical stores close within a year, as entered here" in reads.model_sentence(using)
+    assert reads.as_told(told, using)["weights"]["base_rate_is"] == "entered"
+    set_base_rate(yearly=None, source="back to what comes along", by=cast.BY, at=APRIL_NIGHT + timedelta(days=40))
+    assert "an assumption" in reads.model_sentence(queries.model())

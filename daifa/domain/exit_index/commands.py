@@ -11,8 +11,8 @@ import pghistory
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from daifa.domain.exit_index.models import Learned, ReviewLine
-from daifa.domain.exit_index.rules import Model, Review
+from daifa.domain.exit_index.models import BaseRate, Learned, ReviewLine
+from daifa.domain.exit_index.rules import Model, Reading, Review
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 
@@ -76,6 +76,34 @@ def record_learned(model: Model, *, store_months: int, at: datetime) -> bool:
         mean=list(model.mean), spread=[list(row) for row in model.spread], at=at,
     )  # fmt: skip
     return True
+
+
+@transaction.atomic
+def set_base_rate(*, yearly: Decimal | float | None, source: str, by: str, at: datetime) -> BaseRate:
+    """How many of a hundred typical stores close within a year (a share; None: as shipped), and on what that rests. Raises `Refused`."""
+    share = None if yearly is None else float(yearly)
+    if share is not None and not 0.001 <= share <= 0.95:
+        raise Refused(_("A base rate lies between 0.1 and 95 percent a year."), code="number_invalid", field="yearly")
+    if not source.strip():
+        raise Refused(_("Say on what it rests: a report, the platform's figures, your own count."), code="source_missing", field="source")
+    return BaseRate.objects.create(yearly=share, source=source.strip()[:200], by=by, at=at)
+
+
+@transaction.atomic
+def record_said(readings: dict[int, tuple[date, Reading]], *, version: str, at: datetime) -> int:
+    """What the index says of stores after a month, once for each; what was said before stays. Returns how many were new."""
+    rows = [
+        {"store_id": store, "month": str(month), "chances": [[c.months, round(c.open, 4), round(c.low, 4), round(c.high, 4)] for c in one.chances]}
+        for store, (month, one) in readings.items()
+    ]
+    if not rows:
+        return 0
+    return bulk.execute(
+        """INSERT INTO exit_index_said (store_id, month, version, chances, at)
+           SELECT store_id, month, %s, chances, %s FROM jsonb_populate_recordset(NULL::exit_index_said, %s::jsonb)
+           ON CONFLICT (store_id, month) DO NOTHING""",
+        (version, at, bulk.json(rows)),
+    )
 
 
 @transaction.atomic

@@ -57,6 +57,33 @@ class Learned(models.Model):
     at = models.DateTimeField()
 
 
+class BaseRate(models.Model):
+    """How many of a hundred typical stores close within a year, as an owner said; the newest counts, null = as shipped."""
+
+    yearly = models.FloatField(null=True)  # a share: 0.12
+    source = models.CharField(max_length=200)  # on what it rests
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(yearly=None) | Q(yearly__gt=0, yearly__lt=1), name="base_rate_is_a_share")
+        ]
+
+
+class Said(models.Model):
+    """What the index said of a store when a month was complete, and with which weights: never reckoned anew."""
+
+    store = models.ForeignKey("stores.Store", on_delete=models.CASCADE, related_name="+")
+    month = models.DateField()
+    version = models.CharField(max_length=40)  # of the weights, base rate and own closings included
+    chances = models.JSONField()  # [[months, open, low, high], …]
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["store", "month"], name="said_once")]
+
+
 @pghistory.track()
 class ReviewLine(models.Model):
     """From when on a store counts as quiet or dormant, where it is not as shipped."""

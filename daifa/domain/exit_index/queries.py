@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from daifa.domain.exit_index import rules
-from daifa.domain.exit_index.models import Learned, ReviewLine, StoreMonth, StoreReview
+from daifa.domain.exit_index.models import BaseRate, Learned, ReviewLine, Said, StoreMonth, StoreReview
 from daifa.domain.exit_index.rules import Model, Month, Reading, ReviewLines
 
 MOST_MONTHS = 60
@@ -31,9 +31,23 @@ def as_month(row: StoreMonth) -> Month:
     )  # fmt: skip
 
 
+def base_rate() -> BaseRate | None:
+    """The base rate an owner entered, if one counts now."""
+    newest = BaseRate.objects.order_by("-id").first()
+    return newest if newest is not None and newest.yearly is not None else None
+
+
+def prior() -> Model:
+    """The weights before own closings: the shipped ones, at the base rate an owner entered."""
+    entered = base_rate()
+    if entered is None or entered.yearly is None:
+        return rules.shipped()
+    return rules.with_base_rate(rules.shipped(), entered.yearly, entered.pk)
+
+
 def model() -> Model:
-    """The weights that count now: the shipped ones, moved by own closings where there were enough of them."""
-    shipped = rules.shipped()
+    """The weights that count now: those of `prior`, moved by own closings where there were enough of them."""
+    shipped = prior()
     newest = Learned.objects.filter(version=shipped.version).order_by("-id").first()
     if newest is None:
         return shipped
@@ -66,6 +80,24 @@ def stands(months: Sequence[StoreMonth], using: Model, *, last: int = 13) -> lis
         figures = rules.figures(plain[: place + 1], age=months_between(months[0].month, months[place].month))
         found.append(Stand(months[place], figures, rules.read(figures, using)))
     return found
+
+
+def said(scope: Sequence[int]) -> dict[int, list[Said]]:
+    """Store → what was said of it after each month, oldest first."""
+    found: dict[int, list[Said]] = {}
+    for row in Said.objects.filter(store_id__in=list(scope)).order_by("store_id", "month"):
+        found.setdefault(row.store_id, []).append(row)
+    return {store: rows[-MOST_MONTHS:] for store, rows in found.items()}
+
+
+def said_for(months: Sequence[date]) -> set[tuple[int, date]]:
+    """(store, month) of what was said already."""
+    return set(Said.objects.filter(month__in=list(months)).values_list("store_id", "month"))
+
+
+def reviews_of(store_id: int, *, last: int = 12) -> list[StoreReview]:
+    """Its monthly reviews, newest first."""
+    return list(StoreReview.objects.filter(store_id=store_id).order_by("-month")[:last])
 
 
 def review_lines(scope: Sequence[int]) -> dict[int, ReviewLines]:

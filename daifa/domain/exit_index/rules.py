@@ -115,6 +115,12 @@ class Model:
     closings: int = 0
     expected: float = 0.0  # closings the shipped weights had expected in the same store-months
     uses: str = "prior"  # prior, own
+    base_rate: float | None = None  # share of typical stores that close within a year, where an owner entered it
+
+    @property
+    def full_version(self) -> str:
+        """What tells these weights from all others: shipped version, entered base rate, own closings in them."""
+        return self.version + (f"+{self.closings}" if self.uses == "own" else "")
 
     def lasting(self, figure: int, k: int) -> float:
         return 1 - self.fading[figure] * log(k) / log(FARTHEST)
@@ -147,6 +153,54 @@ def shipped() -> Model:
         spread=tuple(tuple(row) for row in told["spread"]),
         unseen=tuple(told["unseen"]),
     )
+
+
+def with_base_rate(model: Model, yearly: float, number: int) -> Model:
+    """The model with its level moved so that of typical stores the share `yearly` closes within a year.
+
+    `number` tells one entered rate from the next; it becomes part of the version.
+    """
+    hazard = sum(exp(one + model.mean[0]) for one in model.base)
+    move = log(-log1p(-yearly) / hazard)
+    return replace(model, mean=(model.mean[0] + move, *model.mean[1:]), version=f"{model.version}/r{number}", base_rate=yearly)
+
+
+def shipped_base_rate(model: Model) -> float:
+    """The share of typical stores that close within a year by these weights."""
+    return 1 - exp(-sum(exp(one + model.mean[0]) for one in model.base))
+
+
+class OwnRate(NamedTuple):
+    """What own closings alone say: closings, store-months they came in, the yearly share and its range (nine in ten)."""
+
+    closings: int
+    store_months: int
+    yearly: float
+    low: float
+    high: float
+    is_enough: bool
+
+
+def own_rate(closings: int, store_months: int) -> OwnRate | None:
+    """The share of the merchant's own stores that close within a year, exact for Poisson counts; None without months."""
+    if store_months <= 0:
+        return None
+
+    def yearly(count: float) -> float:
+        return 1 - exp(-12 * count / store_months)
+
+    return OwnRate(
+        closings, store_months, yearly(closings), yearly(_chi2(2 * closings, -NINETY) / 2), yearly(_chi2(2 * closings + 2, NINETY) / 2),
+        closings >= FEWEST_CLOSINGS,
+    )  # fmt: skip
+
+
+def _chi2(freedom: int, deviation: float) -> float:
+    """The quantile of chi squared at a normal deviation (Wilson and Hilferty); within 1 % from two degrees on."""
+    if freedom == 0:
+        return 0.0
+    part = 2 / (9 * freedom)
+    return max(freedom * (1 - part + deviation * sqrt(part)) ** 3, 0.0)
 
 
 class Chance(NamedTuple):

@@ -257,7 +257,7 @@ NOT_PERSONAL: dict[str, str] = {
     "policy.RuleFile": "name digest content", "policy.RuleBook": "digest", "policy.RuleOverride": "changes reason",
     "policy.OwnWord": "term reason", "policy.TextApproval": "digest", "policy.TextFinding": "field category severity",
     # stores as a whole
-    "exit_index.Learned": "version uses mean spread", "exit_index.StoreReview": "verdict reasons",
+    "exit_index.BaseRate": "source", "exit_index.Said": "version chances", "exit_index.Learned": "version uses mean spread", "exit_index.StoreReview": "verdict reasons",
     "closing.Standing": "reason rule_id said said_over reckoned", "closing.Traffic": "source",
     "closing.PastClosing": "name note source", "closing.Closing": "params", "closing.ClosingStep": "outcome",
     "closing.StepEvidence": "what reference facts", "closing.StatusPage": "slug contact", "closing.PlatformCase": "reference",

@@ -15,9 +15,9 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.closing import queries as closing
 from daifa.domain.exit_index import queries, rules
-from daifa.domain.exit_index.models import StoreReview
+from daifa.domain.exit_index.models import Said, StoreReview
 from daifa.domain.exit_index.queries import Stand
-from daifa.domain.exit_index.rules import Driver, Model, Reading
+from daifa.domain.exit_index.rules import Driver, Model, OwnRate, Reading
 from daifa.domain.stores.models import Store
 
 WORSE, BETTER = 1.1, 0.9
@@ -65,6 +65,7 @@ class StoreIndex:
     stands: tuple[Stand, ...]
     review: StoreReview | None
     why_not: str
+    said: tuple[Said, ...] = ()  # what was said after each month, oldest first, with the weights of its day
 
     @property
     def now(self) -> Stand | None:
@@ -72,15 +73,16 @@ class StoreIndex:
 
 
 def exit_indices(scope: Sequence[int], *, using: Model | None = None) -> list[StoreIndex]:
-    """The index of each store, the most endangered first, those that cannot be read last. Three statements for all."""
+    """The index of each store, the most endangered first, those that cannot be read last. Four statements for all."""
     using = using or queries.model()
     lives = closing.lifecycles(scope)
     months = queries.store_months(scope)
     reviews = queries.newest_reviews(scope)
+    said = queries.said(scope)
     found = [
         StoreIndex(
             store, lives[store.pk], tuple(queries.stands(months.get(store.pk, []), using)), reviews.get(store.pk),
-            _why_not(lives[store.pk], bool(months.get(store.pk))),
+            _why_not(lives[store.pk], bool(months.get(store.pk))), tuple(said.get(store.pk, ())[-13:]),
         )
         for store in Store.objects.filter(pk__in=list(scope)).order_by("name", "id")
     ]  # fmt: skip
@@ -153,10 +155,35 @@ def model_sentence(using: Model) -> str:
     """Which weights were used, in a sentence that every reading carries."""
     words = {"version": using.version, "closings": using.closings, "needed": rules.FEWEST_CLOSINGS}
     if using.uses == "own":
-        return _("Weights version %(version)s from simulated stores, moved by %(closings)s closings of your own.") % words
+        told = _("Weights version %(version)s from simulated stores, moved by %(closings)s closings of your own.") % words
+    else:
+        told = _(
+            "Weights version %(version)s from simulated stores alone: of your own closings %(closings)s are known, %(needed)s are needed."
+        ) % words  # fmt: skip
+    return told + " " + base_sentence(using)
+
+
+def base_sentence(using: Model) -> str:
+    """Which base rate was used."""
+    if using.base_rate is None:
+        return _("Base rate: %(rate)s of typical stores close within a year, an assumption.") % {
+            "rate": f"{rules.shipped_base_rate(rules.shipped()):.1%}"
+        }
+    return _("Base rate: %(rate)s of typical stores close within a year, as entered here.") % {"rate": f"{using.base_rate:.1%}"}
+
+
+def own_sentence(own: OwnRate | None) -> str:
+    """What the merchant's own closings alone say."""
+    if own is None:
+        return _("No month of your own stores is known to its end yet.")
+    words = {"closings": own.closings, "months": own.store_months, "rate": f"{own.yearly:.1%}", "low": f"{own.low:.1%}",
+             "high": f"{own.high:.1%}", "needed": rules.FEWEST_CLOSINGS}  # fmt: skip
+    if own.is_enough:
+        return _("Your own stores: %(closings)s closings in %(months)s store-months, that is %(rate)s a year (%(low)s to %(high)s).") % words
     return _(
-        "Weights version %(version)s from simulated stores alone: of your own closings %(closings)s are known, %(needed)s are needed."
-    ) % words  # fmt: skip
+        "Your own stores: %(closings)s closings in %(months)s store-months, too few to count on (%(needed)s are needed): between %(low)s and "
+        "%(high)s a year."
+    ) % words
 
 
 def as_told(one: StoreIndex, using: Model) -> dict[str, Any]:
@@ -180,10 +207,15 @@ def as_told(one: StoreIndex, using: Model) -> dict[str, Any]:
         ],
         "unknown": list(reading.unknown),
         "advice": advice(reading),
-        "weights": {"version": using.version, "uses": using.uses, "own_closings": using.closings},
+        "weights": {
+            "version": using.full_version, "uses": using.uses, "own_closings": using.closings,
+            "base_rate": round(using.base_rate or rules.shipped_base_rate(rules.shipped()), 4),
+            "base_rate_is": "assumed" if using.base_rate is None else "entered",
+        },
         "trend": [
             {"month": stand.row.month, "chance_12": round(stand.reading.year.open, 4)} for stand in one.stands
         ],
+        "said": [{"month": row.month, "version": row.version, "chances": row.chances, "at": row.at} for row in one.said],
         "review": None if one.review is None else {"month": one.review.month, "verdict": one.review.verdict, "reasons": one.review.reasons},
         "is_advice": True,
     }  # fmt: skip

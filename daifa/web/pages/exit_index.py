@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from daifa.domain.closing.models import SCENARIOS
 from daifa.domain.closing.process import LIFECYCLE
 from daifa.domain.exit_index import commands, queries, rules
-from daifa.flows.measure_months import measure_months
+from daifa.flows.measure_months import learn_own, measure_months, own_base_rate
 from daifa.flows.reads import closures
 from daifa.flows.reads import exit_index as reads
 from daifa.lib.money import Money
@@ -139,8 +139,22 @@ def _all(request: Any, scope: Scope) -> list[Panel]:
             row_url=lambda one: reverse("web:exit_index_store", args=[one.store.pk]),
             note=reads.model_sentence(using),
         ),
+        _base(scope, using),
         _limits(),
     ]  # fmt: skip
+
+
+def _base(scope: Scope, using: rules.Model) -> Panel:
+    """Which level the chances stand on, what own closings say of it, and where it is changed."""
+    entered = queries.base_rate()
+    text = reads.base_sentence(using)
+    if entered is not None:
+        text += " " + _("It rests on: %(source)s.") % {"source": entered.source}
+    return NotePanel(
+        text + " " + reads.own_sentence(own_base_rate()),
+        title=_("Base rate"),
+        actions=[LinkButton(_("Choose the base rate"), reverse("web:exit_index_base"), icon="adjustments", reason=scope.why_not_shared("own"))],
+    )  # fmt: skip
 
 
 def _limits() -> NotePanel:
@@ -205,6 +219,7 @@ def _panels(one: reads.StoreIndex, scope: Scope) -> list[Panel]:
             "in_favour": [reads.driver_sentence(driver) for driver in reads.better(reading)[:3]],
             "advice": reads.advice(reading),
         }, title=_("What the figures say"), actions=_ways(one, reading)),
+        _said_by_version(one, using),
         ChartPanel(
             _("Chance to be open a year later, month by month"),
             [fmt.month_text(stand.row.month) for stand in one.stands],
@@ -214,12 +229,37 @@ def _panels(one: reads.StoreIndex, scope: Scope) -> list[Panel]:
                 Series(_("upper end"), [_share(stand.reading.year.high) for stand in one.stands], kind="line", tone="gray"),
             ],
             unit="percent", name="exit-trend",
-            note=_("All months are read with the weights of today; the range holds the true chance in nine cases of ten."),
+            note=_("All months are read with the weights of today (%(version)s); the range holds the true chance in nine cases of ten.")
+            % {"version": using.full_version},
         ),
         _figures(one),
         _months(one),
         NotePanel(reads.model_sentence(using) + " " + _("It is advice and nothing here acts on it.")),
     ]  # fmt: skip
+
+
+def _said_by_version(one: reads.StoreIndex, using: rules.Model) -> Panel:
+    """What was said at the time, a line for each version of the weights: a step between two lines is no change of the store."""
+    if not one.said:
+        return NotePanel(_("What the index says is kept from the next complete month on, with the weights of its day."), title=_("As it was said then"))
+    months = [fmt.month_text(row.month) for row in one.said]
+
+    def year(row: Any) -> Decimal:
+        return _share(next(chance[1] for chance in row.chances if chance[0] == rules.FARTHEST))
+
+    versions = list(dict.fromkeys(row.version for row in one.said))
+    return ChartPanel(
+        _("As it was said then"),
+        months,
+        [
+            Series(_("weights %(version)s") % {"version": version},
+                   [year(row) if row.version == version else None for row in one.said], kind="line")
+            for version in versions
+        ],
+        unit="percent", name="exit-said",
+        note=_("Each month with the weights of its day, now %(version)s. A step from one line to another comes from the weights, not from the store.")
+        % {"version": using.full_version},
+    )  # fmt: skip
 
 
 def _figures(one: reads.StoreIndex) -> TablePanel:
@@ -334,6 +374,47 @@ LINES = FormPage(
     intro=gettext_lazy("Looked at once a month, over three complete months; a store younger than 60 days is left alone."),
 )
 
+class BaseForm(forms.Form):
+    yearly = forms.DecimalField(
+        label=gettext_lazy("Of a hundred typical stores so many close within a year"), min_value=Decimal("0.1"), max_value=95,
+        decimal_places=2, required=False, help_text=gettext_lazy("Empty: the level that comes with daifa, which is an assumption."),
+    )  # fmt: skip
+    source = forms.CharField(
+        label=gettext_lazy("On what it rests"), max_length=200,
+        help_text=gettext_lazy("A report, the platform's figures, your own count. It is shown with every reading."),
+    )  # fmt: skip
+
+
+def _base_now(scope: Scope, thing: Any) -> dict[str, Any]:
+    entered = queries.base_rate()
+    return {"yearly": round(Decimal(entered.yearly or 0) * 100, 2), "source": entered.source} if entered else {}
+
+
+def _save_base(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
+    scope.require_shared("own")
+    commands.set_base_rate(yearly=None if data["yearly"] is None else data["yearly"] / 100, source=data["source"], by=by, at=at)
+    learn_own(at=at)
+    return reverse("web:exit_index")
+
+
+def _base_panels(scope: Scope, thing: Any) -> list[Panel]:
+    return [
+        NotePanel(reads.base_sentence(queries.model()) + " " + reads.own_sentence(own_base_rate()), title=_("What is known")),
+        NotePanel(_("The level moves all chances together; which store is worse off stays the same. Your own closings move it further by themselves.")),
+    ]
+
+
+BASE = FormPage(
+    title=gettext_lazy("Base rate of closings"),
+    form=BaseForm,
+    initial=_base_now,
+    save=_save_base,
+    needs="own",
+    panels=_base_panels,
+    back=(gettext_lazy("Exit index"), lambda: reverse("web:exit_index")),
+    intro=gettext_lazy("The shipped level is invented: simulated stores have no base rate. Enter one you can stand on."),
+)
+
 # --- Closings -----------------------------------------------------------------------------------------------------
 
 
@@ -439,6 +520,7 @@ CLOSURES = PanelPage(
 urlpatterns = [
     path("exit-index/", ALL.view, name="exit_index"),
     path("exit-index/measure/", measure, name="exit_index_measure"),
+    path("exit-index/base/", BASE.view, name="exit_index_base"),
     path("exit-index/<int:pk>/", STORE.view, name="exit_index_store"),
     path("exit-index/<int:pk>/lines/", LINES.view, name="exit_index_lines"),
     path("closures/", CLOSURES.view, name="closures"),

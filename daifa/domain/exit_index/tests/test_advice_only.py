@@ -12,6 +12,7 @@ MAY_KNOW_IT = {
     "flows/reads/closures.py",  # takes the shape of a closing as a figure
     "web/pages/exit_index.py",
     "cli/exit_index.py",
+    "api/v1/exit_index.py",
 }
 
 

@@ -155,3 +155,30 @@ def test_what_the_trade_says_is_there_and_unverified():
     ]  # fmt: skip
     assert {group for one in said for group, *_ in one.causes} <= {*rules.CAUSES, "other"}
     assert '"confidence": "unverified"' in (rules.DATA / "said_by_the_trade.json").read_text()
+
+
+# --- Base rates ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("yearly", [0.02, 0.09, 0.4])
+def test_an_entered_base_rate_is_what_a_typical_store_is_read_with(yearly):
+    model = rules.with_base_rate(rules.shipped(), yearly, 7)
+    assert model.version == f"{rules.shipped().version}/r7" and model.full_version == model.version
+    assert rules.shipped_base_rate(model) == pytest.approx(yearly)
+    typical = dict(zip(rules.FIGURES, model.typical, strict=True))
+    year = rules.read(typical, model).year
+    assert year.low < 1 - yearly < year.high
+    weak = typical | {"late": 0.5}
+    assert rules.read(weak, model).year.open < year.open, "the order of stores does not depend on the level"
+
+
+@pytest.mark.parametrize(
+    ("closings", "months", "yearly", "low", "high"),
+    [(0, 120, 0.0, 0.0, 0.2589), (5, 600, 0.0952, 0.0387, 0.1896), (6, 400, 0.1647, 0.0755, 0.2990)],
+)
+def test_what_own_closings_alone_say(closings, months, yearly, low, high):
+    """Exact Poisson limits at 90 %: 0 → 0 … 2.996, 5 → 1.970 … 10.513, 6 → 2.613 … 11.842 closings."""
+    own = rules.own_rate(closings, months)
+    assert (own.yearly, own.low, own.high) == pytest.approx((yearly, low, high), abs=0.003)
+    assert own.is_enough is (closings >= 5)
+    assert rules.own_rate(0, 0) is None
