@@ -212,9 +212,9 @@ def _panels(found: queries.PurchaseDetail, scope: Scope) -> list[Panel]:
 
 
 STEPS = {
-    "soon": gettext_lazy("its time runs out soon"),
-    "promise": gettext_lazy("his promise has passed"),
-    "late": gettext_lazy("its time has run out"),
+    "soon": gettext_lazy("due soon"),
+    "promise": gettext_lazy("promise passed"),
+    "late": gettext_lazy("overdue"),
 }
 """Why a supplier was reminded."""
 
@@ -227,10 +227,9 @@ def reminder_columns(*, of_purchase: bool = False) -> list[Column]:
         Column("supplier", gettext_lazy("Supplier"), url=lambda row: places.place("supplier", row["supplier_id"])),
         Column("state", gettext_lazy("State"), "state", states=REMINDER),
         Column("step", gettext_lazy("Why"), value=lambda row: STEPS[row["step"]]),
-        Column("purchases", gettext_lazy("Purchase orders"), "quantity"),
+        Column("purchases", gettext_lazy("Purchases"), "quantity"),
         Column("due_at", gettext_lazy("Dispatch by"), "due"),
         Column("stake", gettext_lazy("At stake"), "money", currency="currency"),
-        Column("sent_at", gettext_lazy("Sent"), "datetime", phone=False),
     ]
     return [one for one in columns if not of_purchase or one.name not in ("store_id", "supplier", "purchases")]
 

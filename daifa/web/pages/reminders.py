@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from daifa.domain.purchasing import reminders
 from daifa.domain.purchasing.models import Chasing, Reminder
-from daifa.domain.purchasing.process import REMINDER
+from daifa.domain.purchasing.process import PURCHASE_ORDER, REMINDER
 from daifa.domain.sourcing.models import Supplier
 from daifa.domain.sourcing.queries import supplier_with_id
 from daifa.lib.money import Money
@@ -99,10 +99,10 @@ def _panels(reminder: Reminder, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Purchase orders"),
             [
-                Column("reference", _("Purchase order"), "code", value="purchase_order.reference", link=True),
-                Column("order", _("Order"), "code", value="purchase_order.order.number",
+                Column("reference", _("Purchase order"), "code", value=lambda line: line.purchase_order.reference, link=True),
+                Column("order", _("Order"), "code", value=lambda line: line.purchase_order.order.number,
                        url=lambda line: places.order(line.purchase_order.order_id)),
-                Column("state", _("State"), "state", value="purchase_order.state", states="purchase_order"),
+                Column("state", _("State"), "state", value=lambda line: line.purchase_order.state, states=PURCHASE_ORDER),
                 Column("units", _("Missing then"), "quantity"),
                 Column("now", _("Missing now"), "quantity", value=_missing),
                 Column("step", _("Why"), value=lambda line: STEPS[line.step]),
