@@ -909,6 +909,19 @@ def _closings() -> list[Check]:
                  AND NOT EXISTS (SELECT FROM closing_closing c WHERE c.lifecycle_id = l.id AND c.state = 'running')""",
         ),
         Check(
+            "standing_follows",
+            "13",
+            "store",
+            N_("Standings that do not follow from what was said and what violations come to"),
+            """SELECT g.store_id, format('%s, said %s, reckoned %s', g.state, g.said, g.reckoned)
+               FROM (SELECT *, ARRAY['normal', 'warned', 'restricted', 'frozen'] AS worse FROM closing_standing t WHERE [[t.store_id]]) g
+               WHERE g.state <> CASE
+                   WHEN g.said = '' THEN g.reckoned
+                   WHEN array_position(g.worse, g.reckoned::text) > array_position(g.worse, g.said_over::text)
+                       THEN g.worse[greatest(array_position(g.worse, g.said::text), array_position(g.worse, g.reckoned::text))]
+                   ELSE g.said END""",
+        ),
+        Check(
             "archived_books",
             "9",
             "store",

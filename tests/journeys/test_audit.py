@@ -119,6 +119,7 @@ PLANTED: dict[str, str] = {
                               SELECT h.batch_id, 84, t.id, '', 'planned', h.at FROM closing_readmission t,
                                      (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
     "closing_of_life": "UPDATE closing_lifecycle SET state = 'open'",
+    "standing_follows": "UPDATE closing_standing SET said = '', reckoned = CASE state WHEN 'frozen' THEN 'normal' ELSE 'frozen' END",
     "archived_books": "UPDATE closing_lifecycle SET state = 'archived'",
     "history_violation": "UPDATE cases_violation SET state = 'lifted'",
     "history_complaint": "UPDATE cases_complaint SET state = 'closed'",
