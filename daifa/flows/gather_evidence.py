@@ -527,7 +527,12 @@ def _tell_agreements(work: _Work, orders: Sequence[OrderDetail]) -> None:
                 if content is None:
                     work.gaps.append(_("The paper %(name)s cannot be read any more.") % {"name": paper.name})
                 else:
-                    work.add(f"agreements/{_safe(name)}-{_safe(paper.name)}", content, _("paper of the agreement"))
+                    plain = pictures.without_metadata(content, paper.media_type)
+                    work.stripped += plain != content
+                    work.add(
+                        f"agreements/{_safe(name)}-{_safe(paper.name)}", plain,
+                        _("paper of the agreement; SHA-256 as received %(hash)s") % {"hash": paper.sha256},
+                    )  # fmt: skip
     if section.facts:
         work.sections.append(section)
 
