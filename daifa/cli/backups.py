@@ -19,7 +19,7 @@ def backup(
     passphrase: bool = typer.Option(
         False,
         "--passphrase",
-        help=f"Put the key of the installation in, wrapped by a passphrase (asked for, or ${PASSPHRASE}).",
+        help="Put the key of the installation in, wrapped by a passphrase (asked for, or $DAIFA_BACKUP_PASSPHRASE).",
     ),
     as_json: bool = AS_JSON,
 ):
@@ -52,7 +52,7 @@ def restore(
     passphrase: bool = typer.Option(
         False,
         "--passphrase",
-        help=f"Open the key in the backup and put it in place (passphrase asked for, or ${PASSPHRASE}).",
+        help="Open the key in the backup and put it in place (passphrase asked for, or $DAIFA_BACKUP_PASSPHRASE).",
     ),
     as_json: bool = AS_JSON,
 ):

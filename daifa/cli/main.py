@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from daifa import __version__
+from daifa.cli import language
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ COMMANDS = {
     "stores": Entry("daifa.cli.stores:app", "Stores: add, list."),
     "suppliers": Entry("daifa.cli.suppliers:app", "Suppliers: add, list."),
     "import": Entry(
-        "daifa.cli.imports:app", "Read products, offers, orders, replies or tracking from files."
+        "daifa.cli.imports:app", "Read products, offers, orders, replies, tracking, expenses or violations from files."
     ),
     "export": Entry("daifa.cli.exports:app", "Write purchase runs and dispatch files."),
     "orders": Entry("daifa.cli.orders:app", "Orders: list, show."),
     "purchases": Entry("daifa.cli.purchases:app", "Purchase orders: list, show."),
     "cases": Entry("daifa.cli.cases:app", "Aftersale cases: list, show, approve, refuse, receive, refund."),
-    "violations": Entry("daifa.cli.violations:app", "Violations: list, show, add, import, points, appeal, deposit."),
+    "violations": Entry("daifa.cli.violations:app", "Violations: list, show, add, points, appeal, deposit."),
     "evidence": Entry("daifa.cli.violations:evidence", "Make an evidence pack: a PDF and a ZIP with hashes."),
     "books": Entry("daifa.cli.books:app", "Trial balance, profit and loss, expenses, supplier payments."),
     "policy": Entry("daifa.cli.policy:app", "The rule book: check, explain, override, changes, words."),
@@ -66,6 +67,10 @@ COMMANDS = {
 }
 
 
+NO_SUCH_COMMAND = language.N_("No such command %(name)s.")
+DID_YOU_MEAN = language.N_("Did you mean %(names)s?")
+
+
 class Registry(TyperGroup):
     """Shows COMMANDS without importing them; imports the one that is called."""
 
@@ -79,13 +84,15 @@ class Registry(TyperGroup):
             return None
         stand_in = typer.Typer(add_completion=False)
         stand_in.command(cmd_name, help=entry.help)(lambda: None)
-        return typer.main.get_command(stand_in)
+        return language.translate(typer.main.get_command(stand_in))
 
     def resolve_command(self, ctx, args):
         entry = COMMANDS.get(args[0])
         if entry is None:
-            near = get_close_matches(args[0], COMMANDS)
-            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {' or '.join(map(repr, near))}?" if near else ""))
+            say = language.words(language.wanted(os.environ))
+            near = " / ".join(map(repr, get_close_matches(args[0], COMMANDS)))
+            sentence = say(NO_SUCH_COMMAND) % {"name": repr(args[0])}
+            ctx.fail(f"{sentence} {say(DID_YOU_MEAN) % {'names': near}}" if near else sentence)
         asks_only = "--help" in args[1:]
         _open("settings" if asks_only and entry.needs != "nothing" else entry.needs)
         module, attribute = entry.target.split(":")
@@ -99,7 +106,11 @@ class Registry(TyperGroup):
             found = group
         command = typer.main.get_command(found)
         command.name = args[0]
-        return args[0], command, args[1:]
+        return args[0], language.translate(command), args[1:]
+
+    def get_help(self, ctx):
+        language.translate(self)
+        return super().get_help(ctx)
 
 
 app = typer.Typer(cls=Registry, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -108,7 +119,8 @@ app = typer.Typer(cls=Registry, no_args_is_help=True, add_completion=False, pret
 @app.callback()
 def daifa(
     version: bool = typer.Option(
-        False, "--version", is_eager=True, callback=lambda wanted: _print_version(wanted)
+        False, "--version", is_eager=True, callback=lambda wanted: _print_version(wanted),
+        help="Which version this is.",
     ),
 ):
     """daifa (代发) runs a shop that holds no stock."""
@@ -150,6 +162,7 @@ class _Sentence(Exception):
 def main() -> None:
     """The console script. Exit code 0 only on success; errors a person can mend are one sentence on stderr."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "daifa.config.settings")
+    language.speak()
     # A terminated command ends as an interrupted one does: what it opened is closed, the database released.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     from daifa.config.database import DatabaseUnavailable

@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
+import ast
 import fcntl
+import inspect
 import io
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -45,7 +47,43 @@ def sentences(package: Path = PACKAGE) -> Catalog:
         ):
             found.add(message, locations=[(path.relative_to(package.parent).as_posix(), 0)],
                       auto_comments=comments, context=context)  # fmt: skip
+    for file, sentence in _helps_of(package):
+        found.add(sentence, locations=[(file, 0)])
     return found
+
+
+COMMAND = re.compile(r'"daifa\.cli\.(\w+):(\w+)"')
+
+
+def helps(text: str, commands: Collection[str] = ()) -> Iterator[str]:
+    """The help of the command line in a module: `help=` of options and groups, and docstrings of commands.
+
+    `commands`: names of plain functions that are commands without being marked as such.
+    """
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):
+            given = [word.value for word in node.keywords if word.arg == "help"]
+            if isinstance(node.func, ast.Name) and node.func.id == "Entry":
+                given += node.args[1:2]
+            for value in given:
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield inspect.cleandoc(value.value)
+        elif isinstance(node, ast.FunctionDef) and (said := ast.get_docstring(node)):
+            marks = {getattr(getattr(mark, "func", mark), "attr", "") for mark in node.decorator_list}
+            if marks & {"command", "callback"} or node.name in commands:
+                yield said
+
+
+def _helps_of(package: Path) -> Iterator[tuple[str, str]]:
+    """(file, sentence) of the command line below `package`."""
+    entrance = package / "cli" / "main.py"
+    if not entrance.is_file():
+        return
+    named = COMMAND.findall(entrance.read_text(encoding="utf-8"))
+    for path in sorted(entrance.parent.glob("*.py")):
+        plain = [name for module, name in named if module == path.stem]
+        for sentence in helps(path.read_text(encoding="utf-8"), plain):
+            yield path.relative_to(package.parent).as_posix(), sentence
 
 
 def _files(package: Path) -> Iterator[Path]:
