@@ -225,3 +225,21 @@ def test_the_pages(shop, client, django_user_model):
     assert client.post(reverse("web:purchase_take_away", args=[purchase.pk]), {"reason": "no"}).status_code == 302
     purchase.refresh_from_db()
     assert purchase.state == "refused"
+
+
+def test_the_api(shop, client, django_user_model):
+    reminders.set_chasing(supplier_id=shop.factory.pk, way="person", hours_before=24, by="user:1", at=cast.MORNING)
+    chase(24)
+    client.force_login(django_user_model.objects.create_superuser("owner@example.invalid", password="x"))
+    (listed,) = client.get("/api/v1/reminders?state=due").json()["items"]
+    whole = client.get(f"/api/v1/reminders/{listed['id']}").json()
+    assert (whole["supplier"], whole["purchases"], len(whole["lines"])) == ("gifts-factory", 2, 2)
+    assert whole["lines"][0]["reference"] in whole["text"]
+    settle = f"/api/v1/reminders/{listed['id']}/settle"
+    assert client.post(settle, {"sent": True}, content_type="application/json").json()["done"] == [listed["id"]]
+    assert client.post(settle, {"sent": True}, content_type="application/json").json()["done"] == []
+    purchase = whole["lines"][0]["purchase_id"]
+    taken = client.post(f"/api/v1/purchases/{purchase}/take-away", {"reason": "no"}, content_type="application/json")
+    assert taken.json() == {"units": 2}
+    again = client.post(f"/api/v1/purchases/{purchase}/take-away", {}, content_type="application/json")
+    assert again.status_code == 409 and "taken away" in str(again.json())

@@ -11,6 +11,7 @@ from daifa.api.tests.conftest import photo
 from daifa.api.v1 import api
 from daifa.domain.aftersales.commands import open_case
 from daifa.domain.imports.models import ImportFile, ImportRow
+from daifa.domain.purchasing import reminders
 from daifa.domain.purchasing.models import PurchaseOrder, PurchaseRun
 from daifa.domain.stores.models import Task
 from daifa.flows.intake import path_of
@@ -61,11 +62,15 @@ def things(shop, settings, tmp_path):
             cursor.execute(f"SELECT min(id) FROM {table} WHERE store_id = %s", [shop.first])
             return cursor.fetchone()[0]
 
+    asked = reminders.Asked(purchase.id, "late", 1, at, None)
+    [reminder] = reminders.write_reminders(
+        [reminders.NewReminder(shop.first, purchase.supplier_id, "", "Please ship", "Please ship.", [asked])], by="test", at=at
+    )
     return {
         "order_id": order, "purchase_id": purchase.id, "run_id": run.id, "parcel_id": one("shipping_parcel"),
         "store_id": shop.first, "message_id": one("buyer_messages_message"), "import_id": file.id, "row_id": row.id,
         "task_id": task.id, "supplier_id": purchase.supplier_id, "token_id": 1, "number": 1,
-        "case_id": case,
+        "case_id": case, "reminder_id": reminder,
         "variant_id": bulk.fetch("SELECT min(id) FROM catalog_variant")[0][0],
         **things_on_sale(shop.first, at),
         **account,

@@ -12,14 +12,15 @@ from ninja import Field, Router, Schema
 
 from daifa.api.caller import Caller, caller
 from daifa.api.errors import ERRORS, Problem, not_found
-from daifa.api.shapes import After, Id, Limit, MoneyOut, Number, Page, Words, cursor_of, money, page_of
-from daifa.domain.purchasing import queries
-from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
+from daifa.api.shapes import After, Done, Id, Limit, MoneyOut, Number, Page, Words, cursor_of, money, page_of
+from daifa.domain.purchasing import queries, reminders
+from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN, REMINDER
 from daifa.domain.stores.queries import why_not_outward
 
 router = Router(tags=["purchases"])
 State = Literal[("open", *PURCHASE_ORDER.table)]
 RunState = Literal[tuple(PURCHASE_RUN.table)]
+ReminderState = Literal[tuple(REMINDER.table)]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -174,6 +175,117 @@ def get_purchase(request: HttpRequest, purchase_id: Id):
         ],
         "attempts": found.attempts,
     }
+
+
+class TakenAway(Schema):
+    units: int = Field(description="Sales units that are looked for elsewhere.")
+
+
+class Reason(Schema):
+    reason: str = Field("", max_length=80, description="What the supplier said.")
+
+
+@router.post("/purchases/{purchase_id}/take-away", response={200: TakenAway, **ERRORS})
+def take_away(request: HttpRequest, purchase_id: Id, given: Reason):
+    """The supplier said that he will not ship what is open: it counts as his refusal and is looked for elsewhere."""
+    from daifa.flows import by_hand
+
+    who = caller(request)
+    found = queries.purchase_detail(who.scope, purchase_id)
+    if found is None:
+        raise not_found()
+    who.require(found.purchase["store_id"], "operate")
+    return {"units": by_hand.take_away(purchase_id, given.reason, by=who.by, at=who.at)}
+
+
+# --- Reminders ----------------------------------------------------------------------------------------------------
+
+
+class ReminderOut(Schema):
+    """A letter that asks a supplier for what he has not shipped. `email` "": a person passes it on."""
+
+    id: int
+    store_id: int
+    supplier: str = Field(description="The supplier's code.")
+    state: str
+    step: str = Field(description="The most pressing: soon, promise, late.")
+    email: str
+    subject: str
+    purchases: int
+    due_at: datetime | None = Field(description="The soonest of its orders' times for dispatch.")
+    stake: MoneyOut | None
+    at: datetime
+    sent_at: datetime | None
+
+
+class ReminderLineOut(Schema):
+    purchase_id: int
+    reference: str
+    step: str
+    units: int = Field(description="Supplier units that were missing.")
+    due_at: datetime | None
+
+
+class ReminderDetailOut(ReminderOut):
+    text: str
+    lines: list[ReminderLineOut]
+
+
+class Settled(Schema):
+    sent: bool = Field(True, description="True: it was passed on, or arrived. False: it is not needed.")
+
+
+def reminder_out(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **row, "supplier": row["supplier_code"],
+        "stake": None if row["stake"] is None else money(row["stake"], row["currency"]),
+    }  # fmt: skip
+
+
+@router.get("/reminders", response={200: Page[ReminderOut], **ERRORS})
+def list_reminders(
+    request: HttpRequest,
+    state: ReminderState | None = None,
+    supplier_id: Number = None,
+    purchase_id: Number = None,
+    after: After = None,
+    limit: Limit = 50,
+):
+    """Reminders of suppliers, newest first."""
+    cursor = cursor_of(reminders.NEWEST, ("id",), after)
+    rows = reminders.reminder_page(
+        caller(request).scope, state=state, supplier_id=supplier_id, purchase_id=purchase_id, cursor=cursor, limit=limit + 1
+    )
+    return page_of(rows, limit, cursor, reminder_out)
+
+
+@router.get("/reminders/{reminder_id}", response={200: ReminderDetailOut, **ERRORS})
+def get_reminder(request: HttpRequest, reminder_id: Id):
+    """One reminder: the letter as it was written, and the purchases in it."""
+    found = reminders.reminder_page(caller(request).scope, reminder_id=reminder_id, limit=1)
+    if not found:
+        raise not_found()
+    lines = [
+        {
+            "purchase_id": line.purchase_order_id, "reference": line.purchase_order.reference, "step": line.step,
+            "units": line.units, "due_at": line.due_at,
+        }
+        for line in reminders.lines_of(reminder_id)
+    ]  # fmt: skip
+    return {**reminder_out(found[0]), "lines": lines}
+
+
+@router.post("/reminders/{reminder_id}/settle", response={200: Done, **ERRORS})
+def settle_reminder(request: HttpRequest, reminder_id: Id, given: Settled):
+    """A person has passed a reminder on, or it is not needed. Empty `done`: it was settled before."""
+    who = caller(request)
+    found = reminders.reminder_with(who.scope, reminder_id)
+    if found is None:
+        raise not_found()
+    who.require(found.store_id, "operate")
+    if given.sent:
+        return {"done": reminders.pass_on([reminder_id], by=who.by, at=who.at)}
+    return {"done": reminders.drop([reminder_id], by=who.by, at=who.at, reason="by hand")}
 
 
 # --- Runs ---------------------------------------------------------------------------------------------------------

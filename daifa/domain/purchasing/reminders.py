@@ -180,13 +180,13 @@ def _about(ids: Sequence[int]) -> list[dict[str, Any]]:
 
 def reminder_page(
     scope: Sequence[int], *, state: str | None = None, supplier_id: int | None = None, purchase_id: int | None = None,
-    cursor: Cursor | None = None, limit: int = 50,
+    reminder_id: int | None = None, cursor: Cursor | None = None, limit: int = 50,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Reminders, newest first, with the number of purchases in each."""
     page, params, order = (cursor or Cursor(NEWEST)).sql({"id": "r.id"})
     where, values = ["r.store_id = ANY(%s::bigint[])"], [list(scope)]
     for condition, value in (
-        ("r.state = %s", state), ("r.supplier_id = %s", supplier_id),
+        ("r.state = %s", state), ("r.supplier_id = %s", supplier_id), ("r.id = %s", reminder_id),
         ("r.id IN (SELECT reminder_id FROM purchasing_reminderline WHERE purchase_order_id = %s)", purchase_id),
     ):  # fmt: skip
         if value is not None:
@@ -194,7 +194,7 @@ def reminder_page(
             values.append(value)
     rows = bulk.fetch_dicts(
         f"""SELECT r.id, r.store_id, r.supplier_id, s.name AS supplier, s.code AS supplier_code, r.state, r.step, r.email,
-                   r.subject, r.due_at, r.stake, t.currency, r.at, r.sent_at,
+                   r.subject, r.text, r.due_at, r.stake, t.currency, r.at, r.sent_at,
                    (SELECT count(*) FROM purchasing_reminderline l WHERE l.reminder_id = r.id) AS purchases
             FROM purchasing_reminder r JOIN sourcing_supplier s ON s.id = r.supplier_id
             JOIN stores_store t ON t.id = r.store_id
