@@ -680,6 +680,7 @@ def send_listings(*, at: datetime, by: str = "job:send_listings") -> dict[str, i
                 continue
             connector = channel_connector(kind=kind, code=code, script=script, home=Path(settings.DAIFA_HOME))
             _own_leftovers(store, by=by, at=at)
+            _doubt_restored(store, by=by, at=at)
             _ask(connector, store, counts, by=by, at=at)
             tried: dict[int, int] = defaultdict(int)
             while requests := _prepare(store, tried, by=by, at=at):
@@ -731,6 +732,23 @@ def _own_leftovers(store: int, *, by: str, at: datetime) -> None:
     with transaction.atomic():
         left = [row[0] for row in bulk.fetch("SELECT id FROM catalog_publication WHERE store_id = %s AND state = 'sending' ORDER BY id", (store,))]
         _mark_unknown(left, "The program ended in the middle of the call.", by=by, at=at)
+
+
+def _doubt_restored(store: int, *, by: str, at: datetime) -> None:
+    """In a restored copy, what was ready at the time of the backup may have gone out since: it is asked about first."""
+    here = installation()
+    if here is None or here.backup_taken_at is None:
+        return
+    with transaction.atomic():
+        suspects = [
+            row[0]
+            for row in bulk.fetch(
+                "SELECT id FROM catalog_publication WHERE store_id = %s AND state = 'ready' AND at <= %s ORDER BY id",
+                (store, here.backup_taken_at),
+            )
+        ]
+        doubted = move(PUBLICATION, suspects, to="sending", by=by, at=at, reason="restored from a backup").moved
+        _mark_unknown(doubted, "It may have gone out after the backup was taken.", by=by, at=at)
 
 
 def _mark_unknown(ids: Sequence[int], sentence: str, *, by: str, at: datetime) -> None:

@@ -28,6 +28,7 @@ def work_until_idle(
     ensure_months(at.date(), at.date())
     _count(counts, progress, "closing_steps", _keep_closings(at))
     _watch_cases(at)
+    _count(counts, progress, "listings", _send_listings(at))
     barren = 0
     for _ in range(MOST_ROUNDS):
         before = sum(counts.values())
@@ -72,6 +73,13 @@ def _watch_cases(at: datetime) -> None:
     from daifa.domain.cases.commands import watch_cases
 
     watch_cases(by="job:watch_cases", at=at)
+
+
+def _send_listings(at: datetime) -> int:
+    from daifa.flows import publish_listings
+
+    publish_listings.judge_again(at=at)
+    return publish_listings.send_listings(at=at)["done"]
 
 
 def _send_messages(at: datetime) -> int:

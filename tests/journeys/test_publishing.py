@@ -341,6 +341,21 @@ def test_a_call_that_was_cut_off_is_asked_about_not_sent_again(shop, _home):
     assert states(shop, "MUG") == ["live"] and fake.times_taken(publish_listings.reference_of(publication)) == 1
 
 
+def test_a_restored_copy_asks_before_it_publishes_what_was_ready(shop, _home):
+    from daifa.domain.stores.models import Installation
+
+    fake = channel(shop)
+    ids = draft(shop, cast.FROM_FACTORY, cast.FROM_SYSTEM)
+    outcomes = ask(shop, ids)
+    gone_out = publish_listings._rows([outcomes[ids[0]].publication], states=("ready",))[0]
+    fake.publish([publish_listings._outgoing(gone_out)], at=AT)  # by the first copy, after the backup was taken
+    Installation.objects.update(backup_taken_at=AT + timedelta(minutes=1))
+    publish_listings.send_listings(at=AT + timedelta(minutes=5))
+    assert states(shop, "MUG", "LAMP") == ["live", "live"]
+    assert [fake.times_taken(publish_listings.reference_of(outcomes[pk].publication)) for pk in ids] == [1, 1]
+    assert audit() == []
+
+
 # --- Many ---------------------------------------------------------------------------------------------------------
 
 

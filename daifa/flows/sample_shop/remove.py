@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.cases.process import APPEAL, COMPLAINT, INFRINGEMENT, VIOLATION
+from daifa.domain.catalog.process import LISTING, LISTING_FILE, PUBLICATION
 from daifa.domain.closing.process import (
     CLOSING,
     CLOSING_STEP,
@@ -46,7 +47,7 @@ from daifa.lib.refusal import Refused
 _PROCESSES = (
     AFTERSALE_CASE, REFUND, FULFILMENT_ORDER, IMPORT, MESSAGE, ORDER, ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN,
     DISPATCH_NOTICE, PARCEL, LIFECYCLE, STANDING, CLOSING, CLOSING_STEP, READMISSION, PLATFORM_CASE,
-    PARCEL_CHECK, SAMPLE, RISK, PLAN_STEP, VIOLATION, APPEAL, COMPLAINT, INFRINGEMENT,
+    PARCEL_CHECK, SAMPLE, RISK, PLAN_STEP, VIOLATION, APPEAL, COMPLAINT, INFRINGEMENT, LISTING, PUBLICATION, LISTING_FILE,
 )  # fmt: skip
 
 
