@@ -81,6 +81,32 @@ def add(
             )  # fmt: skip
 
 
+@app.command("import")
+def import_(
+    file: Path = typer.Argument(help="CSV or workbook with code, name, currency, email, …, entrusted_on."),
+    as_json: bool = output.AS_JSON,
+):
+    """Add suppliers from a file, with the day on which each signed the entrustment of personal data."""
+    from daifa.flows.supplier_files import read_suppliers
+
+    if not file.is_file():
+        output.fail(_("There is no file %(name)s.") % {"name": file})
+    with output.sentences():
+        done = read_suppliers(name=file.name, content=file.read_bytes(), by=output.actor(), at=clock.now())
+    refused = [{"row": one.row, "code": one.code, "sentence": one.sentence()} for one in done.refused]
+    if as_json:
+        output.put_json(
+            {"added": len(done.added), "known": done.known, "entrusted": done.entrusted, "routed_again": done.routed, "refused": refused}
+        )
+        return
+    typer.echo(
+        _("Suppliers added: %(added)d, known already: %(known)d, entrustments recorded: %(entrusted)d, orders routed again: %(routed)d.")
+        % {"added": len(done.added), "known": done.known, "entrusted": done.entrusted, "routed": done.routed}
+    )
+    for one in refused:
+        typer.echo(_("Row %(row)d: %(sentence)s") % one, err=True)
+
+
 @app.command("agree")
 def agree(
     code: str = typer.Argument(help="The supplier's code."),
@@ -168,6 +194,7 @@ def entrustment(
     code: str = typer.Argument(help="The supplier's code."),
     out: Path = typer.Option(..., "--out", help="File to write: .pdf to be printed, or .txt to be sent."),
     store: list[str] = typer.Option([], help="For which stores; all where left out."),
+    our_name: str = typer.Option("", help="Your name, as on the licence; a line to fill in where left out."),
     language: str = typer.Option("", help="zh-hans or en; the supplier's where left out."),
 ):
     """Write the entrustment of personal data, ready to be signed."""
@@ -177,7 +204,10 @@ def entrustment(
     at = clock.now()
     supplier = output.supplier_with(code)
     stores = [output.store_with(one) for one in store] or list(Store.objects.filter(is_sample=supplier.is_sample))
-    ask = {"supplier_id": supplier.pk, "store_ids": [one.pk for one in stores], "language": language or supplier.language, "at": at}
+    ask = {
+        "supplier_id": supplier.pk, "store_ids": [one.pk for one in stores], "language": language or supplier.language, "our_name": our_name,
+        "at": at,
+    }  # fmt: skip
     with output.sentences():
         content = as_text(**ask).encode() if out.suffix.lower() == ".txt" else as_pdf(**ask)
     out.write_bytes(content)

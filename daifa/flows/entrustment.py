@@ -33,11 +33,11 @@ FIELDS: dict[tuple[str, str], tuple[str, str]] = {
     ("orders.AddressVersion", "region"): ("province or region", "省份或地区"),
     ("orders.AddressVersion", "postcode"): ("postcode", "邮编"),
     ("orders.AddressVersion", "phone"): ("phone number", "电话号码"),
-    ("orders.AddressVersion", "email"): ("e-mail address, where a carrier asks for it", "电子邮箱(仅在承运商要求时)"),
+    ("orders.AddressVersion", "email"): ("e-mail address, where a carrier asks for it", "电子邮箱（仅在承运商要求时）"),
     ("orders.AddressVersion", "raw"): ("the address as the sales channel gave it", "销售渠道提供的原始地址"),
     ("orders.AddressVersion", "token"): ("the sales channel's code in place of the recipient", "销售渠道以代码替代的收件人信息"),
     ("orders.Order", "note"): ("what the buyer asked for when ordering", "买家下单备注"),
-    ("orders.OrderLine", "title"): ("the goods ordered, with a wording for personalised goods", "所购商品(含定制字样)"),
+    ("orders.OrderLine", "title"): ("the goods ordered, with a wording for personalised goods", "所购商品（含定制字样）"),
     ("purchasing.PurchaseRun", "content"): ("the same data in purchase workbooks", "采购表中的上述信息"),
 }
 """(model, column) of the map that a supplier may see → how the paper names it."""
@@ -95,8 +95,9 @@ def paper_for(
         for number, (heading, sentences) in enumerate(_CLAUSES, 1)
     )
     names = (", ", "、")[side].join(store.name for store in stores)
+    colon = (": ", "：")[side]
     sign = (("name and position", "date", "signature and seal"), ("姓名与职务", "日期", "签字盖章"))[side]
-    ours, theirs = (("Party A, who entrusts", "Party B, who processes"), ("甲方(委托方)", "乙方(受托方)"))[side]
+    ours, theirs = (("Party A, who entrusts", "Party B, who processes"), ("甲方（委托方）", "乙方（受托方）"))[side]
     return Paper(
         "zh-hans" if side else "en",
         ("Entrustment of personal data", "个人信息委托处理协议")[side],
@@ -107,7 +108,7 @@ def paper_for(
             (("Place of processing", "处理地点")[side], supplier.country or BLANK),
         ),
         clauses,
-        tuple((party, f"{words}: {BLANK}") for party in (ours, theirs) for words in sign),
+        tuple((party, f"{words}{colon}{BLANK}") for party in (ours, theirs) for words in sign),
     )  # fmt: skip
 
 
@@ -139,54 +140,54 @@ _CLAUSES: tuple[tuple[tuple[str, str], tuple[tuple[str, str], ...]], ...] = (
     (("Purpose", "处理目的"), (
         ("Party A sells goods to buyers; party B ships them to the buyers on party A's orders. Party B processes buyers' data for this alone: "
          "to pick, pack, label and hand over the parcel, to answer about its carriage, and to settle returns and claims of that order.",
-         "甲方向买家销售商品,乙方按甲方订单直接向买家发货。乙方处理买家个人信息仅限于此目的:拣货、包装、打印面单、交付承运、答复该订单的物流查询以及办理该订单的退货与索赔。"),
+         "甲方向买家销售商品，乙方按甲方订单直接向买家发货。乙方处理买家个人信息仅限于此目的：拣货、包装、打印面单、交付承运、答复该订单的物流查询以及办理该订单的退货与索赔。"),
         ("Party B acts on party A's recorded orders and instructions only, and tells party A at once where it holds an instruction to break the law.",
-         "乙方仅按甲方有记录的订单与指示处理;认为指示违法的,应立即告知甲方。"),
+         "乙方仅按甲方有记录的订单与指示处理；认为指示违法的，应立即告知甲方。"),
     )),
     (("Duration", "委托期限"), (
         ("From the day both have signed for as long as party B ships for party A. It ends with the last order; the duties of return and deletion and of silence go on.",
-         "自双方签署之日起,至乙方不再为甲方发货之日止。最后一单履行完毕即终止,返还删除义务与保密义务继续有效。"),
+         "自双方签署之日起，至乙方不再为甲方发货之日止。最后一单履行完毕即终止，返还删除义务与保密义务继续有效。"),
     )),
     (("Way and kind of data", "处理方式与个人信息种类"), (
         ("Persons concerned: buyers and recipients of party A's orders. Kind of data: %(data)s. No payment data and no identity papers are handed over.",
-         "涉及对象:甲方订单的买家与收件人。个人信息种类:%(data)s。不包含支付信息与身份证件信息。"),
+         "涉及对象：甲方订单的买家与收件人。个人信息种类：%(data)s。不包含支付信息与身份证件信息。"),
         ("Way: party A sends purchase workbooks or orders through its system; party B reads, prints waybills and keeps them in order of shipment. "
          "Where the sales channel masks the recipient, party B uses the channel's own e-waybill and makes no attempt to learn who it is.",
-         "处理方式:甲方以采购表或系统推送订单,乙方读取、打印面单并按单留存。销售渠道对收件人脱敏的,乙方使用该渠道电子面单,不得尝试还原。"),
+         "处理方式：甲方以采购表或系统推送订单，乙方读取、打印面单并按单留存。销售渠道对收件人脱敏的，乙方使用该渠道电子面单，不得尝试还原。"),
         ("Not allowed: any use of its own, such as cards, leaflets, calls, messages or adding buyers as contacts; lists or statistics of buyers; passing on or selling.",
-         "禁止:用于乙方自身目的,包括放置卡片传单、致电、发送信息、添加买家好友;整理买家名单或画像;转让、出售。"),
+         "禁止：用于乙方自身目的，包括放置卡片传单、致电、发送信息、添加买家好友；整理买家名单或画像；转让、出售。"),
     )),
     (("Protection", "保护措施"), (
         ("Only named staff who need the data for shipping may read them; they are bound to silence. Computers and files have passwords; the data do not go into group chats, "
          "private phones or private cloud drives. Spoilt waybills and old workbooks are destroyed so that nobody can read them.",
-         "仅限发货所必需的指定人员接触,并签有保密义务。电脑与文件设密码;不得发至群聊、私人手机或私人网盘。作废面单与旧采购表应销毁至无法辨认。"),
+         "仅限发货所必需的指定人员接触，并签有保密义务。电脑与文件设密码；不得发至群聊、私人手机或私人网盘。作废面单与旧采购表应销毁至无法辨认。"),
         ("If data are lost, leaked or altered, party B stops it, tells party A without delay and at the latest within 24 hours (what happened, whose data, what was done), "
          "and helps party A to tell the authority and the persons.",
-         "发生泄露、篡改、丢失的,乙方应立即补救并不迟于24小时通知甲方(发生了什么、涉及何人、已采取的措施),并协助甲方报告主管部门、告知个人。"),
+         "发生泄露、篡改、丢失的，乙方应立即补救并不迟于24小时通知甲方（发生了什么、涉及何人、已采取的措施），并协助甲方报告主管部门、告知个人。"),
     )),
     (("No further entrusting", "不得转委托"), (
         ("Party B lets nobody else process the data without party A's prior consent in writing; whoever is consented to takes over the same duties, and party B answers for him. "
          "The carrier named on the waybill receives what the waybill needs.",
-         "未经甲方事先书面同意,乙方不得转委托他人处理;经同意的受托人承担同等义务,乙方对其行为负责。面单所载承运商仅接收运单所需信息。"),
+         "未经甲方事先书面同意，乙方不得转委托他人处理；经同意的受托人承担同等义务，乙方对其行为负责。面单所载承运商仅接收运单所需信息。"),
         ("The data stay in the place of processing named above (%(country)s); they go to another country only with party A's prior consent in writing and as the law allows.",
-         "个人信息保存于上述处理地点(%(country)s);未经甲方事先书面同意并符合法律规定,不得向其他国家或地区提供。"),
+         "个人信息保存于上述处理地点（%(country)s）；未经甲方事先书面同意并符合法律规定，不得向其他国家或地区提供。"),
     )),
     (("Return and deletion", "返还与删除"), (
         ("Party B deletes or returns the data of an order %(days)d days after its delivery, when no claim on it is open, and keeps no copy; "
          "at the end of this entrustment, or where it is void or withdrawn, all of them. It confirms this in writing when asked. "
          "What a law obliges it to keep is locked away and used for nothing else.",
-         "订单签收满%(days)d日且无未结索赔的,乙方应删除或返还该订单个人信息,不留副本;委托终止、无效、被撤销或解除时,全部返还或删除。经甲方要求书面确认。法律要求保存的部分应封存,不作他用。"),
+         "订单签收满%(days)d日且无未结索赔的，乙方应删除或返还该订单个人信息，不留副本；委托终止、无效、被撤销或解除时，全部返还或删除。经甲方要求书面确认。法律要求保存的部分应封存，不作他用。"),
     )),
     (("Rights of the persons", "协助响应个人权利"), (
         ("A person who turns to party B is referred to party A the same day; party B helps to find, correct or erase the data within 3 working days.",
-         "个人向乙方提出查询、更正、删除等请求的,乙方当日转交甲方,并在3个工作日内协助办理。"),
+         "个人向乙方提出查询、更正、删除等请求的，乙方当日转交甲方，并在3个工作日内协助办理。"),
     )),
     (("Supervision", "监督"), (
         ("Party A may ask how the data are kept and look into it, on the spot or by documents and photos; party B answers within 3 working days, keeps a record of "
          "who handles the data, and puts right what is found.",
-         "甲方有权询问、检查个人信息的保管情况(现场或以文件、照片方式);乙方在3个工作日内答复,保留经手人员记录,并整改发现的问题。"),
+         "甲方有权询问、检查个人信息的保管情况（现场或以文件、照片方式）；乙方在3个工作日内答复，保留经手人员记录，并整改发现的问题。"),
         ("Breach of this entrustment is breach of the supply: party A may stop sending orders at once, and party B bears the damage it caused.",
-         "违反本协议视为违反供货约定:甲方可立即停止推送订单,乙方承担由此造成的损失。"),
+         "违反本协议视为违反供货约定：甲方可立即停止推送订单，乙方承担由此造成的损失。"),
     )),
 )  # fmt: skip
 

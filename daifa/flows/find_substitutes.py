@@ -19,6 +19,8 @@ from daifa.lib import bulk
 MOST_VARIANTS = 50
 MOST_OFFERS = 20_000
 """So many offers that share a word are compared at most, those read last first."""
+LATELY = 100_000
+"""So many of the newest order lines say what sells."""
 A_VARIANT = 5
 """Hits shown for each variant."""
 
@@ -90,17 +92,21 @@ def alike_offers(supplier_id: int, *, on: date, variant_ids: Sequence[int] | Non
 
 
 def _wanted(supplier_id: int, variant_ids: Sequence[int] | None) -> list[_Wanted]:
-    """What the supplier serves, what sold most in the last ninety days of orders first."""
+    """What the supplier serves, what sold most lately first."""
     rows = bulk.fetch(
-        """SELECT v.id, v.sku, v.barcode, p.title, v.title, v.options::text, o.title, o.price, s.currency,
-                  (SELECT count(*) FROM orders_orderline l WHERE l.variant_id = v.id) AS sold
+        """WITH sold AS (
+               SELECT variant_id, count(*) AS n FROM orders_orderline
+               WHERE id > (SELECT max(id) FROM orders_orderline) - %(lately)s AND variant_id IS NOT NULL GROUP BY 1)
+           SELECT v.id, v.sku, v.barcode, p.title, v.title, v.options::text, o.title, o.price, s.currency, coalesce(x.n, 0) AS sold
            FROM sourcing_skumapping m JOIN sourcing_supplieroffer o ON o.id = m.offer_id
            JOIN sourcing_supplier s ON s.id = o.supplier_id
            JOIN catalog_variant v ON v.id = m.variant_id JOIN catalog_product p ON p.id = v.product_id
+           LEFT JOIN sold x ON x.variant_id = v.id
            WHERE o.supplier_id = %(supplier)s AND m.state IN ('verified', 'broken')
              AND (%(only)s::bigint[] IS NULL OR v.id = ANY(%(only)s::bigint[]))
            ORDER BY sold DESC, v.sku, o.id LIMIT %(most)s""",
-        {"supplier": supplier_id, "only": None if variant_ids is None else list(variant_ids), "most": MOST_VARIANTS},
+        {"supplier": supplier_id, "only": None if variant_ids is None else list(variant_ids), "most": MOST_VARIANTS,
+         "lately": LATELY},
     )
     found: dict[int, _Wanted] = {}
     for variant, sku, barcode, product, title, options, theirs, price, currency, _sold in rows:
@@ -114,21 +120,24 @@ def _wanted(supplier_id: int, variant_ids: Sequence[int] | None) -> list[_Wanted
 
 def _offers(supplier_id: int, wanted: Sequence[_Wanted], words: dict[str, set[int]]) -> list[tuple]:
     """Live offers of others whose title or SKU bears one of the words or codes, with the variants they are linked to."""
-    patterns = [f"%{_escaped(word)}%" for word in words] + [f"%{_escaped(code)}%" for one in wanted for code in one.codes]
+    # One expression for all words: a list of patterns would be tried one after the other on every offer.
+    asked = sorted({*words, *(code for one in wanted for code in one.codes)})
+    if not asked:
+        return []
     return bulk.fetch(
         """SELECT o.id, s.id, s.name, s.state, o.supplier_sku, o.title, o.price, s.currency,
                   coalesce((SELECT array_agg(m.variant_id) FROM sourcing_skumapping m
                             WHERE m.offer_id = o.id AND m.state IN ('verified', 'proposed')), '{}')
            FROM sourcing_supplieroffer o JOIN sourcing_supplier s ON s.id = o.supplier_id
            WHERE o.state = 'live' AND o.supplier_id <> %(supplier)s AND s.source <> 'consumer_platform' AND s.state <> 'ended'
-             AND (o.title ILIKE ANY(%(patterns)s::text[]) OR o.supplier_sku ILIKE ANY(%(patterns)s::text[]))
+             AND lower(o.title || ' ' || o.supplier_sku) ~ %(words)s
            ORDER BY o.read_at DESC, o.id LIMIT %(most)s""",
-        {"supplier": supplier_id, "patterns": patterns, "most": MOST_OFFERS},
+        {"supplier": supplier_id, "words": "|".join(map(_escaped, asked)), "most": MOST_OFFERS},
     )
 
 
 def _escaped(word: str) -> str:
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return "".join(sign if sign.isalnum() else f"\\{sign}" for sign in word)
 
 
 def _than_now(one: _Wanted, price: Decimal, currency: str, on: date) -> Decimal | None:

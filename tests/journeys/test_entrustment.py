@@ -11,11 +11,12 @@ from daifa.domain.policy.commands import NewOverride
 from daifa.domain.privacy.places import PERSONAL
 from daifa.domain.purchasing.models import PurchaseOrder
 from daifa.domain.sourcing.commands import add_supplier
-from daifa.domain.sourcing.models import Agreement
+from daifa.domain.sourcing.models import Agreement, Supplier
 from daifa.domain.sourcing.queries import standing_between
 from daifa.domain.stores.models import Store, Task
 from daifa.flows import entrustment, put_right
 from daifa.flows.place_purchases import fix_runs
+from daifa.flows.supplier_files import read_suppliers
 from daifa.flows.work import work_until_idle
 from daifa.lib.refusal import Refused
 from tests import cast
@@ -121,3 +122,42 @@ def test_the_owners_confirmation_opens_the_channel_and_what_was_held_goes_on(cha
     work_until_idle(at=AT)
     assert not Hold.objects.filter(released_at=None).exists()
     assert PurchaseOrder.objects.get().state == "placed"
+
+
+# --- A file of suppliers ------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_suppliers_brings_their_days(tmp_path):
+    shop = cast.open_shop()
+    Agreement.objects.update(entrusted_on=None)
+    cast.receive_orders(shop, ["E-1"], skus=("MUG",), at=AT)
+    work_until_idle(at=AT)
+    text = (
+        "编码,名称,币种,邮箱,运费,发货天数,发往国家,委托协议签署日期\n"
+        f"{shop.factory.code},,CNY,,,,,2026-03-01\n"
+        "kiln,窑厂,cny,kiln@example.invalid,6.5,3,\"GB, DE\",2026-02-20\n"
+        "later,Later,USD,,,,,\n"
+        "late,Late,USD,,,,,2030-01-01\n"
+        "bad code,Bad,USD,,,,,\n"
+        "many,Many,USD,,,1.5,,\n"
+        "far,Far,USD,,,,Narnia,\n"
+    ).encode()
+    done = read_suppliers(name="suppliers.csv", content=text, by=cast.BY, at=AT)
+    assert (len(done.added), done.known, done.entrusted, done.routed) == (2, 1, 2, 1)
+    assert [(one.row, one.code) for one in done.refused] == [
+        (5, "date_in_future"), (6, "code_invalid"), (7, "days_invalid"), (8, "country_unknown")
+    ]  # fmt: skip
+    assert all(one.sentence() for one in done.refused)
+    kiln = Supplier.objects.get(code="kiln")
+    assert (kiln.name, kiln.currency, kiln.ships_to, kiln.handling_days) == ("窑厂", "CNY", ["DE", "GB"], 3)
+    assert kiln.agreements.get().store_id is None
+    assert not Supplier.objects.get(code="later").agreements.exists()
+    work_until_idle(at=AT)
+    assert not Hold.objects.filter(released_at=None).exists()
+    again = read_suppliers(name="suppliers.csv", content=text, by=cast.BY, at=AT)
+    assert (again.added, again.known, again.entrusted) == ([], 3, 0), "a repeat changes nothing"
+
+
+def test_a_file_without_codes_is_refused():
+    with pytest.raises(Refused, match="no column for code"):
+        read_suppliers(name="suppliers.csv", content=b"name,currency\nKiln,CNY\n", by=cast.BY, at=AT)

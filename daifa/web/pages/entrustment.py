@@ -45,9 +45,8 @@ def signed_form(scope: Scope, supplier: Supplier, data: Any = None) -> forms.For
 
     class SignedForm(forms.Form):
         signed_on = forms.DateField(
-            label=_("Signed on"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-            initial=scope.at.astimezone(scope.zone()).date(),
-        )  # fmt: skip
+            label=_("Signed on"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        )
         if len(choices) > 1:
             store = forms.ChoiceField(label=_("For"), choices=choices, required=False)
 

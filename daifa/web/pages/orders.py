@@ -318,7 +318,7 @@ def _between(order: dict[str, Any], variants: list[int], scope: Scope) -> list[d
     once = {one.supplier_id if one.verdict != "platform_restricted" else 0: one for one in found}
     return [
         {"supplier": one.supplier if one.verdict != "platform_restricted" else ", ".join(one.verdict.rules), "sentence": one.verdict.sentence, "missing": [words.term(term) for term in one.verdict.missing],
-         "url": words.where_to_agree(one)}
+         "url": words.where_to_agree(one)[0], "button": words.where_to_agree(one)[1]}
         for one in once.values()
     ]  # fmt: skip
 
@@ -343,8 +343,12 @@ def _holds_panel(whole: reads.WholeOrder, scope: Scope) -> HtmlPanel | None:
         note = holds[0]["params"].get("note", "") if reason == "by_hand" else ""
         lines = {hold["line_id"] for hold in holds}
         variants = [line["variant_id"] for line in whole.detail.lines if line["id"] in lines and line["variant_id"]]
+        between = _between(order, variants, scope) if reason in words.FOR_WANT_OF_TERMS else []
+        if between:
+            buttons.insert(0, LinkButton(between[0]["button"], between[0]["url"], icon="file-text", style="primary"))
+            buttons[-1] = replace(buttons[-1], style="")
         groups.append({
-            "between": _between(order, variants, scope) if reason in words.FOR_WANT_OF_TERMS else [],
+            "between": between,
             "reason": words.hold(reason), "advice": words.hold_advice(reason), "skus": named, "note": note,
             "since": min(hold["opened_at"] for hold in holds), "buttons": buttons,
         })  # fmt: skip

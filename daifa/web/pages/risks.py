@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.http import Http404
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
@@ -167,7 +168,7 @@ def _remedies(risk: Risk, scope: Scope) -> Panel:
         "agreement": reverse("web:supplier_agreement", args=[supplier[0]]) if supplier else reverse("web:suppliers"),
         "substitute": reverse("web:substitutes", args=[supplier[0]]) if supplier else reverse("web:suppliers"),
         "waybills": reverse("web:platform_waybills"),
-        "samples": reverse("web:parcel_check_add"),
+        "samples": reverse("web:sample_add_supplier", args=[supplier[0]]) if supplier else reverse("web:sample_add"),
         "origin": reverse("web:supplier", args=[supplier[0]]) if supplier else reverse("web:suppliers"),
         "focus": places.place("catalogue"),
     }
@@ -470,6 +471,16 @@ def _save_step(scope: Scope, step: PlanStep, data: dict[str, Any], *, by: str, a
 
 
 def _step_panels(scope: Scope, step: PlanStep) -> list[Panel]:
+    if step.kind == "sample_order":
+        return [
+            NotePanel(
+                _("Done by itself once a sample has passed."),
+                actions=[
+                    LinkButton(_("Order a sample"), reverse("web:sample_add"), "package", "primary", reason=scope.why_not("operate", step.store_id)),
+                    LinkButton(_("Samples"), reverse("web:samples"), "list"),
+                ],
+            )
+        ]  # fmt: skip
     if step.supplier_id is None:
         return []
     return [
@@ -536,6 +547,14 @@ def _than_now(hit: find_substitutes.Alike) -> Badge | None:
     return Badge(f"{hit.than_now:+} %", "success" if hit.than_now <= 0 else "warning")
 
 
+def _what_next(hit: find_substitutes.Alike) -> str:
+    return format_html(
+        '<div class="text-nowrap"><a href="{}">{}</a></div><div class="text-nowrap"><a href="{}">{}</a></div>',
+        reverse("web:sample_add_offer", args=[hit.offer_id]), _("Order a sample"),
+        reverse("web:variant_map_offer", args=[hit.variant_id, hit.offer_id]), _("Link it"),
+    )  # fmt: skip
+
+
 def _alike(supplier: Any, scope: Scope) -> Panel:
     return TablePanel(
         _("Offers that look alike, not linked yet"),
@@ -547,8 +566,7 @@ def _alike(supplier: Any, scope: Scope) -> Panel:
             Column("price", _("Price"), "money", currency="currency"),
             Column("than_now", _("Than now"), "badge", value=_than_now),
             Column("why", _("Why"), value=_why_alike, wrap=True),
-            Column("sample", "", value=lambda hit: _("Order a sample"), url=lambda hit: reverse("web:sample_add_offer", args=[hit.offer_id])),
-            Column("link", "", value=lambda hit: _("Link"), url=lambda hit: reverse("web:variant_map_offer", args=[hit.variant_id, hit.offer_id])),
+            Column("links", "", "html", value=_what_next),
         ],
         find_substitutes.alike_offers(supplier.pk, on=scope.at.astimezone(scope.zone()).date()),
         empty=_("No offer of another supplier looks like these goods. Import the price lists of other factories."),
@@ -558,7 +576,6 @@ def _alike(supplier: Any, scope: Scope) -> Panel:
 
 def _substitute_panels(supplier: Any, scope: Scope) -> list[Panel]:
     return [
-        _alike(supplier, scope),
         TablePanel(
             _("Who has the same goods"),
             [
@@ -572,7 +589,8 @@ def _substitute_panels(supplier: Any, scope: Scope) -> list[Panel]:
             find_risks.substitutes_for(supplier.pk),
             empty=_("Nobody else is linked to these goods. Import price lists of other factories, or link their offers in the catalogue."),
             note=_("Order a sample from him, check the parcel, record the agreement; then give his offer rank 1 on the variant."),
-        )
+        ),
+        _alike(supplier, scope),
     ]
 
 

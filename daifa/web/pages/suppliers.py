@@ -10,6 +10,7 @@ from django import forms
 from django.http import FileResponse, Http404
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -20,8 +21,10 @@ from daifa.domain.sourcing.models import Agreement, SkuMapping, Supplier, Suppli
 from daifa.domain.sourcing.samples import sample_page
 from daifa.flows import put_right
 from daifa.flows.reads import goods
+from daifa.flows.supplier_files import read_suppliers
 from daifa.lib import keeping
 from daifa.lib.money import Money
+from daifa.lib.refusal import Refused
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -88,6 +91,7 @@ SUPPLIERS = ListPage(
     actions=lambda scope: [
         LinkButton(_("All offers"), reverse("web:offers"), "list"),
         LinkButton(_("Samples"), reverse("web:samples"), "package"),
+        LinkButton(_("From a file"), reverse("web:suppliers_file"), "file-import", reason=scope.why_not_shared("operate")),
         LinkButton(_("Add a supplier"), reverse("web:supplier_add"), "plus", "primary", reason=scope.why_not_shared("operate")),
     ],
     empty=lambda scope: EmptyPanel(
@@ -142,10 +146,13 @@ def _panels(supplier, scope):
                 _("Nothing is bought here: no valid agreement to ship for your stores is recorded."),
                 tone="warning",
                 actions=[LinkButton(_("Record an agreement"), reverse("web:supplier_agreement", args=[supplier.pk]), "file-text",
-                                    reason=_why_not_agreement(supplier, scope))],
+                                    reason=_why_not_agreement(supplier, scope)),
+                         LinkButton(_("Text to be signed"), reverse("web:entrustment", args=[supplier.pk]), "shield-lock")],
             )
         )  # fmt: skip
-    if sentence := why_unsigned(supplier, scope):
+        if supplier.source != "consumer_platform":
+            panels.append(signed_panel(scope, supplier))
+    elif sentence := why_unsigned(supplier, scope):
         panels.append(
             NotePanel(sentence, tone="warning", actions=[
                 LinkButton(_("Text to be signed"), reverse("web:entrustment", args=[supplier.pk]), "file-text"),
@@ -389,6 +396,36 @@ ADD = FormPage(
     submit=_("Add"),
     back=(_("Suppliers"), lambda: reverse("web:suppliers")),
 )  # fmt: skip
+
+
+class SuppliersFileForm(forms.Form):
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("CSV or a workbook with the columns code, name, currency, and perhaps email, country, parcel_freight, handling_days, ships_to, entrusted_on."),
+    )
+
+
+def _read_file(scope, thing, data, *, by, at):
+    done = read_suppliers(name=data["file"].name, content=data["file"].read(), by=by, at=at)
+    if done.refused:
+        raise Refused(
+            now("%(added)d suppliers were added, %(n)d rows were not. Row %(row)d: %(sentence)s")
+            % {"added": len(done.added), "n": len(done.refused), "row": done.refused[0].row, "sentence": done.refused[0].sentence()},
+            code="rows_refused", field="file",
+        )  # fmt: skip
+    return reverse("web:suppliers")
+
+
+FROM_FILE = FormPage(
+    title=_("Suppliers from a file"),
+    form=SuppliersFileForm,
+    load=_nothing,
+    save=_read_file,
+    submit=_("Read"),
+    success=_("Read. Suppliers that were there already stay as they are, but for the day of the entrustment."),
+    intro=_("With the day in entrusted_on a supplier may ship for all own stores from then on; without it no buyer's address goes to him."),
+    back=(_("Suppliers"), lambda: reverse("web:suppliers")),
+)
 
 
 def _edit(scope, supplier, data, *, by, at):
@@ -782,6 +819,7 @@ OFFER = DetailPage(
 urlpatterns = [
     path("suppliers/", SUPPLIERS.view, name="suppliers"),
     path("suppliers/add/", ADD.view, name="supplier_add"),
+    path("suppliers/file/", FROM_FILE.view, name="suppliers_file"),
     path("suppliers/<int:pk>/", SUPPLIER.view, name="supplier"),
     path("suppliers/<int:pk>/edit/", EDIT.view, name="supplier_edit"),
     path("suppliers/<int:pk>/agreements/add/", AGREE.view, name="supplier_agreement"),

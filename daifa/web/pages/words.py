@@ -100,17 +100,17 @@ def term(code: str) -> str:
     return _(TERMS[code])
 
 
-def where_to_agree(between: Between) -> str:
-    """The page where what stands between a store and a supplier is put right."""
+def where_to_agree(between: Between) -> tuple[str, str]:
+    """(the page where what stands between a store and a supplier is put right, what the button to it says)."""
     if between.verdict == "entrustment_missing":
-        return reverse("web:entrustment", args=[between.supplier_id])
+        return reverse("web:entrustment", args=[between.supplier_id]), _("Entrustment")
     if between.verdict == "agreement_incomplete" and between.agreement_id:
-        return reverse("web:agreement", args=[between.agreement_id])
+        return reverse("web:agreement", args=[between.agreement_id]), _("Complete the agreement")
     if between.verdict == "agreement_missing":
-        return reverse("web:supplier_agreement", args=[between.supplier_id])
+        return reverse("web:supplier_agreement", args=[between.supplier_id]), _("Record an agreement")
     if between.verdict.rules:
-        return reverse("web:rule_override", args=[between.verdict.rules[0]])
-    return reverse("web:supplier", args=[between.supplier_id])
+        return reverse("web:rule_override", args=[between.verdict.rules[0]]), _("Enter what you read")
+    return reverse("web:supplier", args=[between.supplier_id]), _("Open the supplier")
 
 
 _NOT_CHOSEN = {
