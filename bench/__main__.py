@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: `make bench`, or `python -m bench [--quick] [--full] [--only loop|pages|year|clocks]`.
+"""All benchmarks, one after the other: `make bench`, or `python -m bench [--quick] [--full] [--only NAME]`.
 
 Each runs in a process of its own (memory and prepared statements of one do not help the next) and prints its JSON lines;
 what it says beside that goes to stderr.
@@ -21,6 +21,10 @@ QUICK = [
     ("words", "--texts", "10000"),
     ("exit_index", "--markets", "4", "--stores", "60"),
     ("clocks", "--orders", "2000"),
+    ("shred", "--orders", "1000"),
+    ("risks", "--orders", "2000"),
+    ("months", "--stores", "4", "--months", "12", "--orders", "20"),
+    ("audit", "--orders", "1000"),
 ]
 USUAL = [
     ("loop", "--orders", "100", "--batch", "1"),
@@ -31,6 +35,10 @@ USUAL = [
     ("clocks", "--orders", "100000"),
     ("words",),
     ("exit_index",),
+    ("shred", "--orders", "100000"),
+    ("risks", "--orders", "100000"),
+    ("months",),
+    ("audit", "--orders", "100000"),
 ]
 FULL = [
     ("loop", "--orders", "1000", "--batch", "100", "--stored", "1000"),
@@ -42,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run all benchmarks; see bench/README.md.")
     parser.add_argument("--quick", action="store_true", help="small figures: does it still run?")
     parser.add_argument("--full", action="store_true", help="also with 100,000 orders stored before")
-    parser.add_argument("--only", choices=["loop", "pages", "year", "words", "clocks", "exit_index"], default="")
+    parser.add_argument("--only", choices=sorted({run[0] for run in USUAL}), default="")
     parser.add_argument("--orders-file", default="", help="the year's orders (Online Retail II) instead of the sample's")
     given = parser.parse_args()
     runs = [*(QUICK if given.quick else USUAL), *(FULL if given.full else [])]
