@@ -96,11 +96,14 @@ LAW_ONLY = ("own_site", "manual")
 """Kinds of stores that no platform rules: there the law's own times are shown. A marketplace's are shorter."""
 
 
-def store_lines(store: Any, *, at: datetime) -> list[rules.ClockLine]:
-    """Every line that runs in a store (`id, channel, kind, country, currency`), for each way it ships."""
+def store_lines(store: Any, *, at: datetime, as_set: bool = False) -> list[rules.ClockLine]:
+    """Every line that runs in a store (`id, channel, kind, country, currency`), for each way it ships.
+
+    Money as the store's currency lets it be reckoned; `as_set`: as the rules set it, whatever the store's currency is.
+    """
     ways = DispatchMode.objects.filter(store_id=store.id).values_list("variant_id", "mode", "hours", "ships_on")
     zone = ZoneInfo(zone_of(store.channel, getattr(store, "zone", None) or store.timezone))
-    return lines_for(store, ways_of(ways), on=at.astimezone(zone).date())
+    return lines_for(store, ways_of(ways), on=at.astimezone(zone).date(), currency="" if as_set else store.currency)
 
 
 def ways_of(modes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -110,13 +113,18 @@ def ways_of(modes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return ways if any(mode[0] is None for mode in modes) else [*ways, ("unknown", None, None)]
 
 
-def lines_for(store: Any, ways: Sequence[tuple[Any, ...]], *, on: date) -> list[rules.ClockLine]:
-    """Every line that runs in a store (`id, channel, kind, country, currency`) for these ways of dispatch that day."""
+def lines_for(
+    store: Any, ways: Sequence[tuple[Any, ...]], *, on: date, currency: str = ""
+) -> list[rules.ClockLine]:
+    """Every line that runs in a store (`id, channel, kind, country`) for these ways of dispatch that day.
+
+    `currency`: what money is reckoned in; "" = as the rules set it.
+    """
     book = in_market(policy.rules(channel_of(store.channel), on=on, store_id=store.id), store.country)
-    found = rules.lines_of(book, ways, country=store.country, currency=store.currency)
+    found = rules.lines_of(book, ways, country=store.country, currency=currency)
     if store.kind in LAW_ONLY:
         for law, countries in rules.LAW_COUNTRIES.items():
-            for line in rules.lines_of(policy.rules(law, on=on, store_id=store.id), ways, currency=store.currency):
+            for line in rules.lines_of(policy.rules(law, on=on, store_id=store.id), ways, currency=currency):
                 if line.kind in ("deliver_by_law", "ship_by_law"):
                     found.append(rules.for_buyers_in(line, countries))
     return found
@@ -135,7 +143,7 @@ def zone_of(channel: str, zone: str) -> str:
 def lay_out(asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | None = None) -> None:
     """Reckon into the temporary table `clock_now`, for all that is open or for some orders. Inside a transaction."""
     scope = [store.id for store in asked]
-    lines = {store.id: store_lines(store, at=at) for store in asked}
+    lines = {store.id: store_lines(store, at=at, as_set=True) for store in asked}
     _write_lines(asked, lines)
     _open_orders(scope, orders)
     _open_parcels(asked, lines, at)
@@ -159,7 +167,7 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
     bulk.execute(
         """CREATE TEMP TABLE clock_line (store_id bigint, mode text, rule text, kind text, zone text, seconds bigint,
                days int, calendar text, by_end boolean, acts boolean, loss text, percent numeric, floor numeric,
-               cap numeric, step numeric, least numeric, countries text[], why text, hours int, until date) ON COMMIT DROP"""
+               cap numeric, step numeric, least numeric, countries text[], why text, hours int, until date, limits text) ON COMMIT DROP"""
     )
     bulk.execute(
         """CREATE TEMP TABLE clock_store (store_id bigint PRIMARY KEY, zone text, dispatch_hours int, origin text,
@@ -168,12 +176,13 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
     bulk.copy_rows(
         "clock_line",
         ("store_id", "mode", "rule", "kind", "zone", "seconds", "days", "calendar", "by_end", "acts", "loss", "percent",
-         "floor", "cap", "step", "least", "countries", "why", "hours", "until"),
+         "floor", "cap", "step", "least", "countries", "why", "hours", "until", "limits"),
         [
             (
                 store, line.mode, line.rule, line.kind, line.zone, line.seconds, line.days, line.calendar,
                 line.by_end_of_day, line.acts, rules.KINDS[line.kind].loss, *_penalty(line.penalty),
                 None if line.countries is None else sorted(line.countries), line.why, line.hours, line.until,
+                line.penalty.currency if line.penalty else "",
             )
             for store, found in lines.items()
             for line in found
@@ -349,10 +358,12 @@ SELECT r.store_id, r.order_id, r.thing_kind, r.thing, l.rule, l.kind, r.started_
        greatest(d.due_at, p.until),
        CASE WHEN l.loss IN ('order', 'case') THEN r.amount
             WHEN l.percent IS NULL THEN NULL
+            WHEN l.limits NOT IN ('', r.currency) THEN round(greatest(r.amount, 0) * l.percent / 100, 2)
             WHEN r.amount <= l.least OR r.amount <= 0 THEN 0
             ELSE round(least(greatest(r.amount * l.percent / 100, l.floor), l.cap) / l.step) * l.step END,
        r.currency, l.acts,
        concat_ws(',', nullif(r.why, ''), nullif(l.why, ''), nullif(w.why, ''), CASE WHEN p.until > d.due_at THEN 'presale' END,
+                 CASE WHEN l.percent IS NOT NULL AND l.limits NOT IN ('', r.currency) THEN 'limits_in_other_currency' END,
                  CASE WHEN l.zone <> '' THEN nullif(r.zone_why, '') END),
        r.mode, r.amount, r.zone, r.since
 FROM running r
@@ -514,7 +525,7 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
         book = {rule.id: rule for rule in policy.rules(channel_of(store.channel), on=at.date(), store_id=store.id)}
         penalty = rules.penalty_for("bad_tracking", 48, book)
         if penalty is not None:
-            penalties[store.id] = _penalty(rules.in_currency(penalty, store.currency)[0])
+            penalties[store.id] = (*_penalty(penalty), penalty.currency)
     wanted = {(kind, parcel) for kind, parcel, _params in found}
     known = {
         (kind, parcel): finding
@@ -533,18 +544,20 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
         """INSERT INTO compliance_finding (store_id, order_id, parcel_id, kind, params, stake, currency, found_at)
            SELECT p.store_id, p.order_id, p.id, n.kind,
                   jsonb_build_object('number', p.number, 'order', o.number) || n.params::jsonb,
-                  CASE WHEN t.percent IS NULL THEN NULL WHEN o.total_amount - o.refunded_amount <= t.least THEN 0
+                  CASE WHEN t.percent IS NULL THEN NULL
+                       WHEN t.limits NOT IN ('', o.currency) THEN round((o.total_amount - o.refunded_amount) * t.percent / 100, 2)
+                       WHEN o.total_amount - o.refunded_amount <= t.least THEN 0
                        ELSE round(least(greatest((o.total_amount - o.refunded_amount) * t.percent / 100, t.floor), t.cap)
                                   / t.step) * t.step END,
                   o.currency, %s
            FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS n (kind, parcel, params)
            JOIN shipping_parcel p ON p.id = n.parcel JOIN orders_order o ON o.id = p.order_id
-           LEFT JOIN unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[])
-                     AS t (store_id, percent, floor, cap, step, least) ON t.store_id = p.store_id
+           LEFT JOIN unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::text[])
+                     AS t (store_id, percent, floor, cap, step, least, limits) ON t.store_id = p.store_id
            ON CONFLICT (kind, parcel_id) WHERE gone_at IS NULL DO NOTHING RETURNING kind""",
         (
             at, [row[0] for row in found], [row[1] for row in found], [row[2] for row in found], list(penalties),
-            *([one[i] for one in penalties.values()] for i in range(5)),
+            *([one[i] for one in penalties.values()] for i in range(6)),
         ),
     )  # fmt: skip
     counts: dict[str, int] = {}

@@ -161,7 +161,7 @@ def history(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
         rows=_rows(pk),
         export="platform-figures",
         columns=[
-            Column("metric", _("Figure"), wrap=True, value=lambda row: words_of(row.metric), hint="metric"),
+            Column("metric", _("Figure"), wrap=True, link=True, value=lambda row: words_of(row.metric), hint="metric"),
             Column("value", _("Value"), value=lambda row: value_text(row.value, _unit(row, known)),
                    hint=lambda row: _("%(part)s of %(base)s") % {"part": row.part, "base": row.base} if row.base else ""),
             Column("ended_on", _("Until"), "date", hint=lambda row: _("%(days)s days") % {"days": row.window_days} if row.window_days else ""),

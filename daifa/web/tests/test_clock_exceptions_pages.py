@@ -1,14 +1,13 @@
-"""The pages of announcements and of what a buyer agreed to; `daifa clocks announce` and `agreed`."""
+"""The pages of announcements and of what a buyer agreed to."""
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from typer.testing import CliRunner
 
 from daifa.domain.compliance.commands import set_dispatch_mode
 from daifa.domain.compliance.models import AgreedDispatch, Announcement, Clock
@@ -78,7 +77,7 @@ def test_an_owner_enters_what_was_announced_and_the_clock_says_so(enter, order):
 
 def test_what_a_buyer_agreed_to_stands_with_the_order(enter, order):
     url = reverse("web:order_agreed", args=[order.pk])
-    local = timezone.localtime(clock.now(), timezone=__import__("zoneinfo").ZoneInfo("Asia/Shanghai"))
+    local = timezone.localtime(clock.now(), timezone=ZoneInfo("Asia/Shanghai"))
     said = {
         "until": (local + timedelta(days=5)).strftime("%Y-%m-%dT%H:%M"), "agreed_at": (local - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M"),
         "proof": "chat", "said": "no hurry",
@@ -104,22 +103,3 @@ def test_a_presale_is_said_on_the_page(enter, order):
     assert owner.post(url, {**said, "ships_on": day}).status_code == 302
     assert Clock.objects.get(kind="dispatch").why == "presale"
     assert day in body(owner.get(url))
-
-
-def test_on_the_command_line(order):
-    from daifa.cli.clocks import app
-
-    run = lambda *words: CliRunner().invoke(app, list(words))  # noqa: E731
-    today = clock.now().date()
-    done = run("announce", "Storm", "--store", "red", "--source", "notice 5", "--effect", "pause", "--from", str(today), "--to",
-               str(today + timedelta(days=1)), "--json")  # fmt: skip
-    assert done.exit_code == 0, done.output
-    number = json.loads(done.output)["id"]
-    assert Clock.objects.get(kind="dispatch").why == f"announced:{number}"
-    assert "Storm" in run("announce").output
-    assert run("announce", "x", "--store", "red", "--source", "y", "--from", "soon").exit_code == 1
-    assert run("announce", "--withdraw", str(number)).exit_code == 0
-    until = (clock.now() + timedelta(days=6)).isoformat()
-    assert run("agreed", order.number, "--until", until, "--proof", "chat").exit_code == 0
-    assert Clock.objects.get(kind="dispatch").why == "agreed"
-    assert run("agreed", "nobody", "--until", until, "--proof", "chat").exit_code == 1

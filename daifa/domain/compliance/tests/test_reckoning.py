@@ -279,3 +279,20 @@ def test_a_way_of_dispatch_that_cannot_be():
     set_dispatch_mode(store_id=shop.pk, mode="unknown", by="user:1", at=PAID)
     assert not DispatchMode.objects.exists()
     assert Store.objects.get(pk=shop.pk) and not TrackingEvent.objects.exists()
+
+
+def test_floor_and_cap_count_for_orders_in_their_own_currency_only():
+    shop = xhs()
+    set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=PAID)
+    home, abroad = order(shop, "100.00"), order(shop, "100.00")
+    Order.objects.filter(pk=abroad.pk).update(currency="GBP")
+    other = xhs("pounds")
+    Store.objects.filter(pk=other.pk).update(currency="GBP")
+    set_dispatch_mode(store_id=other.pk, mode="spot", by="user:1", at=PAID)
+    yuan = order(other, "100.00")
+    Order.objects.filter(pk=yuan.pk).update(currency="CNY")
+    reckon_clocks(at=PAID)
+    found = {c.order_id: (c.stake, c.currency, c.why) for c in Clock.objects.filter(kind="dispatch")}
+    assert found == {
+        home.pk: (Decimal(3), "CNY", ""), abroad.pk: (Decimal(1), "GBP", "limits_in_other_currency"), yuan.pk: (Decimal(3), "CNY", "")
+    }  # fmt: skip
