@@ -379,7 +379,7 @@ def _owned_step(who: Caller, step_id: int) -> ClosingStep:
     found = queries.step_of(who.scope, step_id)
     if found is None or found.code not in steps.BY_CODE:
         raise not_found()
-    who.require(found.closing.store_id, "own")
+    who.require(found.closing.store_id, steps.BY_CODE[found.code].need)
     return found
 
 
