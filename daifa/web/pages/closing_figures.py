@@ -203,7 +203,7 @@ def _past_panels(scope: Scope) -> list[Panel]:
     rows = queries.past_closings(scope.store_ids, all_stores=_sees_all(scope))
     own = scope.why_not("own")
     panels: list[Panel] = [
-        NotePanel(_("For the figures of closings by year only: nothing else in daifa changes by it."), tone="info"),
+        NotePanel(_("For the figures of closings by year, and for what the exit index learns from them: the life of no store changes."), tone="info"),
         TablePanel(
             _("Past closings"),
             [
