@@ -1,6 +1,6 @@
 """Evidence packs: what a case needs, gathered into a dated PDF and a ZIP with the hash of every file.
 
-Told are order, agreement, purchase, waybill trail, messages, complaints with their photos, checked parcels and the text of
+Told are order, agreement, purchase, waybill trail, messages, complaints with their photos, checked parcels, test orders and the text of
 the rules as they read on the day. Buyers' data are masked unless the case needs them, on photos too; what is left out is said
 in the pack.
 What would weaken the case because it is missing is told to the person who makes the pack, not in it.
@@ -57,7 +57,8 @@ from daifa.domain.shipping.checks import PHOTO_FOLDER
 from daifa.domain.shipping.models import ParcelCheck
 from daifa.domain.shipping.process import PARCEL, PARCEL_CHECK
 from daifa.domain.sourcing.commands import DOCUMENT_FOLDER
-from daifa.domain.sourcing.models import Agreement, AgreementDocument
+from daifa.domain.sourcing.models import Agreement, AgreementDocument, Sample
+from daifa.domain.sourcing.process import SAMPLE
 from daifa.domain.stores.models import Store
 from daifa.flows.reads.timeline import timeline
 from daifa.lib import bulk, ocr, pictures
@@ -584,7 +585,38 @@ def _tell_checks(work: _Work, orders: Sequence[OrderDetail]) -> None:
             _add_photo(work, section, name, content, PHOTO_FOLDER, f"{work.when(one.at)} · {_state(PARCEL_CHECK, one.state)}")
     if rows:
         section.tables.append(("", [_("Time"), _("What for"), _("Supplier"), _("Result"), _("Why")], rows))
+    _tell_samples(work, section, suppliers)
+    if section.tables:
         work.sections.append(section)
+
+
+def _tell_samples(work: _Work, section: Section, suppliers: Sequence[int]) -> None:
+    """Test orders from the same suppliers to our own address, and what came of them."""
+    found = list(
+        Sample.objects.filter(store=work.store, supplier_id__in=suppliers).exclude(ordered_at=None).select_related("supplier")
+        .order_by("ordered_at", "id")[:MOST_PHOTOS]
+    )  # fmt: skip
+    if not found:
+        return
+    told = [
+        {
+            "supplier": one.supplier.name, "article": one.supplier_sku or one.title, "quantity": one.quantity, "ordered_at": one.ordered_at,
+            "received_at": one.received_at, "carrier": one.carrier, "number": one.number, "result": one.state,
+            "why": work.words(one.verdict), "judged_at": one.judged_at,
+        }
+        | ({"cost": one.cost, "currency": one.currency} if work.costs else {})
+        for one in found
+    ]  # fmt: skip
+    work.add("test-orders.json", _json(told), _("test orders from the same suppliers, and what came of them"))
+    section.tables.append((
+        _("Test orders"),
+        [_("Supplier"), _("Article"), _("Ordered"), _("Received"), _("Result"), _("Why")],
+        [
+            [one.supplier.name, one.supplier_sku or one.title, work.when(one.ordered_at), work.when(one.received_at),
+             _state(SAMPLE, one.state), work.words(one.verdict)]
+            for one in found
+        ],
+    ))  # fmt: skip
 
 
 def _tell_rules(work: _Work) -> None:

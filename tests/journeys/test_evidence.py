@@ -133,6 +133,22 @@ def test_what_tells_who_the_buyer_is_is_covered_on_photos(shop, case):
     assert opened(again.pack)["complaints/C-9/card.jpg"] == copy and PictureCover.objects.get().at == at
 
 
+def test_test_orders_from_the_same_supplier_are_told(shop, case):
+    from daifa.domain.purchasing.models import PurchaseOrder
+    from daifa.domain.sourcing.models import Sample
+
+    violation, _complaint, at = case
+    supplier = PurchaseOrder.objects.filter(order__number="77001").first().supplier
+    Sample.objects.create(
+        store=shop.store, supplier=supplier, supplier_sku="CUP-1", state="passed", send_to="Our own office", currency="GBP",
+        cost=Decimal("28.50"), verdict="Clean, no card", ordered_at=at - timedelta(days=9), received_at=at - timedelta(days=2), by=cast.BY, at=at,
+    )  # fmt: skip
+    inside = opened(made(store_id=shop.store.pk, case_kind="violation", case=violation, at=at).pack)
+    (told,) = json.loads(inside["test-orders.json"])
+    assert (told["article"], told["result"], told["why"]) == ("CUP-1", "passed", "Clean, no card") and "cost" not in told
+    assert b"Our own office" not in inside["test-orders.json"]
+
+
 def test_a_photo_nothing_can_be_read_on_waits_for_a_person(shop, case):
     _violation, complaint, at = case
     blank = photo()

@@ -1185,6 +1185,10 @@ def keep_pack(
 # --- What time brings ---------------------------------------------------------------------------------------------
 
 
+RECOUNTED = timedelta(days=90)
+"""An appeal whose deadline nobody knew is looked up in the rules for so long after the notice."""
+
+
 @transaction.atomic
 def recount_deadlines(*, at: datetime) -> int:
     """Deadlines of open cases that come from a rule are reckoned anew, as the rule reads now for the day they began.
@@ -1206,14 +1210,18 @@ def recount_deadlines(*, at: datetime) -> int:
 
     changed = 0
     for violation in Violation.objects.select_related("store").filter(state__in=queries.OPEN_VIOLATION).order_by("pk"):
+        unknown = violation.appeal_due_at is None and violation.notified_at > at - RECOUNTED
+        may_move = violation.state == "active" and (unknown or (violation.appeal_rule and violation.appeal_until > at))
+        may_fall = violation.points_rule and not (violation.points_until and violation.points_until <= at)
+        if not may_move and not may_fall:
+            continue
         book, zone, country = known(violation.store, violation.notified_at)
         new: dict[str, Any] = {}
-        by_rule = violation.appeal_rule or violation.appeal_due_at is None
-        if by_rule and violation.state == "active" and not (violation.appeal_until and violation.appeal_until <= at):
+        if may_move:
             found = rules.appeal_deadline(rules.appeal_terms(violation.kind, book), violation.notified_at, zone, country)
             if found is not None:
                 new = {"appeal_due_at": found.due_at, "appeal_until": found.until, "appeal_rule": found.rule}
-        if violation.points_rule and not (violation.points_until and violation.points_until <= at):
+        if may_fall:
             fall = rules.points_fall(book, violation.notified_at, zone)
             if fall is not None:
                 new |= {"points_until": fall.at if fall.acts else None, "points_rule": fall.rule}
