@@ -2,10 +2,12 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -92,6 +94,19 @@ def test_no_help_is_missing_in_chinese():
     assert len(wanted) > 400
     missing = [f"{where}: {text}" for where, text in wanted if not (one := known.get(text)) or not one.string]
     assert missing == [], "python -m daifa.lib.strings check"
+
+
+def test_the_page_of_words_names_what_there_is():
+    """docs/cli.md names every command and every word of it, and none that is not there."""
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    named: dict[str, set[str]] = {}
+    for name, inner in re.findall(r"`([a-z-]+) ([a-z|\\-]+)", page):
+        named.setdefault(name, set()).update(filter(None, inner.replace("\\", "").split("|")))
+    for name in COMMANDS:
+        assert f"`{name}" in page, name
+        inner = set(getattr(called(name), "commands", {}))
+        if inner and name != "platform":  # the stand-in's words are for who has read its help
+            assert named.get(name, set()) == inner, name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
