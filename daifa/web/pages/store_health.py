@@ -185,7 +185,7 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
             NotePanel(
                 _("%(metric)s: %(when)s.") % {"metric": first.words, "when": _breaks(first, scope, found.store_id)},
                 title=_("What breaks next"), tone="warning" if first.acts else "info",
-                actions=[LinkButton(_("The orders to ship"), places.place("clocks", state="running", thing="order"), icon="clock")],
+                actions=[LinkButton(_("The orders to ship"), places.place("clocks", state="running", thing="order", store=found.store_id), icon="clock")],
             )
         )  # fmt: skip
     if waiting := [one for one in known if one.verdict in CONFIRMABLE]:
