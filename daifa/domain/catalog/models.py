@@ -49,6 +49,9 @@ class ListingVariant(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["store", "sku"], name="one_listing_per_sku")]
+        indexes = [
+            models.Index(fields=["store", "state"], condition=~Q(state="live"), name="listings_not_on_sale")
+        ]
 
 
 class Publication(models.Model):

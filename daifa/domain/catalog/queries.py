@@ -92,21 +92,35 @@ class ListingRow(NamedTuple):
 
 
 _STATES = ("taken_down", "live", "paused", "draft", "delisted", "closed")
-_LISTINGS = """
-    SELECT l.id, l.store_id, v.product_id, l.sku, coalesce(g.skus, 1), coalesce(nullif(l.title, ''), p.title, ''),
-           coalesce(g.price, l.price), l.currency, coalesce(g.state, l.state), u.id, coalesce(u.state, ''), coalesce(u.action, ''), c.is_grave
-    FROM catalog_listingvariant l
+# The first SKU of each product in each store, in the order asked for; only what is shown is looked at closer. OFFSET 0 keeps
+# the database from comparing all with all before it knows how few are wanted.
+_LEADS = """
+    SELECT l.id, v.product_id, p.title FROM catalog_listingvariant l
     LEFT JOIN catalog_variant v ON v.id = l.variant_id LEFT JOIN catalog_product p ON p.id = v.product_id
+    WHERE l.store_id = ANY(%s::bigint[])
+      AND NOT EXISTS (SELECT FROM catalog_variant w JOIN catalog_listingvariant m ON m.variant_id = w.id
+                      WHERE w.product_id = v.product_id AND m.store_id = l.store_id AND m.id < l.id OFFSET 0)"""
+_HAS_STATE = """(l.state = ANY(%s::text[]) OR EXISTS (
+    SELECT FROM catalog_variant w JOIN catalog_listingvariant m ON m.variant_id = w.id
+    WHERE w.product_id = v.product_id AND m.store_id = l.store_id AND m.state = ANY(%s::text[]) OFFSET 0))"""
+_WITH_STATE = """l.id = ANY(ARRAY(
+    SELECT coalesce((SELECT min(k.id) FROM catalog_variant w2 JOIN catalog_listingvariant k ON k.variant_id = w2.id AND k.store_id = m.store_id
+                     WHERE w2.product_id = w.product_id), m.id)
+    FROM catalog_listingvariant m LEFT JOIN catalog_variant w ON w.id = m.variant_id
+    WHERE m.store_id = ANY(%s::bigint[]) AND m.state = %s AND m.state <> 'live'))"""
+_NEWEST_OF = """SELECT q.id, q.state, q.action FROM catalog_publication q WHERE q.product_id = v.product_id AND q.store_id = l.store_id
+                ORDER BY q.id DESC LIMIT 1"""
+_LISTINGS = f"""
+    SELECT l.id, l.store_id, v.product_id, l.sku, coalesce(g.skus, 1), coalesce(nullif(l.title, ''), lead.title, ''),
+           coalesce(g.price, l.price), l.currency, coalesce(g.state, l.state), u.id, coalesce(u.state, ''), coalesce(u.action, ''), c.is_grave
+    FROM lead JOIN catalog_listingvariant l ON l.id = lead.id
+    CROSS JOIN LATERAL (SELECT lead.product_id) v
     LEFT JOIN LATERAL (
         SELECT count(*)::int AS skus, min(m.price) AS price, (array_agg(m.state ORDER BY array_position(%s::text[], m.state::text)))[1] AS state
         FROM catalog_variant w JOIN catalog_listingvariant m ON m.variant_id = w.id AND m.store_id = l.store_id
         WHERE w.product_id = v.product_id) g ON v.product_id IS NOT NULL
-    LEFT JOIN LATERAL (SELECT id, state, action FROM catalog_publication q WHERE q.product_id = v.product_id AND q.store_id = l.store_id
-                       ORDER BY q.id DESC LIMIT 1) u ON v.product_id IS NOT NULL
-    LEFT JOIN catalog_listingconcern c ON c.store_id = l.store_id AND c.product_id = v.product_id
-    WHERE l.store_id = ANY(%s::bigint[])
-      AND NOT EXISTS (SELECT FROM catalog_variant w JOIN catalog_listingvariant m ON m.variant_id = w.id
-                      WHERE w.product_id = v.product_id AND m.store_id = l.store_id AND m.id < l.id)"""
+    LEFT JOIN LATERAL ({_NEWEST_OF}) u ON v.product_id IS NOT NULL
+    LEFT JOIN catalog_listingconcern c ON c.store_id = l.store_id AND c.product_id = v.product_id"""
 
 
 def listing_page(
@@ -126,20 +140,32 @@ def listing_page(
         where.append("(l.sku LIKE %s OR l.title ILIKE %s OR p.title ILIKE %s)")
         params += [f"{like}%", f"%{like}%", f"%{like}%"]
     if state:
-        where.append("coalesce(g.state, l.state) = %s")
-        params.append(state if state in LISTING.table else "")
+        known = state if state in LISTING.table else ""
+        above = list(_STATES[: _STATES.index(known)]) if known else []
+        where += [_HAS_STATE, f"NOT {_HAS_STATE}"]
+        params += [[known], [known], above, above]
+        if known != "live":  # of which there are few: begin with those
+            where.append(_WITH_STATE)
+            params += [list(scope), known]
     if publication:
-        where.append("u.state = %s")
-        params.append(publication if publication in PUBLICATION.table else "")
+        known = publication if publication in PUBLICATION.table else ""
+        where.append(
+            f"""v.product_id IN (SELECT q.product_id FROM catalog_publication q WHERE q.store_id = ANY(%s::bigint[]) AND q.state = %s)
+                AND (SELECT u.state FROM ({_NEWEST_OF}) u) = %s"""
+        )
+        params += [list(scope), known, known]
     if against:
-        where.append("c.id IS NOT NULL")
+        where.append("EXISTS (SELECT FROM catalog_listingconcern c WHERE c.store_id = l.store_id AND c.product_id = v.product_id)")
     if unlinked:
         where.append("l.variant_id IS NULL")
     if product_id is not None:
         where.append("v.product_id = %s")
         params.append(product_id)
+    # The number stands in the text: statements are planned without their values, and a plan for many rows is a slow one for fifty.
     rows = bulk.fetch(
-        f"{_LISTINGS} AND {' AND '.join(where)} ORDER BY {order_by} LIMIT %s", [list(_STATES), list(scope), *params, limit]
+        f"""WITH lead AS MATERIALIZED ({_LEADS} AND {" AND ".join(where)} ORDER BY {order_by} LIMIT {int(limit)})
+            {_LISTINGS} ORDER BY {order_by}""",
+        [list(scope), *params, list(_STATES)],
     )
     return cursor.forwards([ListingRow(*row) for row in rows])
 
