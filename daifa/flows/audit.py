@@ -949,6 +949,17 @@ def _sources() -> list[Check]:
     return [
         *(_history(process, _OF_STORE) for process in (PARCEL_CHECK, SAMPLE, RISK, PLAN_STEP)),
         Check(
+            "commission",
+            "9",
+            "affiliate_earning",
+            N_("Commission that was recorded and is not in the books: enter the day's figure again"),
+            """SELECT e.id, format('%s of %s: %s %s', l.name, e.day, e.amount, e.currency)
+               FROM compliance_affiliateearning e JOIN compliance_affiliatelink l ON l.id = e.link_id
+               WHERE [[l.store_id]] AND e.amount > 0 AND NOT EXISTS (
+                   SELECT FROM books_entry b WHERE b.fact = 'commission_earned' AND b.fact_id = e.id
+                   AND NOT EXISTS (SELECT FROM books_entry r WHERE r.reversal_of_id = b.id))""",
+        ),
+        Check(
             "samples",
             "9",
             "sample",

@@ -157,6 +157,9 @@ PLANTED: dict[str, str] = {
                                SELECT id, 1, 'uploaded', 'general', 'x', '', 'x', 1, 1, 'x', now() FROM stores_store LIMIT 1;
                                INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
                                SELECT h.batch_id, 36, t.id, '', 'fixed', h.at FROM catalog_listingfile t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
+    "commission": """INSERT INTO compliance_affiliatelink (store_id, name, url, at, by) SELECT id, 'x', 'https://example.com', now(), 'x' FROM stores_store LIMIT 1;
+                     INSERT INTO compliance_affiliateearning (link_id, day, amount, currency, by)
+                     SELECT id, '2026-03-02', 5, 'GBP', 'x' FROM compliance_affiliatelink LIMIT 1""",
     "samples": """INSERT INTO sourcing_sample (store_id, supplier_id, state, send_to, currency, cost, by, at)
                   SELECT t.id, s.id, 'ordered', 'x', 'GBP', 5, 'x', now() FROM stores_store t, sourcing_supplier s LIMIT 1""",
     "history_sample": """INSERT INTO sourcing_sample (store_id, supplier_id, state, send_to, currency, by, at)

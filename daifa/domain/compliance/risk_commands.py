@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.books import commands as books
-from daifa.domain.books.queries import rate_on
+from daifa.domain.books.queries import posted_facts, rate_on
 from daifa.domain.books.rules import commission_earned
 from daifa.domain.compliance.models import (
     AffiliateCheck,
@@ -294,10 +294,12 @@ def record_affiliate_earning(
         raise Refused(_("Commission and orders are not negative; correct an earlier day instead."), code="value_invalid", field="amount")
     link = AffiliateLink.objects.select_for_update(of=("self",)).select_related("store").get(pk=link_id)
     before = AffiliateEarning.objects.filter(link_id=link_id, day=day).first()
-    if before is not None and (before.amount, before.currency) == (amount, currency):
+    is_same = before is not None and (before.amount, before.currency) == (amount, currency)
+    if is_same:
         AffiliateEarning.objects.filter(pk=before.pk).update(orders=orders, by=by)
         before.orders = orders
-        return before
+        if posted_facts([("commission_earned", before.pk)]):
+            return before  # else it was told before commission went to the books
     store = link.store
     today = at.astimezone(ZoneInfo(store.timezone)).date()
     if day > today:
@@ -309,14 +311,16 @@ def record_affiliate_earning(
             % {"base": currency, "quote": store.currency, "date": day},
             code="exchange_rate_missing", field="amount",
         )  # fmt: skip
-    if before is not None:
+    if before is not None and not is_same:
         for (entry,) in bulk.fetch(
             "SELECT id FROM books_entry WHERE fact = 'commission_earned' AND fact_id = %s", (before.pk,)
         ):
             books.reverse_entry(entry_id=entry, by=by, at=at, reason=_("commission of %(day)s corrected") % {"day": day})
         before.delete()
     # A new row each time: an entry is of one row, and rows that were posted are not edited.
-    earning = AffiliateEarning.objects.create(link_id=link_id, day=day, orders=orders, amount=amount, currency=currency, by=by)
+    earning = before if is_same else AffiliateEarning.objects.create(
+        link_id=link_id, day=day, orders=orders, amount=amount, currency=currency, by=by
+    )  # fmt: skip
     noon = min(datetime.combine(day, time(12), ZoneInfo(store.timezone)), at)
     books.post_entries(
         [

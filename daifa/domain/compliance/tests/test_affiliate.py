@@ -93,6 +93,13 @@ def test_what_was_earned_is_income_and_a_correction_reverses(red, link):
     assert AffiliateEarning.objects.count() == 2
 
 
+def test_what_was_told_before_commission_was_booked_is_booked_when_told_again(red, link):
+    AffiliateEarning.objects.create(link=link, day=DAY, orders=3, amount=Decimal("4.50"), currency="CNY", by=BY)
+    assert ledger(red) == {}
+    earn(link, "4.50")
+    assert ledger(red)["4300"] == Decimal("-4.50") and AffiliateEarning.objects.count() == 1
+
+
 def test_another_currency_is_booked_at_the_days_rate(red, link):
     earn(link, "10", currency="USD")
     assert -ledger(red)["4300"] == round(10 * rate_on("USD", "CNY", DAY).rate, 2)
