@@ -48,7 +48,7 @@ SECTIONS: tuple[Section, ...] = (
         ),
     ),
     Section(
-        "goods", _("Suppliers & goods"), "package",
+        "goods", _("Goods & supply"), "package",
         inside=(
             Section("catalogue", _("Catalogue"), "package"),
             Section("listings", _("Listings"), "tags"),
