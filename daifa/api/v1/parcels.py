@@ -112,8 +112,12 @@ def list_parcels(
 
 @router.get("/parcels/{parcel_id}", response={200: ParcelDetailOut, **ERRORS})
 def get_parcel(request: HttpRequest, parcel_id: Id):
-    """One parcel with its lines, versions of its number, scans (newest first) and what the store was told."""
-    found = queries.parcel_detail(caller(request).scope, parcel_id)
+    """One parcel with its lines, versions of its number, scans (newest first) and what the store was told.
+
+    Words and places of scans ("signed by …") only for owners and operators.
+    """
+    who = caller(request)
+    found = queries.parcel_detail(who.scope, parcel_id)
     if found is None:
         raise not_found()
     return {
@@ -121,7 +125,7 @@ def get_parcel(request: HttpRequest, parcel_id: Id):
         "supplier": found.parcel["supplier_code"],
         "lines": found.lines,
         "numbers": found.numbers,
-        "scans": found.events,
+        "scans": found.events if who.knows_buyers(found.parcel["store_id"]) else [{**one, "raw_status": "", "place": ""} for one in found.events],
         "notices": found.notices,
     }
 

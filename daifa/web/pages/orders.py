@@ -647,13 +647,14 @@ def order_events(whole: reads.WholeOrder, scope: Scope) -> list[Event]:
     events: list[Event] = []
     ended: set[tuple[str, int]] = set()
     alike = 1
+    may_read = private.may_read(scope, order["store_id"])
     for one in timeline([order["store_id"]], order["id"]):  # newest first
         if one.state in _PASSING.get(one.subject, ()) and (one.subject, one.thing) in ended:
             continue
         ended.add((one.subject, one.thing))
         event = Event(
             one.at, one.sentence, by=one.by, why=words.message_reason(one.why) if one.subject == "message" else words.why(one.why),
-            detail=one.detail, icon="player-play" if one.subject == "hold" and one.state == "released"
+            detail=one.detail if may_read or one.subject != "scan" else "", icon="player-play" if one.subject == "hold" and one.state == "released"
             else _ICONS.get(one.subject, "circle-dot"),
             tone=states.tone("parcel" if one.subject == "scan" else one.subject, one.state) if one.state else "neutral",
             url=places.of_thing(one.subject, one.thing) if one.subject != "order" else None,

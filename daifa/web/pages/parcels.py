@@ -39,7 +39,7 @@ from daifa.web.kit import (
     page,
     states,
 )
-from daifa.web.pages import places
+from daifa.web.pages import places, private
 from daifa.web.pages.orders import parcel_columns, parcel_marks, stores_in_view
 from daifa.web.pages.purchases import SUPPLIER
 from daifa.web.pages.runs import attachment
@@ -191,7 +191,8 @@ def _events(found: queries.ParcelDetail, scope: Scope) -> list[Event]:
     return [
         Event(
             event["at"], states.word(PARCEL, event["status"]), by=event["source"],
-            detail=" · ".join(part for part in (event["place"], event["raw_status"]) if part),
+            # "signed by …" and the place of delivery tell who the buyer is
+            detail=" · ".join(part for part in (event["place"], event["raw_status"]) if part) if private.may_read(scope, found.parcel["store_id"]) else "",
             icon="truck-delivery", tone=states.tone(PARCEL, event["status"]), url=places.of_import(event["source"]),
         )
         for event in found.events
