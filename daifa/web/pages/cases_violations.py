@@ -99,7 +99,8 @@ def _over_list(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
             TablePanel(
                 _("Limits in force"),
                 [
-                    Column("kind", gettext_lazy("What"), value=lambda row: queries.word(CONSEQUENCES, row["kind"]), hint="note", link=True),
+                    Column("kind", gettext_lazy("What"), value=lambda row: queries.word(CONSEQUENCES, row["kind"]), link=True,
+                           hint=lambda row: row["note"] if private.may_read(scope, row["store_id"]) else ""),
                     Column("reference", gettext_lazy("Violation"), "code"),
                     Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
                     Column("from_at", gettext_lazy("Begins"), "datetime"),
@@ -247,7 +248,7 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Consequences"),
             [
-                Column("kind", gettext_lazy("What"), value=lambda one: queries.word(CONSEQUENCES, one["kind"]), hint="note"),
+                Column("kind", gettext_lazy("What"), value=lambda one: queries.word(CONSEQUENCES, one["kind"]), hint=lambda one: one["note"] if may else ""),
                 Column("from_at", gettext_lazy("Begins"), "datetime"), Column("until_at", gettext_lazy("Ends"), "datetime"),
                 Column("lifted_at", gettext_lazy("Lifted"), "datetime"),
                 Column("amount", gettext_lazy("Amount"), "money", value=lambda one: Money(one["amount"], currency) if one["amount"] is not None else None),
@@ -623,11 +624,14 @@ DEPOSIT = ListPage(
     title=gettext_lazy("Deposit"),
     intro=gettext_lazy("What the channel holds of you. Every move is posted to the books: what is held here is account 1200 there."),
     order=queries.NEWEST,
-    rows=lambda scope, filters, cursor, limit: queries.deposit_page(scope.store_ids, kind=filters.get("kind"), cursor=cursor, limit=limit),
+    rows=lambda scope, filters, cursor, limit: [
+        {**row, "told": row["note"] if private.may_read(scope, row["store_id"]) else ""}
+        for row in queries.deposit_page(scope.store_ids, kind=filters.get("kind"), cursor=cursor, limit=limit)
+    ],
     panels=_deposit_panels,
     export="deposit",
     columns=[
-        Column("kind", gettext_lazy("What"), value=lambda row: queries.word(DEPOSIT_MOVES, row["kind"]), hint="note"),
+        Column("kind", gettext_lazy("What"), value=lambda row: queries.word(DEPOSIT_MOVES, row["kind"]), hint="told"),
         Column("reference", gettext_lazy("Number or reference"), "code", phone=False),
         Column("violation_reference", gettext_lazy("Violation"), "code",
                url=lambda row: reverse("web:violation", args=[row["violation_id"]]) if row["violation_id"] else None),
