@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,36 @@ from daifa.lib import clock
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Close a store in good order, and come back.")
 STORE = typer.Argument(help="The store's code.")
-AT = typer.Option("", "--at", help="As if it were then; an ISO moment. For rehearsals.")
+AT = typer.Option("", "--at", help="As if it were then; an ISO moment.")
+ACT_AT = typer.Option("", "--at", help="When it happened; an ISO moment. Refused beside a live worker, and ahead of time except in the sample shop.")
 
 
 def _at(text: str) -> Any:
     return output.moment(text) or clock.now()
+
+
+@contextmanager
+def acting(text: str, store: Any = None) -> Iterator[datetime]:
+    """The moment a command acts at: now, or `--at`, which excludes live workers and does not lie ahead.
+
+    Ahead of time a closing can be rehearsed in a store of the sample shop; `store` None = all stores are meant.
+    """
+    from daifa.domain.stores.models import Store
+    from daifa.flows.one_clock import moved_clock
+
+    moment = output.moment(text)
+    if moment is None:
+        with output.sentences():
+            yield clock.now()
+        return
+    meant = Store.objects.all() if store is None else Store.objects.filter(pk=store.pk)
+    if moment > clock.now() and meant.filter(is_sample=False).exists():
+        output.fail(
+            _("%(moment)s lies ahead: nothing has happened then yet. Only in the sample shop can a closing be rehearsed ahead of time.")
+            % {"moment": output.when(moment) + " UTC"}
+        )
+    with output.sentences(), moved_clock(), clock.moved_to(moment):
+        yield moment
 
 
 def _closing(store: Any) -> Any:
@@ -50,7 +78,7 @@ def start(
     appeals: int = typer.Option(1, help="Appeals allowed.", min=1, max=5),
     violation: list[str] = typer.Option([], help="Number of a violation behind a removal; may be given several times."),
     about: str = typer.Option("other", help="What the violations are about: no_source, false_claims, late_dispatch …"),
-    at: str = AT,
+    at: str = ACT_AT,
     as_json: bool = output.AS_JSON,
 ):
     """Begin a closing; its days are printed."""
@@ -61,10 +89,10 @@ def start(
     def day(text: str) -> date | None:
         return output.day(text, date.min) if text else None
 
-    moment = _at(at)
-    with output.sentences():
+    found = output.store_with(store)
+    with acting(at, found) as moment:
         closing = close_store.start(
-            store_id=output.store_with(store).pk, scenario=scenario, reason=reason, wished_on=day(by_day), noticed_on=day(noticed),
+            store_id=found.pk, scenario=scenario, reason=reason, wished_on=day(by_day), noticed_on=day(noticed),
             effective_on=day(effective), most_rounds=appeals, letter=close_store.Letter(tuple(violation), about), by=output.actor(), at=moment,
         )  # fmt: skip
     _print_days(closing, moment, as_json)
@@ -172,7 +200,7 @@ def step(
     file: Path = typer.Option(None, help="A document as evidence.", exists=True, dir_okay=False),
     undo: bool = typer.Option(False, "--undo", help="Take the step back; --note says why."),
     leave_out: bool = typer.Option(False, "--leave-out", help="It is not needed; --note says why."),
-    at: str = AT,
+    at: str = ACT_AT,
     as_json: bool = output.AS_JSON,
 ):
     """Do a step of the closing that goes on."""
@@ -183,8 +211,8 @@ def step(
     row = closing.steps.filter(code=code).first()
     if row is None:
         output.fail(_("This closing has no step “%(step)s”. See: daifa closing show %(store)s.") % {"step": code, "store": store})
-    how = {"by": output.actor(), "at": _at(at)}
-    with output.sentences():
+    with acting(at, closing.store) as moment:
+        how: dict[str, Any] = {"by": output.actor(), "at": moment}
         if undo:
             close_store.undo_step(row.pk, note=note, **how)
         elif leave_out:
@@ -271,13 +299,13 @@ def past(
 
 
 @app.command("withdraw")
-def withdraw(store: str = STORE, reason: str = typer.Option(..., help="Why the store stays."), at: str = AT):
+def withdraw(store: str = STORE, reason: str = typer.Option(..., help="Why the store stays."), at: str = ACT_AT):
     """Take a closing back, before it was applied for."""
     from daifa.flows import close_store
 
     closing = _closing(output.store_with(store))
-    with output.sentences():
-        close_store.withdraw(closing.pk, reason=reason, by=output.actor(), at=_at(at))
+    with acting(at, closing.store) as moment:
+        close_store.withdraw(closing.pk, reason=reason, by=output.actor(), at=moment)
     typer.echo(_("Withdrawn: the store stays, its listings are back."))
 
 
@@ -322,7 +350,7 @@ def readmit(
     healed: str = typer.Option("", help="Apply: what was healed."),
     admitted: bool = typer.Option(None, "--admitted/--refused", help="The platform's answer."),
     note: str = typer.Option("", help="Proof, or the words of the answer."),
-    at: str = AT,
+    at: str = ACT_AT,
     as_json: bool = output.AS_JSON,
 ):
     """Coming back: plan, proof, application, answer; without an option the plan is shown."""
@@ -331,8 +359,8 @@ def readmit(
     from daifa.flows import close_store
 
     found = output.store_with(store)
-    how: dict[str, Any] = {"by": output.actor(), "at": _at(at)}
-    with output.sentences():
+    with acting(at, found) as moment:
+        how: dict[str, Any] = {"by": output.actor(), "at": moment}
         if cause:
             commands.plan_readmission(closing_id=_closing(found).pk, cause=cause, months=months, **how)
         plan = next(iter(queries.readmissions_of([found.pk])), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +11,7 @@ import typer
 from django.utils.translation import gettext as _
 
 from daifa.cli import output
+from daifa.cli.closing import ACT_AT, acting
 from daifa.lib import clock
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The platform's side, for training and demonstrations.")
@@ -33,8 +36,15 @@ def _case(reference: str) -> Any:
     return found
 
 
-def _how(at: str) -> dict[str, Any]:
-    return {"at": output.moment(at) or clock.now(), "by": f"platform:{output.actor()}"[:60]}
+@contextmanager
+def _acting(at: str, store: Any = None) -> Iterator[dict[str, Any]]:
+    """When and who, as keywords of commands; refusals end the program as sentences."""
+    with acting(at, store) as moment:
+        yield {"at": moment, "by": f"platform:{output.actor()}"[:60]}
+
+
+def _at(text: str) -> Any:
+    return output.moment(text) or clock.now()
 
 
 def _kind(kind: str) -> str:
@@ -70,38 +80,39 @@ def cases(as_json: bool = output.AS_JSON):
 
 
 @app.command("request")
-def request(store: str = typer.Argument(help="The store's code."), reason: str = typer.Option(..., help="Why."), at: str = AT,
+def request(store: str = typer.Argument(help="The store's code."), reason: str = typer.Option(..., help="Why."), at: str = ACT_AT,
             as_json: bool = output.AS_JSON):  # fmt: skip
     """A store asks to be closed; refused at once where something is open."""
     from daifa.flows import platform_side
 
-    with output.sentences():
-        case = platform_side.take_request(output.store_with(store).pk, reason=reason, **_how(at))
+    found = output.store_with(store)
+    with _acting(at, found) as how:
+        case = platform_side.take_request(found.pk, reason=reason, **how)
     _told(case, as_json)
     if case.state == "refused":
         output.fail(case.events.last().note)
 
 
 @app.command("review")
-def review(case: str = CASE, accept: bool = typer.Option(..., "--accept/--refuse"), note: str = typer.Option(""), at: str = AT,
+def review(case: str = CASE, accept: bool = typer.Option(..., "--accept/--refuse"), note: str = typer.Option(""), at: str = ACT_AT,
            as_json: bool = output.AS_JSON):  # fmt: skip
     """Accept a request (the public notice begins) or refuse it."""
     from daifa.flows import platform_side
 
     found = _case(case)
-    with output.sentences():
-        platform_side.review_request(found.pk, accept=accept, note=note, **_how(at))
+    with _acting(at, found.store) as how:
+        platform_side.review_request(found.pk, accept=accept, note=note, **how)
     _told(found, as_json)
 
 
 @app.command("object")
-def object_(case: str = CASE, note: str = typer.Option(...), at: str = AT, as_json: bool = output.AS_JSON):
+def object_(case: str = CASE, note: str = typer.Option(...), at: str = ACT_AT, as_json: bool = output.AS_JSON):
     """Somebody objects while the public notice stands."""
     from daifa.flows import platform_side
 
     found = _case(case)
-    with output.sentences():
-        platform_side.object_to_request(found.pk, note=note, **_how(at))
+    with _acting(at, found.store) as how:
+        platform_side.object_to_request(found.pk, note=note, **how)
     _told(found, as_json)
 
 
@@ -115,7 +126,7 @@ def notice(
     violation: list[str] = typer.Option([], help="Number of a violation behind a removal; may be given several times."),
     about: str = typer.Option("other", help="What the violations are about: no_source, false_claims, late_dispatch …"),
     points: str = typer.Option("0", help="Points for each violation."),
-    at: str = AT,
+    at: str = ACT_AT,
     as_json: bool = output.AS_JSON,
 ):
     """Give a store notice; its closing of that kind begins with it, a removal's violations are written down or linked."""
@@ -123,43 +134,45 @@ def notice(
     from daifa.flows import platform_side
     from daifa.flows.close_store import Letter
 
-    with output.sentences():
+    found = output.store_with(store)
+    with _acting(at, found) as how:
         letter = Letter(tuple(violation), about, points=amount_of(points) or Decimal(0))
         case = platform_side.give_notice(
-            output.store_with(store).pk, kind, reason=reason, most_appeals=appeals, days_until_effect=days, letter=letter, **_how(at)
+            found.pk, kind, reason=reason, most_appeals=appeals, days_until_effect=days, letter=letter, **how
         )
     _told(case, as_json)
 
 
 @app.command("appeal")
-def appeal(case: str = CASE, note: str = typer.Option(...), at: str = AT, as_json: bool = output.AS_JSON):
+def appeal(case: str = CASE, note: str = typer.Option(...), at: str = ACT_AT, as_json: bool = output.AS_JSON):
     """An appeal of the store arrives."""
     from daifa.flows import platform_side
 
     found = _case(case)
-    with output.sentences():
-        platform_side.take_appeal(found.pk, note=note, **_how(at))
+    with _acting(at, found.store) as how:
+        platform_side.take_appeal(found.pk, note=note, **how)
     _told(found, as_json)
 
 
 @app.command("rule")
 def rule(case: str = CASE, outcome: str = typer.Option(..., help="upheld, reversed, again."), note: str = typer.Option(...),
-         at: str = AT, as_json: bool = output.AS_JSON):  # fmt: skip
+         at: str = ACT_AT, as_json: bool = output.AS_JSON):  # fmt: skip
     """Rule on a case; an upheld one takes goods down in a quiet hour."""
     from daifa.flows import platform_side
 
     found = _case(case)
-    with output.sentences():
-        platform_side.rule(found.pk, outcome=outcome, note=note, **_how(at))
+    with _acting(at, found.store) as how:
+        platform_side.rule(found.pk, outcome=outcome, note=note, **how)
     _told(found, as_json)
 
 
 @app.command("sweep")
-def sweep(at: str = AT, as_json: bool = output.AS_JSON):
+def sweep(at: str = ACT_AT, as_json: bool = output.AS_JSON):
     """Read the post (requests, appeals), then carry out what is due: takedowns, stores whose notice is over."""
     from daifa.flows import platform_side
 
-    taken, count = platform_side.take_in(**_how(at)), platform_side.sweep(**_how(at))
+    with _acting(at) as how:
+        taken, count = platform_side.take_in(**how), platform_side.sweep(**how)
     told = _("Letters taken in: %(taken)s; cases carried out: %(count)s.") % {"taken": taken, "count": count}
     output.put_json({"taken": taken, "done": count}) if as_json else typer.echo(told)
 
@@ -169,7 +182,7 @@ def dormant(at: str = AT, as_json: bool = output.AS_JSON):
     """Stores below the line for three stretches of thirty days."""
     from daifa.flows.platform_side import dormancy_review
 
-    rows = [{"store": one.store.code, "orders": one.orders} for one in dormancy_review(at=_how(at)["at"])]
+    rows = [{"store": one.store.code, "orders": one.orders} for one in dormancy_review(at=_at(at))]
     output.show(rows, as_json, (_("Store"), _("orders in 30 days")), lambda row: (row["store"], ", ".join(map(str, row["orders"]))))
 
 
@@ -182,7 +195,7 @@ def risks(at: str = AT, as_json: bool = output.AS_JSON):
     rows = [
         {"store": one.store.code, "standing": one.standing, "lifecycle": one.lifecycle, "points": one.points, "open_cases": one.open_cases,
          "dormant": one.is_quiet}
-        for one in risk_list(at=_how(at)["at"])
+        for one in risk_list(at=_at(at))
     ]  # fmt: skip
     output.show(
         rows, as_json, (_("Store"), _("Standing"), _("Life"), _("Points"), _("Open cases"), _("Dormant")),

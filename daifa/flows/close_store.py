@@ -320,7 +320,7 @@ def _reckon_days(closing: Closing, *, at: datetime) -> None:
 
 def _ready(step_id: int, given: Given, *, at: datetime) -> tuple[Closing, ClosingStep, steps.Step]:
     """The step under its lock, when it may be done now. Raises `Refused`."""
-    closing, row, step = _locked(step_id)
+    closing, row, step = _locked(step_id, at=at)
     if row.state != "waiting":
         raise Refused(_("This step is settled already."), code="settled")
     states = dict(ClosingStep.objects.filter(closing=closing).values_list("code", "state"))
@@ -338,7 +338,7 @@ def _ready(step_id: int, given: Given, *, at: datetime) -> tuple[Closing, Closin
 def undo_step(step_id: int, *, note: str, by: str, at: datetime) -> None:
     """Take a step back, where it can be; what it did is undone and the evidence of both stays. Raises `Refused`."""
     with transaction.atomic():
-        closing, row, step = _locked(step_id)
+        closing, row, step = _locked(step_id, at=at)
         if row.state == "waiting":
             raise Refused(_("This step has not been done."), code="not_done")
         if step.final or (step.do and not step.undo and step.do not in ("count_open", "count_listings", "measure", "export_all")):
@@ -368,7 +368,7 @@ def undo_step(step_id: int, *, note: str, by: str, at: datetime) -> None:
 def leave_out(step_id: int, *, note: str, by: str, at: datetime) -> None:
     """Say that an optional step is not needed, and why (no appeal is made …). Raises `Refused`."""
     with transaction.atomic():
-        closing, row, step = _locked(step_id)
+        closing, row, step = _locked(step_id, at=at)
         if not step.optional:
             raise Refused(_("“%(step)s” cannot be left out.") % {"step": title(row.code)}, code="not_optional")
         if not note.strip():
@@ -378,13 +378,14 @@ def leave_out(step_id: int, *, note: str, by: str, at: datetime) -> None:
         commands.settle_step(row, what="not_needed", proof=Proof(note=note.strip()), by=by, at=at)
 
 
-def _locked(step_id: int) -> tuple[Closing, ClosingStep, steps.Step]:
+def _locked(step_id: int, *, at: datetime) -> tuple[Closing, ClosingStep, steps.Step]:
     row = ClosingStep.objects.filter(pk=step_id).first()
     if row is None:
         raise Refused(_("There is no such step."), code="not_found")
     closing = Closing.objects.select_for_update(of=("self",)).select_related("store").get(pk=row.closing_id)
     if closing.state not in ("threatened", "running"):
         raise Refused(_("This closing has ended: nothing is left to be done."), code="ended")
+    commands.refuse_before(queries.last_moment(closing), at=at)
     return closing, ClosingStep.objects.select_for_update().get(pk=step_id), steps.BY_CODE[row.code]
 
 

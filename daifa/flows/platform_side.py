@@ -324,7 +324,7 @@ def _close_the_way(closing: Closing, code: str, *, at: datetime, by: str) -> Non
 def _settle(closing: Closing, code: str, given: Given, *, at: datetime, by: str) -> None:
     row = ClosingStep.objects.filter(closing=closing, code=code, state="waiting").first()
     if row is not None:
-        close_store.do_step(row.pk, given, by=by, at=at)
+        close_store.do_step(row.pk, given, by=by, at=max(at, queries.last_moment(closing)))
 
 
 # --- Reviews ------------------------------------------------------------------------------------------------------

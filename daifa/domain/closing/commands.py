@@ -9,14 +9,14 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pghistory
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
@@ -174,6 +174,22 @@ def _tell_of_standing(found: Standing, *, at: datetime) -> None:
         open_tasks([tasks[found.state]], at=at)
 
 
+# --- Moments ------------------------------------------------------------------------------------------------------
+
+HANDS_APART = timedelta(minutes=1)
+"""So far apart may two hands be who act at once; the later one to be done is not refused for it."""
+
+
+def refuse_before(last: datetime | None, *, at: datetime) -> None:
+    """What happens has a moment, and moments go forward. Raises `Refused` where `at` lies before what happened `last`."""
+    if last is not None and at < last - HANDS_APART:
+        raise Refused(
+            _("%(at)s UTC lies before what happened last here (%(last)s UTC): say when it really was.")
+            % {"at": f"{at.astimezone(UTC):%Y-%m-%d %H:%M}", "last": f"{last.astimezone(UTC):%Y-%m-%d %H:%M}"},
+            code="before_the_last",
+        )
+
+
 # --- A closing ----------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +221,7 @@ def start_closing(
             % {"state": said(LIFECYCLE.words[life.state])},
             code="already_closed",
         )
+    refuse_before(Closing.objects.filter(store_id=store_id).aggregate(at=Max("ended_at"))["at"], at=at)
     store = Store.objects.get(pk=store_id)
     params = {name: value for name, value in (params or {}).items() if value not in (None, "")}
     _check_params(store, scenario, params, at=at)
@@ -349,6 +366,7 @@ def withdraw_closing(*, closing_id: int, reason: str, by: str, at: datetime) -> 
         )
     if closing.scenario == "forced":
         raise Refused(_("The platform closes this store: only its ruling can end that."), code="not_ours")
+    refuse_before(queries.last_moment(closing), at=at)
     if not reason.strip():
         raise Refused(_("Say why the store stays after all."), code="reason_missing", field="reason")
     if closing.state == "threatened":
@@ -454,6 +472,7 @@ def plan_readmission(
         raise Refused(_("A plan runs for 1 to 24 months."), code="months_wrong", field="months")
     if closing.lifecycle.replaced_at is not None:
         raise Refused(_("This store has begun a new life already."), code="already_back")
+    refuse_before(max(queries.last_moment(closing), closing.lifecycle.closed_at or closing.started_at), at=at)
     try:
         with transaction.atomic():
             made = Readmission.objects.create(
@@ -478,6 +497,7 @@ def prove_comeback_step(*, step_id: int, proof: str, by: str, at: datetime) -> N
     row = ComebackStep.objects.select_for_update().select_related("readmission").get(pk=step_id)
     if row.readmission.state not in ("planned", "refused"):
         raise Refused(_("The plan is not being worked on any more."), code="wrong_state")
+    refuse_before(row.readmission.started_at, at=at)
     if not proof.strip():
         raise Refused(_("Say what proves it: a document, an order, a screening."), code="proof_missing", field="proof")
     row.proof, row.done_at, row.done_by = proof.strip()[:1000], at, by
@@ -497,6 +517,7 @@ def apply_for_readmission(*, readmission_id: int, healed: str, by: str, at: date
         )
     if not healed.strip():
         raise Refused(_("Say what was healed."), code="healed_missing", field="healed")
+    refuse_before(ComebackStep.objects.filter(readmission_id=readmission_id).aggregate(at=Max("done_at"))["at"], at=at)
     _move_readmission(readmission_id, "applied", by=by, at=at)
     Readmission.objects.filter(pk=readmission_id).update(healed=healed.strip())
 
@@ -505,6 +526,7 @@ def apply_for_readmission(*, readmission_id: int, healed: str, by: str, at: date
 def answer_readmission(*, readmission_id: int, admitted: bool, answer: str, by: str, at: datetime) -> Readmission:
     """The platform's answer. Admitted: a new life begins, being prepared, linked to the old one. Raises `Refused`."""
     found = Readmission.objects.select_for_update().select_related("closing", "store").get(pk=readmission_id)
+    refuse_before(queries.last_moment_of_plan(found), at=at)
     _move_readmission(readmission_id, "readmitted" if admitted else "refused", by=by, at=at, reason=answer)
     Readmission.objects.filter(pk=readmission_id).update(answer=answer.strip()[:500])
     if admitted:

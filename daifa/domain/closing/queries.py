@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE
 from daifa.domain.books import queries as books
@@ -31,7 +31,7 @@ from daifa.domain.closing.models import (
     StepEvidence,
     Traffic,
 )
-from daifa.domain.closing.process import STANDING
+from daifa.domain.closing.process import READMISSION, STANDING
 from daifa.domain.compliance.rules import calendar_of
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
@@ -585,6 +585,12 @@ def steps_of(closing_id: int) -> list[StepView]:
     ]
 
 
+def last_moment(closing: Closing) -> datetime:
+    """When the last thing happened in a closing: nothing happens in it before that any more."""
+    newest = StepEvidence.objects.filter(step__closing=closing).aggregate(at=Max("at"))["at"]
+    return max(moment for moment in (closing.started_at, closing.applied_at, newest) if moment is not None)
+
+
 def step_of(scope: Sequence[int], step_id: int) -> ClosingStep | None:
     return (
         ClosingStep.objects.filter(pk=step_id, closing__store_id__in=list(scope))
@@ -627,6 +633,15 @@ def readmissions_of(scope: Sequence[int]) -> list[Readmission]:
 
 def plan_of(readmission_id: int) -> list[ComebackStep]:
     return list(ComebackStep.objects.filter(readmission_id=readmission_id).order_by("position"))
+
+
+def last_moment_of_plan(readmission: Readmission) -> datetime:
+    """When the last thing happened on the way back: begun, a step proved, applied for or answered."""
+    proved = ComebackStep.objects.filter(readmission=readmission).aggregate(at=Max("done_at"))["at"]
+    moved = bulk.fetch(
+        "SELECT max(at) FROM history_transition WHERE kind = %s AND thing = %s", (READMISSION.kind, readmission.pk)
+    )[0][0]
+    return max(moment for moment in (readmission.started_at, proved, moved) if moment is not None)
 
 
 # --- Public status ------------------------------------------------------------------------------------------------
