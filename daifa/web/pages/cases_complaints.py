@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import forms
@@ -40,6 +40,8 @@ from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private
 
 MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+NOW_IF_EMPTY = gettext_lazy("On the clock of the store; empty: now.")
+TODAY_IF_EMPTY = gettext_lazy("In the store's zone; empty: today.")
 
 
 def words_of(words: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
@@ -50,6 +52,31 @@ def words_of(words: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
 def moment(value: datetime | None, scope: Scope, store_id: int) -> datetime | None:
     """What a person typed into a field of date and time, on the clock of the store."""
     return value.replace(tzinfo=scope.whole.zone(store_id)) if value is not None else None
+
+
+def now_there(scope: Scope) -> datetime | None:
+    """What a field of a moment begins with: now, where the store is known; else nothing, for each store has its own clock."""
+    return scope.at.astimezone(scope.zone()).replace(tzinfo=None, second=0, microsecond=0) if len(scope.stores) == 1 else None
+
+
+def today_there(scope: Scope) -> date | None:
+    """As `now_there`, the day."""
+    return scope.at.astimezone(scope.zone()).date() if len(scope.stores) == 1 else None
+
+
+def past_moment(value: datetime | None, scope: Scope, store_id: int, field: str) -> datetime:
+    """What was typed, on the clock of the store; now where nothing was. Raises `Refused` where it lies ahead."""
+    if value is None:
+        return scope.at
+    found = value.replace(tzinfo=scope.whole.zone(store_id))
+    if found > scope.at:
+        told = value.strftime("%Y-%m-%d %H:%M")
+        raise Refused(
+            _("%(date)s lies ahead on the clock of the store, where it is %(now)s.")
+            % {"date": told, "now": scope.at.astimezone(scope.whole.zone(store_id)).strftime("%Y-%m-%d %H:%M")},
+            code="date_in_future", field=field,
+        )  # fmt: skip
+    return found
 
 
 def finding_words(finding: str) -> str:
@@ -204,7 +231,7 @@ def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
         kind = forms.ChoiceField(label=gettext_lazy("Complains of"), choices=words_of(COMPLAINT_KINDS))
         order = forms.CharField(label=gettext_lazy("Order number"), required=False, max_length=80)
         reference = forms.CharField(label=gettext_lazy("Reference of the platform"), required=False, max_length=80, help_text=gettext_lazy("Empty: one of ours."))
-        opened_at = forms.DateTimeField(label=gettext_lazy("Arrived"), widget=MOMENT, help_text=gettext_lazy("On the clock of the store."))
+        opened_at = forms.DateTimeField(label=gettext_lazy("Arrived"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
         text = forms.CharField(label=gettext_lazy("In the buyer's words"), widget=forms.Textarea(attrs={"rows": 5}), required=False)
         photos = evidence.SeveralFiles(label=gettext_lazy("Photos"), required=False)
 
@@ -225,9 +252,9 @@ def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetim
 
     for name, content in files:  # before anything is written: a person can correct the form
         media_type_of(name, content, images_only=True)
-    opened_at = moment(data["opened_at"].replace(tzinfo=None), scope, store.id)
+    opened_at = past_moment(data["opened_at"], scope, store.id, "opened_at")
     taken = commands.open_complaints(
-        [commands.NewComplaint(data["kind"], data["text"], min(opened_at, at), data["reference"], data["order"])],
+        [commands.NewComplaint(data["kind"], data["text"], opened_at, data["reference"], data["order"])],
         store=store, source=by, by=by, at=at,
     )  # fmt: skip
     _refuse(taken)
@@ -239,8 +266,7 @@ def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetim
 ADD = FormPage(
     title=gettext_lazy("Enter a complaint"), form=_add_form, save=_add, success=gettext_lazy("The complaint is open."),
     initial=lambda scope, thing: {
-        "store": scope.current.id if scope.current else None, "kind": "foreign_card",
-        "opened_at": scope.at.astimezone(scope.zone()).replace(tzinfo=None, second=0, microsecond=0),
+        "store": scope.current.id if scope.current else None, "kind": "foreign_card", "opened_at": now_there(scope),
     },
     back=(gettext_lazy("Complaint cases"), lambda: reverse("web:complaints")),
 )  # fmt: skip

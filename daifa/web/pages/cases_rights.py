@@ -42,7 +42,16 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private
-from daifa.web.pages.cases_complaints import MOMENT, moment, words_of
+from daifa.web.pages.cases_complaints import (
+    MOMENT,
+    NOW_IF_EMPTY,
+    TODAY_IF_EMPTY,
+    moment,
+    now_there,
+    past_moment,
+    today_there,
+    words_of,
+)
 
 DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
@@ -226,7 +235,7 @@ def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
         right_number = forms.CharField(label=gettext_lazy("Its number"), max_length=80, required=False)
         complainant = forms.CharField(label=gettext_lazy("Complainant"), max_length=160, required=False)
         claim = forms.CharField(label=gettext_lazy("What is claimed"), widget=forms.Textarea(attrs={"rows": 4}), required=False)
-        notified_at = forms.DateTimeField(label=gettext_lazy("Arrived"), widget=MOMENT, help_text=gettext_lazy("On the clock of the store."))
+        notified_at = forms.DateTimeField(label=gettext_lazy("Arrived"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
         answer_due_at = forms.DateTimeField(label=gettext_lazy("To be answered by"), widget=MOMENT, required=False, help_text=gettext_lazy("As the notice says."))
         taken_down = forms.BooleanField(label=gettext_lazy("The platform has taken it down already"), required=False)
 
@@ -245,10 +254,10 @@ def _listing(store_id: int, sku: str) -> int | None:
 def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
     store = scope.require(data["store"], "operate")
     due = moment(data["answer_due_at"].replace(tzinfo=None), scope, store.id) if data["answer_due_at"] else None
-    notified = moment(data["notified_at"].replace(tzinfo=None), scope, store.id)
+    notified = past_moment(data["notified_at"], scope, store.id, "notified_at")
     case = commands.open_infringement(
         commands.NewInfringement(
-            data["reference"], min(notified, at), data["right"], data["complainant"], _listing(store.id, data["sku"]), data["right_number"],
+            data["reference"], notified, data["right"], data["complainant"], _listing(store.id, data["sku"]), data["right_number"],
             data["claim"], due, data["taken_down"],
         ),
         store=store, source=by, by=by, at=at,
@@ -260,7 +269,7 @@ ADD = FormPage(
     title=gettext_lazy("Enter a notice"), form=_add_form, save=_add, success=gettext_lazy("Kept."),
     initial=lambda scope, thing: {
         "store": scope.current.id if scope.current else None,
-        "notified_at": scope.at.astimezone(scope.zone()).replace(tzinfo=None, second=0, microsecond=0),
+        "notified_at": now_there(scope),
     },
     back=(gettext_lazy("Infringement"), lambda: reverse("web:infringements")),
 )  # fmt: skip
@@ -274,7 +283,7 @@ def _right_form(scope: Scope, thing: Any) -> type[forms.Form]:
         basis = forms.ChoiceField(label=gettext_lazy("By"), choices=words_of(BASES))
         holder = forms.CharField(label=gettext_lazy("From whom"), max_length=160, required=False)
         number = forms.CharField(label=gettext_lazy("Number"), max_length=80, required=False)
-        valid_from = forms.DateField(label=gettext_lazy("Begins"), widget=DAY)
+        valid_from = forms.DateField(label=gettext_lazy("Begins"), widget=DAY, required=False, help_text=TODAY_IF_EMPTY)
         valid_until = forms.DateField(label=gettext_lazy("Ends"), widget=DAY, required=False)
         note = forms.CharField(label=gettext_lazy("Note"), max_length=300, required=False)
         files = evidence.SeveralFiles(label=gettext_lazy("Documents"), required=False)
@@ -298,7 +307,8 @@ def _save_right(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: 
             _("This store has no listing %(skus)s.") % {"skus": ", ".join(missing[:10])}, code="no_listing", field="skus"
         )
     ids = commands.record_right(
-        listing_ids=list(found.values()), store=store, right=data["right"], basis=data["basis"], valid_from=data["valid_from"],
+        listing_ids=list(found.values()), store=store, right=data["right"], basis=data["basis"],
+        valid_from=data["valid_from"] or at.astimezone(scope.whole.zone(store.id)).date(),
         valid_until=data["valid_until"], holder=data["holder"], number=data["number"], note=data["note"], by=by, at=at,
     )  # fmt: skip
     for right in ids:
@@ -318,7 +328,7 @@ def add_right(request: HttpRequest, scope: Scope) -> HttpResponse:
         intro=gettext_lazy("By what right listings use their pictures, brand or design. The proof is ready when somebody asks."),
         initial=lambda scope, thing: {
             "store": listing.store_id if listing else scope.current.id if scope.current else None, "skus": listing.sku if listing else "",
-            "right": "copyright", "valid_from": scope.at.astimezone(scope.zone()).date(),
+            "right": "copyright", "valid_from": today_there(scope),
         },
         back=(gettext_lazy("Rights of listings"), lambda: reverse("web:rights")),
     ).respond(request, scope)  # fmt: skip
@@ -400,11 +410,10 @@ def _needs_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
     category = filters.get("q", "")
     stores = [scope.current] if scope.current else scope.stores[:4]
     if category:
-        today = scope.at.astimezone(scope.zone()).date()
         rows = [
             {"store_id": store.id, "kinds": queries.licence_words(one.kinds), "source": queries.source_words(one), "blocks": one.blocks, "ended": one.ended_on}
             for store in stores if store is not None
-            for one in queries.missing_qualifications(store.id, category, today)
+            for one in queries.missing_qualifications(store.id, category, scope.at.astimezone(scope.zone(store.id)).date())
         ]  # fmt: skip
         panels.append(
             TablePanel(

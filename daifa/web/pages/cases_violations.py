@@ -44,7 +44,16 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private
-from daifa.web.pages.cases_complaints import MOMENT, moment, words_of
+from daifa.web.pages.cases_complaints import (
+    MOMENT,
+    NOW_IF_EMPTY,
+    TODAY_IF_EMPTY,
+    moment,
+    now_there,
+    past_moment,
+    today_there,
+    words_of,
+)
 
 STORES_SHOWN = 4
 
@@ -531,7 +540,7 @@ def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
         kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=words_of(VIOLATION_KINDS))
         title = forms.CharField(label=gettext_lazy("In the platform's words"), max_length=300, required=False)
         rule = forms.CharField(label=gettext_lazy("Rule"), max_length=60, required=False, help_text=gettext_lazy("Its id in the rule book, where you know it."))
-        notified_at = forms.DateTimeField(label=gettext_lazy("Notice"), widget=MOMENT, help_text=gettext_lazy("On the clock of the store."))
+        notified_at = forms.DateTimeField(label=gettext_lazy("Notice"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
         points = forms.DecimalField(label=gettext_lazy("Points"), min_value=0, max_digits=7, decimal_places=2, initial=0)
         orders = forms.CharField(label=gettext_lazy("Order numbers"), required=False, max_length=2000, help_text=gettext_lazy("Separated by commas or spaces."))
         money = forms.DecimalField(label=gettext_lazy("Money taken"), required=False, min_value=0, max_digits=15, decimal_places=4)
@@ -548,11 +557,11 @@ def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetim
     store = scope.require(data["store"], "operate")
     if data["money"]:
         scope.whole.require(store.id, "books")
-    notified = moment(data["notified_at"].replace(tzinfo=None), scope, store.id)
+    notified = past_moment(data["notified_at"], scope, store.id, "notified_at")
     taken = commands.add_violations(
         [
             commands.NewViolation(
-                data["reference"], min(notified, at), data["kind"], data["title"], data["rule"].strip(), data["points"],
+                data["reference"], notified, data["kind"], data["title"], data["rule"].strip(), data["points"],
                 orders=tuple(filter(None, re.split(r"[,;，；、\s]+", data["orders"]))), money=data["money"] or None,
                 from_proceeds=data["taken_from"] == "proceeds",
             )
@@ -570,7 +579,7 @@ ADD = FormPage(
     title=gettext_lazy("Enter a violation"), form=_add_form, save=_add, success=gettext_lazy("Kept."),
     initial=lambda scope, thing: {
         "store": scope.current.id if scope.current else None,
-        "notified_at": scope.at.astimezone(scope.zone()).replace(tzinfo=None, second=0, microsecond=0),
+        "notified_at": now_there(scope),
     },
     back=(gettext_lazy("Violations"), lambda: reverse("web:violations")),
 )  # fmt: skip
@@ -654,7 +663,9 @@ def _move_form(scope: Scope, thing: Any) -> type[forms.Form]:
         store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, f"{one.name} · {one.currency}") for one in scope.stores])
         kind = forms.ChoiceField(label=gettext_lazy("What"), choices=words_of(DEPOSIT_MOVES))
         amount = forms.DecimalField(label=gettext_lazy("Amount"), min_value=0, max_digits=15, decimal_places=4)
-        date = forms.DateField(label=gettext_lazy("Date"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+        date = forms.DateField(
+            label=gettext_lazy("Date"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), required=False, help_text=TODAY_IF_EMPTY
+        )
         violation = forms.CharField(label=gettext_lazy("Reference of the violation"), required=False, max_length=80)
         from_proceeds = forms.BooleanField(label=gettext_lazy("Out of the proceeds, not from the bank"), required=False)
         reference = forms.CharField(label=gettext_lazy("Number or reference"), required=False, max_length=80, help_text=gettext_lazy("Of the platform or the bank; the same one is taken once."))
@@ -670,10 +681,11 @@ def _save_move(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: d
         violation = Violation.objects.filter(store=store, reference=data["violation"].strip()).values_list("pk", flat=True).first()
         if violation is None:
             raise Refused(_("There is no such violation of this store."), code="no_violation", field="violation")
-    noon = datetime.combine(data["date"], datetime.min.time().replace(hour=12), scope.whole.zone(store.id))
     today = at.astimezone(scope.whole.zone(store.id)).date()
-    if data["date"] > today:
-        raise Refused(_("%(date)s lies ahead; enter it on the day it happens.") % {"date": data["date"]}, code="date_in_future", field="date")
+    day = data["date"] or today
+    noon = datetime.combine(day, datetime.min.time().replace(hour=12), scope.whole.zone(store.id))
+    if day > today:
+        raise Refused(_("%(date)s lies ahead; enter it on the day it happens.") % {"date": day}, code="date_in_future", field="date")
     taken = commands.move_deposit(
         [commands.NewMove(data["kind"], data["amount"], min(noon, at), data["reference"], violation, data["from_proceeds"], data["note"])],
         store=store, by=by, at=at,
@@ -696,7 +708,7 @@ def move(request: HttpRequest, scope: Scope) -> HttpResponse:
         title=gettext_lazy("Money of the deposit"), form=_move_form, save=_save_move, needs="books", success=gettext_lazy("Kept; the books post it."),
         initial=lambda scope, thing: {
             "store": about.store_id if about else scope.current.id if scope.current else None, "violation": about.reference if about else "",
-            "date": scope.at.astimezone(scope.zone()).date(), "kind": "penalty" if about else "paid_in",
+            "date": today_there(scope), "kind": "penalty" if about else "paid_in",
         },
         intro=gettext_lazy("In the store's currency. What was kept from the proceeds is a penalty: it leaves the deposit alone."),
         back=(gettext_lazy("Deposit"), lambda: reverse("web:deposit")),
@@ -707,7 +719,9 @@ def _require_form(scope: Scope, thing: Any) -> type[forms.Form]:
     class RequireForm(forms.Form):
         store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, f"{one.name} · {one.currency}") for one in scope.stores])
         amount = forms.DecimalField(label=gettext_lazy("Required"), min_value=0, max_digits=15, decimal_places=4)
-        valid_from = forms.DateField(label=gettext_lazy("Begins"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+        valid_from = forms.DateField(
+            label=gettext_lazy("Begins"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), required=False, help_text=TODAY_IF_EMPTY
+        )
         due_at = forms.DateTimeField(label=gettext_lazy("To be paid by"), widget=MOMENT, required=False)
         rule = forms.CharField(label=gettext_lazy("Rule"), required=False, max_length=60)
         note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
@@ -718,15 +732,16 @@ def _require_form(scope: Scope, thing: Any) -> type[forms.Form]:
 def _save_requirement(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
     store = scope.require(data["store"], "books")
     due = moment(data["due_at"].replace(tzinfo=None), scope, store.id) if data["due_at"] else None
+    valid_from = data["valid_from"] or at.astimezone(scope.whole.zone(store.id)).date()
     commands.require_deposit(
-        store=store, amount=data["amount"], valid_from=data["valid_from"], due_at=due, rule=data["rule"].strip(), note=data["note"], by=by, at=at
+        store=store, amount=data["amount"], valid_from=valid_from, due_at=due, rule=data["rule"].strip(), note=data["note"], by=by, at=at
     )
     return reverse("web:deposit")
 
 
 REQUIRE = FormPage(
     title=gettext_lazy("What is required"), form=_require_form, save=_save_requirement, needs="books", success=gettext_lazy("Kept."),
-    initial=lambda scope, thing: {"store": scope.current.id if scope.current else None, "valid_from": scope.at.astimezone(scope.zone()).date()},
+    initial=lambda scope, thing: {"store": scope.current.id if scope.current else None, "valid_from": today_there(scope)},
     back=(gettext_lazy("Deposit"), lambda: reverse("web:deposit")),
 )  # fmt: skip
 

@@ -65,6 +65,54 @@ def as_role(client, store):
     return enter
 
 
+@pytest.fixture
+def both(client, store):
+    """An operator and bookkeeper of the store and of one in New York, which comes first by name."""
+    far = add_store(
+        code="amz", name="Amz", currency="USD", kind="marketplace", channel="amazon", country="US", timezone="America/New_York",
+        by=cast.BY, at=AT,
+    )  # fmt: skip
+    user = User.objects.create_user("both", password="x", language="en")
+    for one in (store, far):
+        StoreAccess.objects.create(user=user, store=one, role="owner")
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.cookies["django_language"] = "en"
+    return client
+
+
+FORMS = (
+    ("violation_add", "notified_at", {"reference": "V1", "kind": "other", "points": "0", "taken_from": "proceeds"}, Violation),
+    ("complaint_add", "opened_at", {"kind": "foreign_card", "text": "a card"}, Complaint),
+    ("infringement_add", "notified_at", {"reference": "I1", "right": "trademark"}, Infringement),
+)
+
+
+@pytest.mark.parametrize(("name", "field", "words", "model"), FORMS)
+def test_a_moment_is_on_the_clock_of_the_store_that_is_chosen(both, store, name, field, words, model):
+    """With stores in two zones nothing is filled in that would be read on another store's clock."""
+    url = reverse(f"web:{name}")
+    filled = both.get(url).content.decode().split(f'name="{field}"')[1].split(">")[0]
+    value = filled.split('value="')[1].split('"')[0] if 'value="' in filled else ""
+    both.post(url, {**words, "store": store.pk, field: value})
+    assert getattr(model.objects.get(), field) == AT
+    model.objects.all().delete()
+    both.post(url, {**words, "store": store.pk, field: "2026-04-01T09:30"})  # 01:30 UTC
+    assert getattr(model.objects.get(), field) == datetime(2026, 4, 1, 1, 30, tzinfo=UTC)
+    model.objects.all().delete()
+    said = both.post(url, {**words, "store": store.pk, field: "2026-04-01T10:30"}).content.decode()  # half an hour ahead
+    assert not model.objects.exists() and "lies ahead on the clock of the store, where it is 2026-04-01 10:00" in said
+
+
+def test_a_day_is_the_day_of_the_store_that_is_chosen(both, store):
+    """It is 31 March still in New York, 1 April in Shanghai."""
+    both.post(reverse("web:deposit_require"), {"store": store.pk, "amount": "100"})
+    assert queries.deposit(store.pk, at=AT).required.amount == 100
+    page = both.get(reverse("web:deposit_move")).content.decode().split('name="date"')[1].split(">")[0]
+    assert "value=" not in page
+    both.post(reverse("web:deposit_move"), {"store": store.pk, "kind": "paid_in", "amount": "100"})
+    assert DepositMove.objects.get().at == AT
+
+
 def picture() -> bytes:
     out = BytesIO()
     Image.new("RGB", (60, 40), "white").save(out, "PNG")
