@@ -27,6 +27,7 @@ from daifa.domain.compliance.signals import (
     unrelated_groups,
 )
 from daifa.domain.policy import queries as policy
+from daifa.domain.shipping.queries import NUMBER_FOR_OTHERS
 from daifa.domain.shipping.rules import Trace, find_traces
 from daifa.domain.sourcing import queries as sourcing
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
@@ -232,16 +233,15 @@ def _origin_differs(stores: Sequence[Any], at: datetime) -> list[Found]:
 
 
 def _number_reused(stores: Sequence[Any], at: datetime) -> list[Found]:
-    """Orders sent under a number that is on another order too, in this store or in another of ours."""
+    """Orders sent under a number that went to another address too, from this store or from another of ours."""
     kind = "number_reused"
     scope, since = [store.id for store in stores], _since(kind, at)
     seen: dict[int, list[Seen]] = {}
     for store, order, supplier, parcel, number, when in bulk.fetch(
-        """SELECT p.store_id, p.order_id, p.supplier_id, p.id, p.number, p.announced_at FROM shipping_parcel p
+        f"""SELECT p.store_id, p.order_id, p.supplier_id, p.id, p.number, p.announced_at FROM shipping_parcel p
            WHERE p.store_id = ANY(%(scope)s::bigint[]) AND p.announced_at > %(since)s AND p.announced_at <= %(at)s
              AND p.state <> 'cancelled' AND p.number <> ''
-             AND EXISTS (SELECT FROM shipping_parcel o WHERE o.number = p.number AND o.order_id <> p.order_id
-                         AND o.state <> 'cancelled' AND o.announced_at > %(since)s AND o.announced_at <= %(at)s)""",
+             AND {NUMBER_FOR_OTHERS.format(more=" AND q.announced_at > %(since)s AND q.announced_at <= %(at)s")}""",
         {"scope": scope, "since": since, "at": at},
     ):
         seen.setdefault(store, []).append(Seen(order, supplier, "parcel", parcel, number, when))

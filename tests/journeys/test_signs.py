@@ -7,9 +7,10 @@ import pytest
 
 from daifa.domain.catalog.models import Product, Variant
 from daifa.domain.compliance import risk_queries
-from daifa.domain.compliance.models import DispatchMode, PlanStep, Risk
+from daifa.domain.compliance.commands import find_parcel_faults
+from daifa.domain.compliance.models import DispatchMode, Finding, PlanStep, Risk
 from daifa.domain.compliance.risk_commands import Step, move_step, plan_steps
-from daifa.domain.orders.models import OrderLine
+from daifa.domain.orders.models import AddressVersion, OrderLine
 from daifa.domain.shipping.checks import record_platform_waybills
 from daifa.domain.shipping.models import Parcel, TrackingEvent
 from daifa.domain.sourcing.models import Agreement, SkuMapping, Supplier, SupplierOffer
@@ -47,6 +48,11 @@ def sent(shop, who, number, **facts):
     return order, parcel
 
 
+def moves_elsewhere(order):
+    """Another buyer's address than that of the other orders here."""
+    AddressVersion.objects.filter(order=order).update(digest=bytes(31) + bytes([order.pk % 256]))
+
+
 def signs(shop):
     return {one.kind: one for one in Risk.objects.filter(store=shop, gone_at=None)}
 
@@ -79,12 +85,28 @@ def test_a_number_on_two_orders(red):
     other = shipped_orders.store("other", kind="own_site")
     first, _parcel = sent(red, who, "SF1234567890123")
     second, _parcel = sent(other, who, "SF1234567890123")
+    moves_elsewhere(second)
     sent(red, who, "SF1234567890124", state="cancelled")
     sent(red, who, "SF1234567890124")
     find_risks.find_risks(at=AT)
     assert signs(red)["number_reused"].count == 1 and signs(other)["number_reused"].count == 1
     assert [one["order_number"] for one in risk_queries.behind(signs(other)["number_reused"].pk)] == [second.number]
     assert risk_queries.behind(signs(red)["number_reused"].pk)[0]["order_id"] == first.pk
+
+
+def test_several_orders_of_one_buyer_in_one_box_are_no_sign_and_no_finding(red):
+    who = supplier()
+    for _ in range(3):
+        _order, parcel = sent(red, who, "SF1234567890123", is_shared_number=True)
+    find_risks.find_risks(at=AT)
+    find_parcel_faults(at=AT)
+    assert "number_reused" not in signs(red)
+    assert not Finding.objects.filter(kind="number_reused").exists()
+    moves_elsewhere(parcel.order)
+    find_risks.find_risks(at=AT)
+    find_parcel_faults(at=AT)
+    assert signs(red)["number_reused"].count == 3, "the box cannot have gone to both"
+    assert Finding.objects.filter(kind="number_reused", gone_at=None).count() == 3
 
 
 def test_sent_from_elsewhere_than_promised(red):
@@ -145,10 +167,10 @@ def test_bought_at_a_shop_on_a_consumer_platform(red):
 def test_an_explained_sign_opens_again_when_there_is_more_of_it(red):
     who = supplier()
     sent(red, who, "SF1234567890123")
-    sent(red, who, "SF1234567890123")
+    moves_elsewhere(sent(red, who, "SF1234567890123")[0])
     find_risks.find_risks(at=AT)
     sign = signs(red)["number_reused"]
-    find_risks.settle_risk(risk_id=sign.pk, state="explained", note="two orders of one buyer in one box", by=BY, at=AT)
+    find_risks.settle_risk(risk_id=sign.pk, state="explained", note="one household with two addresses", by=BY, at=AT)
     assert not Task.objects.filter(kind="no_source_risk", thing=sign.pk, closed_at=None).exists()
     assert find_risks.find_risks(at=AT)["again"] == 0
     sent(red, who, "SF1234567890123")

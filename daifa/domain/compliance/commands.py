@@ -23,6 +23,7 @@ from daifa.domain.compliance import moving, rules
 from daifa.domain.compliance.health_rules import in_market
 from daifa.domain.compliance.models import DispatchMode
 from daifa.domain.policy import queries as policy
+from daifa.domain.shipping.queries import NUMBER_FOR_OTHERS
 from daifa.lib import bulk, regions
 from daifa.lib.refusal import Refused
 
@@ -577,17 +578,10 @@ _FAULTS = {
                WHERE c.order_id = p.order_id AND c.thing_kind = 'parcel' AND c.thing = p.id AND c.kind = 'pickup'),
               %(hours)s))
           AND NOT EXISTS (SELECT FROM shipping_trackingevent e WHERE e.parcel_id = p.id AND e.status <> ALL(%(no_scan)s::text[]))""",
-    "number_reused": """
+    "number_reused": f"""
         SELECT p.id FROM shipping_parcel p
         WHERE p.store_id = ANY(%(stores)s::bigint[]) AND p.announced_at >= %(since)s AND p.is_shared_number
-          AND p.state <> 'cancelled'
-          AND EXISTS (
-              SELECT FROM shipping_parcel q
-              JOIN orders_order oq ON oq.id = q.order_id JOIN orders_order op ON op.id = p.order_id
-              LEFT JOIN orders_addressversion aq ON aq.order_id = oq.id AND aq.version = oq.address_version
-              LEFT JOIN orders_addressversion ap ON ap.order_id = op.id AND ap.version = op.address_version
-              WHERE q.number = p.number AND q.id <> p.id AND q.state <> 'cancelled' AND q.order_id <> p.order_id
-                AND aq.digest IS DISTINCT FROM ap.digest)""",
+          AND p.state <> 'cancelled' AND {NUMBER_FOR_OTHERS.format(more="")}""",
     "pickup_before_payment": """
         SELECT p.id FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
         WHERE p.store_id = ANY(%(stores)s::bigint[]) AND p.announced_at >= %(since)s AND p.state <> 'cancelled'

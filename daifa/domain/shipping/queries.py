@@ -96,6 +96,17 @@ def parcel_page(
         return cursor.forwards([ParcelRow(*row) for row in c.fetchall()])
 
 
+NUMBER_FOR_OTHERS = """
+EXISTS (
+    SELECT FROM shipping_parcel q
+    JOIN orders_order oq ON oq.id = q.order_id JOIN orders_order op ON op.id = p.order_id
+    LEFT JOIN orders_addressversion aq ON aq.order_id = oq.id AND aq.version = oq.address_version
+    LEFT JOIN orders_addressversion ap ON ap.order_id = op.id AND ap.version = op.address_version
+    WHERE q.number = p.number AND q.id <> p.id AND q.state <> 'cancelled' AND q.order_id <> p.order_id
+      AND aq.digest IS DISTINCT FROM ap.digest{more})"""
+"""Is the number of parcel `p` on a parcel (`q`) to another address, too? Several orders of one buyer in a box are not meant."""
+
+
 def orders_of_numbers(scope: Sequence[int], q: str) -> set[int]:
     """Ids of the orders with a parcel whose waybill number, in force or replaced, is `q` or begins with it."""
     orders = {order for _parcel, order in _numbered(q.strip())}
