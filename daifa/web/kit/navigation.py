@@ -57,7 +57,7 @@ SECTIONS: tuple[Section, ...] = (
         ),
     ),
     Section(
-        "compliance", _("Rules & account"), "shield-lock",
+        "compliance", _("Compliance"), "shield-lock",
         inside=(
             Section("store_health", _("Store health"), "chart-line"),
             Section("clocks", _("Clocks"), "clock"),
