@@ -61,7 +61,7 @@ from daifa.lib.spelling import folded
 
 ENDED = ("delivered", "closed", "cancelled")
 LOG = "erasures.jsonl"
-SWEPT = 5000  # orders of a store and class the daily sweep takes at a time
+SWEPT = 5000  # orders of a store and class the daily sweep erases at most
 AT_ONCE = 1000  # orders a transaction
 STRIDE = 20_000  # orders for which texts and files are walked through once
 _WITH_SUPPLIER = ("ready", "submitting", "unknown", "placed", "failed")
@@ -266,41 +266,29 @@ class Held(NamedTuple):
     params: dict[str, Any]
 
 
+def _in(values: Sequence[str]) -> str:
+    return "(" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
+_HOLDING = {
+    "under_way": f"""NOT o.is_history AND (o.status NOT IN {_in(ENDED)} OR EXISTS (
+        SELECT FROM purchasing_purchaseorder p WHERE p.order_id = o.id AND p.state IN {_in(_WITH_SUPPLIER)}
+        AND p.units > p.rejected + p.cancelled))""",
+    "message_open": """EXISTS (SELECT FROM buyer_messages_message m WHERE m.order_id = o.id AND m.state IN ('sending', 'unknown'))""",
+    "aftersale_open": """EXISTS (SELECT FROM aftersales_aftersalecase c WHERE c.order_id = o.id
+        AND c.state IN ('requested', 'approved', 'in_transit', 'received'))""",
+    "refund_open": """EXISTS (SELECT FROM aftersales_refund r WHERE r.order_id = o.id AND r.state <> 'confirmed')""",
+}
+"""What of an order `o` holds its data; open disputes and holds by hand come from their own subjects."""
+
+
 def holds_of(order_ids: Sequence[int], *, at: datetime) -> dict[int, list[Held]]:
     """Legal holds by order: open disputes, refunds and cases, what is still under way, what a person holds."""
     found: dict[int, list[Held]] = {}
     ids = list(order_ids)
-
-    def add(code: str, query: str, *params: Any) -> None:
-        for (order,) in bulk.fetch(query, params):
+    for code, holding in _HOLDING.items():
+        for (order,) in bulk.fetch(f"SELECT o.id FROM orders_order o WHERE o.id = ANY(%s::bigint[]) AND {holding} ORDER BY 1", (ids,)):
             found.setdefault(order, []).append(Held(code, {}))
-
-    add(
-        "under_way",
-        """SELECT o.id FROM orders_order o WHERE o.id = ANY(%s::bigint[]) AND NOT o.is_history AND (
-               NOT o.status = ANY(%s::text[]) OR EXISTS (
-                   SELECT FROM purchasing_purchaseorder p WHERE p.order_id = o.id AND p.state = ANY(%s::text[])
-                   AND p.units > p.rejected + p.cancelled)) ORDER BY 1""",
-        ids, list(ENDED), list(_WITH_SUPPLIER),
-    )  # fmt: skip
-    add(
-        "message_open",
-        """SELECT DISTINCT order_id FROM buyer_messages_message WHERE order_id = ANY(%s::bigint[])
-           AND state IN ('sending', 'unknown') ORDER BY 1""",
-        ids,
-    )
-    add(
-        "aftersale_open",
-        """SELECT DISTINCT order_id FROM aftersales_aftersalecase WHERE order_id = ANY(%s::bigint[])
-           AND state IN ('requested', 'approved', 'in_transit', 'received') ORDER BY 1""",
-        ids,
-    )
-    add(
-        "refund_open",
-        """SELECT DISTINCT order_id FROM aftersales_refund WHERE order_id = ANY(%s::bigint[]) AND state <> 'confirmed'
-           ORDER BY 1""",
-        ids,
-    )
     for order, open_cases in orders_on_hold(order_ids=ids).items():
         cases = ", ".join(case.reference for case in open_cases[:3])
         found.setdefault(order, []).append(Held("dispute_open", {"cases": cases}))
@@ -317,18 +305,20 @@ class _Order(NamedTuple):
     ended_at: datetime
 
 
+_ENDED_AT = """greatest(o.placed_at,
+    (SELECT max(p.delivered_at) FROM shipping_parcel p WHERE p.order_id = o.id),
+    (SELECT max(coalesce(r.confirmed_at, r.at)) FROM aftersales_refund r WHERE r.order_id = o.id),
+    (SELECT max(c.opened_at) FROM aftersales_aftersalecase c WHERE c.order_id = o.id),
+    (SELECT max(coalesce(x.ended_at, x.opened_at)) FROM cases_complaint x WHERE x.order_id = o.id))"""
+"""The time from which an order's data are counted: the last thing that happened to it."""
+
+
 def _orders(ids: Sequence[int]) -> list[_Order]:
-    """Orders with the time from which their data are counted: the last thing that happened to them."""
     return [
         _Order(*row)
         for row in bulk.fetch(
-            """SELECT o.id, o.store_id, o.country, o.number, greatest(
-                   o.placed_at,
-                   (SELECT max(p.delivered_at) FROM shipping_parcel p WHERE p.order_id = o.id),
-                   (SELECT max(coalesce(r.confirmed_at, r.at)) FROM aftersales_refund r WHERE r.order_id = o.id),
-                   (SELECT max(c.opened_at) FROM aftersales_aftersalecase c WHERE c.order_id = o.id),
-                   (SELECT max(coalesce(x.ended_at, x.opened_at)) FROM cases_complaint x WHERE x.order_id = o.id))
-               FROM orders_order o WHERE o.id = ANY(%s::bigint[]) ORDER BY o.id""",
+            f"""SELECT o.id, o.store_id, o.country, o.number, {_ENDED_AT}
+                FROM orders_order o WHERE o.id = ANY(%s::bigint[]) ORDER BY o.id""",
             (list(ids),),
         )
     ]
@@ -469,31 +459,65 @@ def _overdue(*, at: datetime) -> list[tuple[int, str, list[int]]]:
     """(store, class, orders) whose time is over. Papers go before contact: they are found by the names on the orders."""
     answers = queries.answers()
     found = []
+    disputed: list[int] | None = None
     for store in Store.objects.order_by("pk"):
         for data in ("papers", "letters", "disputes", "contact"):
-            days = [
-                answer.at_most
-                for (of_store, _country), answer in answers.known.get(data, {}).items()
-                if of_store in (None, store.pk) and answer.at_most is not None
-            ]
-            if not days:
+            days = _days_by_country(answers, data, store.pk)
+            if all(number is None for number in days.values()):
                 continue
-            ids = [
-                row[0]
-                for row in bulk.fetch(
-                    f"""WITH done AS MATERIALIZED (
-                            SELECT x::bigint AS id FROM privacy_erasure e
-                            CROSS JOIN LATERAL jsonb_array_elements_text(coalesce(e.orders -> '{data}', '[]')) AS x)
-                        SELECT o.id FROM orders_order o WHERE o.store_id = %s AND o.status = ANY(%s::text[])
-                        AND o.placed_at < %s::timestamptz - make_interval(days => %s) AND {_HELD[data]}
-                        AND NOT EXISTS (SELECT FROM done WHERE done.id = o.id) ORDER BY o.id LIMIT %s""",
-                    (store.pk, list(ENDED), at, min(days), SWEPT),
-                )
-            ]
-            ids = _sort(ids, at=at, asked=False)[0][data]
-            if ids:
+            if disputed is None:
+                disputed = sorted(orders_on_hold())
+            if ids := _due(store.pk, data, days, but=disputed, at=at):
                 found.append((store.pk, data, ids))
     return found
+
+
+def _days_by_country(answers: queries.Answers, data: str, store: int) -> dict[str, int | None]:
+    """Buyer's country ("": every other) → days after which a class of this store's data goes by itself; None: it does not."""
+    together = ("contact", "papers") if data == "contact" else (data,)  # names wait for the papers they stand in
+    countries = {"", *(country for one in together for of, country in answers.known.get(one, {}) if of in (None, store))}
+    found: dict[str, int | None] = {}
+    for country in countries:
+        known = [answer.at_most if (answer := answers.of(one, store, country)) else None for one in together]
+        days = [number for number in known if number is not None]
+        found[country] = max(days) if len(days) == len(together) else None
+    return found
+
+
+def _due(store: int, data: str, days: dict[str, int | None], *, but: Sequence[int], at: datetime) -> list[int]:
+    """At most SWEPT orders, by number, of which a class goes by itself now. `days` as `_days_by_country` says them.
+
+    What must stay is left out by the database, or it would stand before the rest day after day; should the rules keep
+    more than that, the search goes on behind it.
+    """
+    free = " AND ".join(f"NOT ({holding})" for holding in _HOLDING.values())
+    query = f"""
+        WITH done AS MATERIALIZED (
+            SELECT x::bigint AS id FROM privacy_erasure e
+            CROSS JOIN LATERAL jsonb_array_elements_text(coalesce(e.orders -> '{data}', '[]')) AS x),
+        kept AS MATERIALIZED (SELECT * FROM unnest(%(countries)s::text[], %(days)s::int[]) AS k (country, days))
+        SELECT o.id FROM orders_order o LEFT JOIN kept k ON k.country = o.country
+        CROSS JOIN LATERAL (SELECT %(at)s::timestamptz - interval '24 hours'
+            * CASE WHEN k.country IS NULL THEN %(others)s::int ELSE k.days END AS before) AS time
+        WHERE o.store_id = %(store)s AND o.status = ANY(%(ended)s::text[]) AND o.id > %(last)s AND o.placed_at <= time.before
+        AND {_HELD[data]} AND {_ENDED_AT} <= time.before AND {free}
+        AND NOT EXISTS (SELECT FROM unnest(%(but)s::bigint[]) AS b (id) WHERE b.id = o.id)
+        AND NOT EXISTS (SELECT FROM privacy_legalhold h WHERE h.order_id = o.id AND h.released_at IS NULL)
+        AND NOT EXISTS (SELECT FROM done WHERE done.id = o.id) ORDER BY o.id LIMIT %(limit)s"""
+    countries = sorted(country for country in days if country)
+    params = {
+        "countries": countries, "days": [days[country] for country in countries], "others": days[""], "at": at, "store": store,
+        "ended": list(ENDED), "but": list(but), "limit": SWEPT,
+    }  # fmt: skip
+    found: list[int] = []
+    last = 0
+    while len(found) < SWEPT:
+        ids = [row[0] for row in bulk.fetch(query, {**params, "last": last})]
+        found += _sort(ids, at=at, asked=False)[0][data]
+        if len(ids) < SWEPT:
+            break
+        last = ids[-1]
+    return found[:SWEPT]
 
 
 def _erase(
