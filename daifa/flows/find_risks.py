@@ -308,16 +308,22 @@ _LOOKS = {
 
 
 def _tell(stores: Sequence[Any], *, by: str, at: datetime) -> None:
-    """Open risks beyond a hint stand on Today; the task goes with its risk, or when somebody settles it."""
+    """Open risks beyond a hint stand on Today, those that are serious on top; the task goes with its risk, or when somebody
+    settles it. An open task tells today's count and level."""
     risks = [one for some in risk_queries.open_risks([store.id for store in stores]).values() for one in some]
-    open_tasks(
-        [
-            NewTask(kind="no_source_risk", store_id=one.store_id, thing_kind="risk", thing=one.pk,
-                    params={"signal": BY_KIND[one.kind].words[0], "kind": one.kind, "count": one.count})
-            for one in risks if one.state == "open" and one.level in ("warn", "act")
-        ],
-        at=at,
-    )  # fmt: skip
+    tasks = [
+        NewTask(kind="no_source_risk", store_id=one.store_id, thing_kind="risk", thing=one.pk,
+                params={"signal": BY_KIND[one.kind].words[0], "kind": one.kind, "count": one.count, "level": one.level})
+        for one in risks if one.state == "open" and one.level in ("warn", "act")
+    ]  # fmt: skip
+    open_tasks(tasks, at=at)
+    bulk.execute(
+        """UPDATE stores_task t SET params = fresh.params
+           FROM unnest(%s::bigint[], %s::jsonb[]) AS fresh (thing, params)
+           WHERE t.kind = 'no_source_risk' AND t.thing_kind = 'risk' AND t.thing = fresh.thing AND t.closed_at IS NULL
+             AND t.params <> fresh.params""",
+        ([one.thing for one in tasks], [bulk.json(one.params) for one in tasks]),
+    )
     bulk.execute(
         """UPDATE stores_task t SET closed_at = %s, closed_by = %s WHERE t.kind = 'no_source_risk' AND t.closed_at IS NULL
            AND NOT EXISTS (SELECT FROM compliance_risk r WHERE r.id = t.thing AND r.state = 'open' AND r.level IN ('warn', 'act'))""",

@@ -175,6 +175,11 @@ def test_an_explained_sign_opens_again_when_there_is_more_of_it(red):
     assert find_risks.find_risks(at=AT)["again"] == 0
     sent(red, who, "SF1234567890123")
     assert find_risks.find_risks(at=AT)["again"] == 1
+    assert Task.objects.get(kind="no_source_risk", thing=sign.pk, closed_at=None).params["count"] == 3
+    moves_elsewhere(sent(red, who, "SF1234567890123")[0])
+    find_risks.find_risks(at=AT)
+    told = Task.objects.get(kind="no_source_risk", thing=sign.pk, closed_at=None).params
+    assert (told["count"], told["level"]) == (4, "act"), "an open task tells today's count"
     assert Task.objects.filter(kind="no_source_risk", thing=sign.pk, closed_at=None).exists()
 
 

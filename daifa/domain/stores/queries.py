@@ -83,13 +83,17 @@ def people_of(store_id: int) -> list[tuple[int, str, str, str]]:
 # --- Tasks ------------------------------------------------------------------------------------------------------
 
 
-def open_tasks_of(scope: Sequence[int], *, also_shared: bool = False, limit: int = 200) -> list[Task]:
+def open_tasks_of(
+    scope: Sequence[int], *, also_shared: bool = False, kinds: Sequence[str] | None = None, limit: int = 200
+) -> list[Task]:
     """Open tasks of the stores in `scope`: what is due first, then by money at stake, then the oldest.
 
-    `also_shared` adds those of no single store (a stopped import of offers, a quarantined copy).
+    `also_shared` adds those of no single store (a stopped import of offers, a quarantined copy). `kinds`: only these.
     """
     of_scope = Task.objects.filter(closed_at=None, store_id__in=list(scope))
     found = of_scope | Task.objects.filter(closed_at=None, store=None) if also_shared else of_scope
+    if kinds is not None:
+        found = found.filter(kind__in=kinds)
     return list(
         found.select_related("store").order_by(
             F("due_at").asc(nulls_last=True), F("stake").desc(nulls_last=True), "id"

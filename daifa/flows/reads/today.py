@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.queries import cases_waiting
+from daifa.domain.compliance.signals import BY_KIND
 from daifa.domain.orders.process import HOLDS
 from daifa.domain.stores.queries import open_tasks_of
 from daifa.lib import bulk
@@ -104,7 +105,7 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Agree anew and record it; after that day nothing is routed to him."),
     ),
     "no_source_risk": (
-        N_("A sign of selling without a source: %(count)s seen"),
+        N_("A sign of selling without a source: %(signal)s (%(count)s)"),
         N_("Open it: it shows the orders behind it and what helps."),
     ),
     "reply_row": (
@@ -246,6 +247,7 @@ class Todo:
     thing: int = 0
     task_id: int | None = None
     name: str = ""  # of what a group is about: the reason of holds, the reaction of parked steps
+    is_serious: bool = False  # platforms end stores for it, whatever it is worth by itself
 
 
 class _Dashes(dict):
@@ -261,20 +263,27 @@ def task_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
     if not sentence:
         return kind.replace("_", " "), ""
     params = {"number": params.get("order"), **params}  # a restored copy names the order so
+    if kind == "no_source_risk" and params.get("kind") in BY_KIND:
+        params["signal"] = BY_KIND[params["kind"]].words[int((get_language() or "").startswith("zh"))]
     return _(sentence) % _Dashes({name: value for name, value in params.items() if value is not None}), _(
         advice
     )
 
 
 def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: int = 200) -> list[Todo]:
-    """What needs a person in these stores: doubts first, then what is overdue, then what is due soon, each by money.
+    """What needs a person in these stores: doubts and what is serious first, then overdue, then due soon, each by money.
 
     `shared` adds what belongs to no single store: ask it only for people who may see all of them.
     """
     from daifa.flows.reads.clocks import clock_todos  # which makes Todos, too
 
     todos = []
-    for task in open_tasks_of(scope, also_shared=shared, limit=limit):
+    # What stands on top has no sum and no date: among many others it would not be read at all.
+    tasks = {
+        task.id: task for task in open_tasks_of(scope, also_shared=shared, kinds=(*_FIRST, *_SERIOUS), limit=MOST_ON_TOP)
+    }
+    tasks |= {task.id: task for task in open_tasks_of(scope, also_shared=shared, limit=limit)}
+    for task in tasks.values():
         sentence, advice = task_words(task.kind, task.params)
         todos.append(
             Todo(
@@ -289,6 +298,7 @@ def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: in
                 thing_kind=task.thing_kind,
                 thing=task.thing,
                 task_id=task.id,
+                is_serious=task.kind in _SERIOUS and task.params.get("level", "act") == "act",
             )
         )
     todos += _held(scope)
@@ -313,13 +323,19 @@ _FIRST = (
     "mail_not_working",
     "parked",
 )
+# What costs a store its existence, without a sum or a date: signs of selling without a source (those that are serious),
+# and a parcel that showed the buyer another shop's card or label.
+_SERIOUS = ("no_source_risk", "parcel_breach")
+MOST_ON_TOP = 50
 
 
 def urgency(todo: Todo, at: datetime) -> tuple[int, float, Decimal, datetime]:
-    """What todos are sorted by; its first part: 0 in doubt, 1 overdue, 2 due within a day, 3 the rest."""
+    """What todos are sorted by; its first part: 0 in doubt or serious, 1 overdue, 2 due within a day, 3 the rest."""
     stake = -(todo.stake or Decimal(0))
     if todo.kind in _FIRST:
         return 0, 0, stake, todo.opened_at
+    if todo.is_serious:
+        return 0, 1, stake, todo.opened_at
     if todo.due_at is None:
         return 3, 0, stake, todo.opened_at
     left = (todo.due_at - at).total_seconds()

@@ -60,3 +60,28 @@ def test_what_is_due_first_stands_first_and_other_stores_stay_out():
     assert "mail_not_working" in [todo.kind for todo in today([mine.pk], shared=True, at=at)]
     with translation.override("zh-hans"):
         assert "YT2" in today([mine.pk], at=at)[1].sentence
+
+
+@pytest.mark.django_db
+def test_what_ends_a_store_stands_on_top_though_it_carries_no_sum():
+    at = timezone.now()
+    mine = Store.objects.create(code="mine", name="mine", currency="GBP", created_at=at)
+    lost = [NewTask("parcel_lost", mine.pk, "parcel", n, {"number": f"YT{n}"}, stake=101 + n, currency="GBP", due_at=at) for n in range(40)]
+    risk = {"signal": "bought from a shop on a consumer platform", "kind": "consumer_purchase", "count": 2}
+    open_tasks(
+        [
+            *lost,
+            NewTask("purchase_unknown", mine.pk, "purchase_order", 1, {"reference": "P-1"}),
+            NewTask("no_source_risk", mine.pk, "risk", 1, risk | {"level": "warn"}),
+            NewTask("no_source_risk", mine.pk, "risk", 2, risk | {"level": "act"}),
+            NewTask("parcel_breach", mine.pk, "parcel_check", 3, {"number": "1001"}),
+        ],
+        at=at,
+    )
+    found = today([mine.pk], at=at, limit=20)
+    assert found[0].kind == "purchase_unknown", "what may happen twice still comes first"
+    assert {(todo.kind, todo.thing) for todo in found[1:3]} == {("no_source_risk", 2), ("parcel_breach", 3)}
+    assert {todo.kind for todo in found[3:]} == {"parcel_lost"}
+    assert today([mine.pk], at=at)[-1].thing == 1, "a warning waits its turn"
+    with translation.override("zh-hans"):
+        assert "从消费平台采购" in next(todo.sentence for todo in today([mine.pk], at=at) if todo.thing == 2)
