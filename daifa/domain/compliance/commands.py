@@ -98,13 +98,23 @@ LAW_ONLY = ("own_site", "manual")
 
 
 def store_lines(store: Any, *, at: datetime, as_set: bool = False) -> list[rules.ClockLine]:
-    """Every line that runs in a store (`id, channel, kind, country, currency`), for each way it ships.
+    """Every line for what begins at `at` in a store (`id, channel, kind, country, currency`), for each way it ships.
 
     Money as the store's currency lets it be reckoned; `as_set`: as the rules set it, whatever the store's currency is.
     """
+    today = local_day(store, at)
+    return [line for line in lines_since(store, at=at, as_set=as_set) if line.holds_on(today)]
+
+
+def lines_since(store: Any, *, at: datetime, as_set: bool = False) -> list[rules.ClockLine]:
+    """The same with the lines of earlier texts: each holds for what began on its days (`first`, `last`)."""
     ways = DispatchMode.objects.filter(store_id=store.id).values_list("variant_id", "mode", "hours", "ships_on")
-    zone = ZoneInfo(zone_of(store.channel, getattr(store, "zone", None) or store.timezone))
-    return lines_for(store, ways_of(ways), on=at.astimezone(zone).date(), currency="" if as_set else store.currency)
+    return lines_for(store, ways_of(ways), today=local_day(store, at), currency="" if as_set else store.currency)
+
+
+def local_day(store: Any, at: datetime) -> date:
+    """The day by which rules and deadlines of a store (`channel`, `zone` or `timezone`) are counted."""
+    return at.astimezone(ZoneInfo(zone_of(store.channel, getattr(store, "zone", None) or store.timezone))).date()
 
 
 def ways_of(modes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -115,17 +125,30 @@ def ways_of(modes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def lines_for(
-    store: Any, ways: Sequence[tuple[Any, ...]], *, on: date, currency: str = ""
+    store: Any, ways: Sequence[tuple[Any, ...]], *, today: date, currency: str = ""
 ) -> list[rules.ClockLine]:
-    """Every line that runs in a store (`id, channel, kind, country`) for these ways of dispatch that day.
+    """Every line that runs in a store (`id, channel, kind, country`) for these ways of dispatch, by the period of its text.
 
-    `currency`: what money is reckoned in; "" = as the rules set it.
+    The text in force when something began decides about it, whatever is read later; texts of days after `today` are not
+    asked. `currency`: what money is reckoned in; "" = as the rules set it.
     """
-    book = in_market(policy.rules(channel_of(store.channel), on=on, store_id=store.id), store.country)
-    found = rules.lines_of(book, ways, country=store.country, currency=currency)
+    books = [channel_of(store.channel), *(rules.LAW_COUNTRIES if store.kind in LAW_ONLY else ())]
+    changes = {
+        day for book in books for day in policy.days_of_change(book, kinds=rules.LINE_KINDS, until=today, store_id=store.id)
+    }
+    # Before the first day on which anything changed the book reads as on the day before.
+    days = [min(changes) - timedelta(days=1), *sorted(changes)] if changes else [today]
+    return rules.over_time(
+        [(None if day == days[0] else day, _lines_on(store, ways, on=day, today=today, currency=currency)) for day in days]
+    )
+
+
+def _lines_on(store: Any, ways: Sequence[tuple[Any, ...]], *, on: date, today: date, currency: str) -> list[rules.ClockLine]:
+    texts = policy.texts_of(channel_of(store.channel), on=on, today=today, store_id=store.id)
+    found = rules.lines_of(in_market(texts, store.country), ways, country=store.country, currency=currency)
     if store.kind in LAW_ONLY:
         for law, countries in rules.LAW_COUNTRIES.items():
-            for line in rules.lines_of(policy.rules(law, on=on, store_id=store.id), ways, currency=currency):
+            for line in rules.lines_of(policy.texts_of(law, on=on, today=today, store_id=store.id), ways, currency=currency):
                 if line.kind in ("deliver_by_law", "ship_by_law"):
                     found.append(rules.for_buyers_in(line, countries))
     return found
@@ -144,7 +167,7 @@ def zone_of(channel: str, zone: str) -> str:
 def lay_out(asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | None = None) -> None:
     """Reckon into the temporary table `clock_now`, for all that is open or for some orders. Inside a transaction."""
     scope = [store.id for store in asked]
-    lines = {store.id: store_lines(store, at=at, as_set=True) for store in asked}
+    lines = {store.id: lines_since(store, at=at, as_set=True) for store in asked}
     _write_lines(asked, lines)
     _open_orders(scope, orders)
     _open_parcels(asked, lines, at)
@@ -168,22 +191,27 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
     bulk.execute(
         """CREATE TEMP TABLE clock_line (store_id bigint, mode text, rule text, kind text, zone text, seconds bigint,
                days int, calendar text, by_end boolean, acts boolean, loss text, percent numeric, floor numeric,
-               cap numeric, step numeric, least numeric, countries text[], why text, hours int, until date, limits text) ON COMMIT DROP"""
+               cap numeric, step numeric, least numeric, countries text[], why text, hours int, until date, limits text,
+               begins timestamptz, ends timestamptz) ON COMMIT DROP"""
     )
     bulk.execute(
         """CREATE TEMP TABLE clock_store (store_id bigint PRIMARY KEY, zone text, dispatch_hours int, origin text,
                mode text) ON COMMIT DROP"""
     )
+    zones = {store.id: zone_of(store.channel, store.zone) for store in asked}
     bulk.copy_rows(
         "clock_line",
         ("store_id", "mode", "rule", "kind", "zone", "seconds", "days", "calendar", "by_end", "acts", "loss", "percent",
-         "floor", "cap", "step", "least", "countries", "why", "hours", "until", "limits"),
+         "floor", "cap", "step", "least", "countries", "why", "hours", "until", "limits",
+         "begins", "ends"),
         [
             (
                 store, line.mode, line.rule, line.kind, line.zone, line.seconds, line.days, line.calendar,
                 line.by_end_of_day, line.acts, rules.KINDS[line.kind].loss, *_penalty(line.penalty),
                 None if line.countries is None else sorted(line.countries), line.why, line.hours, line.until,
                 line.penalty.currency if line.penalty else "",
+                None if line.first is None else rules.end_of_day(line.first - timedelta(days=1), zones[store]),
+                None if line.last is None else rules.end_of_day(line.last, zones[store]),
             )
             for store, found in lines.items()
             for line in found
@@ -245,7 +273,9 @@ def _orders(scope: Sequence[int], which: str, params: Sequence[Any]) -> None:
                 FROM (
                     SELECT coalesce(v.mode, s.mode) AS mode,
                            (SELECT min(k.hours) FROM clock_line k WHERE k.store_id = o.store_id AND k.kind = 'dispatch'
-                              AND k.mode = coalesce(v.mode, s.mode)) AS hours
+                              AND k.mode = coalesce(v.mode, s.mode)
+                              AND (k.begins IS NULL OR coalesce(o.paid_at, o.placed_at) >= k.begins)
+                              AND (k.ends IS NULL OR coalesce(o.paid_at, o.placed_at) < k.ends)) AS hours
                     FROM orders_orderline l
                     LEFT JOIN (SELECT store_id, variant_id, CASE WHEN ships_on IS NOT NULL
                                                                    THEN mode || ':' || coalesce(hours, 0) || '@' || ships_on
@@ -352,7 +382,7 @@ CREATE TEMP TABLE clock_now (store_id bigint, order_id bigint, thing_kind text, 
     mode text, amount numeric, zone text, since timestamptz, ran_from timestamptz) ON COMMIT DROP"""
 
 # What runs (r: store, order, thing, mode, kind, zone, started_at, since, amount, currency, country, why, fixed due) and
-# the lines that hold for it become clocks.
+# the lines that hold for it become clocks. The text in force at `since` counts: the payment, the dispatch, the opening.
 _CLOCKS = """
 INSERT INTO clock_now
 SELECT r.store_id, r.order_id, r.thing_kind, r.thing, l.rule, l.kind, r.started_at,
@@ -370,6 +400,7 @@ SELECT r.store_id, r.order_id, r.thing_kind, r.thing, l.rule, l.kind, r.started_
 FROM running r
 JOIN clock_line l ON l.store_id = r.store_id AND l.mode = r.mode AND l.kind = ANY(r.kinds)
      AND (l.zone = '' OR l.zone = r.zone) AND (l.countries IS NULL OR r.country = ANY(l.countries))
+     AND (l.begins IS NULL OR r.since >= l.begins) AND (l.ends IS NULL OR r.since < l.ends)
 LEFT JOIN clock_day w ON l.days IS NOT NULL AND w.calendar = l.calendar AND w.days = l.days AND w.zone = r.clock
      AND w.day = (r.started_at AT TIME ZONE r.clock)::date
 CROSS JOIN LATERAL (

@@ -46,7 +46,7 @@ class _Store(NamedTuple):
 
 
 def dispatch_times(stores: Mapping[int, Any], orders: Iterable[Placed], *, at: datetime) -> dict[int, tuple[datetime, str]]:
-    """Order → (the tightest time it has to be shipped by, id of the rule). Only lines of rules that act.
+    """Order → (the tightest time it has to be shipped by, id of the rule). Only lines that act, as their text read then.
 
     What was announced for some regions only, and what buyers agreed to, is left out: who ships sooner than he must does
     no harm.
@@ -61,15 +61,16 @@ def dispatch_times(stores: Mapping[int, Any], orders: Iterable[Placed], *, at: d
         of_variant = modes.get(order.store_id, {})
         zone = commands.zone_of(store.channel, store.timezone)
         lines = _lines(
-            stamp, at.astimezone(ZoneInfo(zone)).date(),
+            stamp, commands.local_day(store, at),
             _Store(store.id, store.channel, store.kind, store.country, store.currency),
             tuple(commands.ways_of((variant, *mode) for variant, mode in of_variant.items())),
         )  # fmt: skip
         moving = [one for one, there in exceptions if one.is_everywhere and store.id in there]
         started = order.paid_at or order.placed_at
         due: list[tuple[datetime, str]] = []
-        for line in lines[_way(lines, of_variant, order.variants)]:
-            if line.countries is not None and order.country not in line.countries:
+        day = started.astimezone(ZoneInfo(zone)).date()
+        for line in lines[_way(lines, of_variant, order.variants, day)]:
+            if not line.holds_on(day) or (line.countries is not None and order.country not in line.countries):
                 continue
             fixed = None
             if line.kind == "ship_by":
@@ -82,16 +83,16 @@ def dispatch_times(stores: Mapping[int, Any], orders: Iterable[Placed], *, at: d
 
 def _way(
     lines: Mapping[str, Sequence[rules.ClockLine]], of_variant: Mapping[int | None, _Mode],
-    variants: Sequence[int | None],
+    variants: Sequence[int | None], day: date,
 ) -> str:  # fmt: skip
-    """The strictest of the ways in which its variants are shipped: the one with the shortest time for dispatch."""
+    """The strictest of the ways in which its variants are shipped: the one with the shortest time for dispatch that day."""
     usual = rules.mode_key(*of_variant[None]) if None in of_variant else "unknown"
     if len(of_variant) <= (None in of_variant):
         return usual
     ways = {rules.mode_key(*of_variant[one]) if one in of_variant else usual for one in variants} or {usual}
 
     def strict(way: str) -> tuple[float, str]:
-        return min((line.hours for line in lines[way] if line.kind == "dispatch"), default=float("inf")), way
+        return min((line.hours for line in lines[way] if line.kind == "dispatch" and line.holds_on(day)), default=float("inf")), way
 
     return min(ways, key=strict)
 
@@ -110,9 +111,9 @@ def _modes(stores: Sequence[int]) -> dict[int, dict[int | None, _Mode]]:
 def _lines(
     _stamp: tuple[Any, ...], day: date, store: _Store, ways: tuple[_Mode, ...]
 ) -> dict[str, list[rules.ClockLine]]:
-    """The lines for dispatch of a store by way of dispatch. Kept as long as the book (`_stamp`) stays as it is."""
+    """The lines for dispatch of a store by way of dispatch, of all texts. Kept as long as the book (`_stamp`) stays as it is."""
     found: dict[str, list[rules.ClockLine]] = {rules.mode_key(*way): [] for way in ways}
-    for line in commands.lines_for(store, ways, on=day):
+    for line in commands.lines_for(store, ways, today=day):
         if line.acts and line.kind in KINDS:
             found[line.mode].append(line)
     return found

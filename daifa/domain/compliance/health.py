@@ -174,7 +174,7 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
     """`health_order` and `health_parcel`: what each order and parcel of the window did, with its own time for dispatch."""
     for setting in ("work_mem = '64MB'", "jit = off"):
         bulk.execute(f"SET LOCAL {setting}")
-    lines = {store.id: commands.store_lines(store, at=at)}
+    lines = {store.id: commands.lines_since(store, at=at)}
     commands._write_lines([store], lines)
     since = at - timedelta(days=days + 45)
     commands._orders_since(store.id, since)
@@ -185,7 +185,6 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
     bulk.execute(commands._DUE_OF_ALL, {"before": rules.SAME_DAY_BEFORE})
     exceptions = moving.exceptions_of([store], on=at.date())
     moving.move(exceptions)
-    scanned = any(line.kind == "carrier_scan" for line in lines[store.id])
     bulk.execute("CREATE TEMP TABLE health_complaint (order_id bigint, kind text, at timestamptz) ON COMMIT DROP")
     bulk.copy_rows("health_complaint", ("order_id", "kind", "at"), [one for one in complaints if one.at <= at])
     bulk.execute(
@@ -205,27 +204,30 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
         {"at": at},
     )
     bulk.execute(
-        f"""CREATE TEMP TABLE health_order ON COMMIT DROP AS
-            SELECT o.id, o.placed_at, regexp_replace(o.mode, '[:<].*', '') AS mode, d.due_at, b.shipped_at, (x.units > 0 AND x.cancelled >= x.units) AS gone,
+        # Dispatched when the parcels told so far (or scanned, where the channel goes by that) held all of it: one that was
+        # lost on the way left in time all the same, and its replacement is no second dispatch.
+        """CREATE TEMP TABLE health_order ON COMMIT DROP AS
+            SELECT o.id, o.placed_at, regexp_replace(o.mode, '[:<].*', '') AS mode, d.due_at, s.shipped_at, (x.units > 0 AND x.cancelled >= x.units) AS gone,
                    CASE WHEN x.cancelled > 0 AND NOT coalesce(c.changed_mind, false) THEN true ELSE false END AS cancelled,
-                   x.cancelled < x.units
-                     AND (coalesce(b.units, 0) < x.units - x.cancelled OR b.shipped_at IS NULL) AS unshipped,
+                   x.cancelled < x.units AND s.shipped_at IS NULL AS unshipped,
                    coalesce(c.defect, false) OR coalesce(k.defect, false) AS defect, coalesce(c.unresolved, false) AS unresolved,
                    coalesce(c.missing, false) OR coalesce(k.missing, false) OR coalesce(b.lost, false) AS missing,
                    least(k.at, c.disputed_at) AS disputed_at,
                    x.returned > 0 OR coalesce(c.returned, false) AS returned, x.refunded_amount > 0 AS refunded,
                    x.customer_id, r.at AS refunded_at, false AS excused, false AS unscored
             FROM clock_order o JOIN orders_order x ON x.id = o.id
-            LEFT JOIN (SELECT DISTINCT ON (order_id) order_id, due_at FROM clock_now
-                       ORDER BY order_id, array_position(ARRAY['dispatch', 'carrier_scan', 'ship_by'], kind)) d
-              ON d.order_id = o.id
-            LEFT JOIN (SELECT q.order_id, bool_or(q.state = 'lost') AS lost,
-                              {"CASE WHEN bool_and(q.first IS NOT NULL) THEN max(q.first) END" if scanned else "max(q.told_at)"}
-                                AS shipped_at,
-                              sum(l.units) AS units
-                       FROM health_parcel q
-                       LEFT JOIN LATERAL (SELECT sum(order_quantity) AS units FROM shipping_parcelline WHERE parcel_id = q.id) l
-                         ON true GROUP BY 1) b ON b.order_id = o.id
+            LEFT JOIN (SELECT order_id, bool_or(kind = 'carrier_scan') AS by_scan,
+                              (array_agg(due_at ORDER BY array_position(ARRAY['dispatch', 'carrier_scan', 'ship_by'], kind)))[1] AS due_at
+                       FROM clock_now GROUP BY 1) d ON d.order_id = o.id
+            LEFT JOIN (SELECT order_id, bool_or(lost) AS lost, min(told_at) FILTER (WHERE told >= wanted) AS told_at,
+                              min(first) FILTER (WHERE scanned >= wanted) AS first
+                       FROM (SELECT q.order_id, q.state = 'lost' AS lost, q.told_at, q.first, y.units - y.cancelled AS wanted,
+                                    sum(l.units) OVER (PARTITION BY q.order_id ORDER BY q.told_at, q.id) AS told,
+                                    sum(l.units) OVER (PARTITION BY q.order_id ORDER BY q.first NULLS LAST, q.id) AS scanned
+                             FROM health_parcel q JOIN orders_order y ON y.id = q.order_id
+                             CROSS JOIN LATERAL (SELECT sum(order_quantity) AS units FROM shipping_parcelline
+                                                 WHERE parcel_id = q.id) AS l) AS told GROUP BY 1) b ON b.order_id = o.id
+            CROSS JOIN LATERAL (SELECT CASE WHEN d.by_scan THEN b.first ELSE b.told_at END AS shipped_at) s
             LEFT JOIN (SELECT order_id, bool_or(reason = 'changed_mind') AS changed_mind, bool_or(reason = ANY(%(defects)s::text[])) AS defect,
                               bool_or(state = 'expired') AS unresolved, bool_or(reason = 'not_arrived') AS missing,
                               bool_or(kind = 'return') AS returned,

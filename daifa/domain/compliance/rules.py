@@ -254,6 +254,12 @@ class ClockLine:
     """Only for buyers there; None = all."""
     until: date | None = None
     """At least until the end of that day: what is on presale."""
+    first: date | None = None
+    last: date | None = None
+    """The local days on which its text was in force: it holds for what began on them. None = open."""
+
+    def holds_on(self, day: date) -> bool:
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
     @property
     def hours(self) -> int:
@@ -332,6 +338,25 @@ def lines_of(
                 replace(line, promised_hours=promised, penalty=penalty, why=joined(line.why, why))
             )
     return found
+
+
+LINE_KINDS = frozenset({"deadline", "obligation", "compensation"})
+"""Kinds of rules that lines are made of."""
+
+
+def over_time(texts: Sequence[tuple[date | None, Sequence[ClockLine]]]) -> list[ClockLine]:
+    """Lines of one store by the period of their text: (first day, or None from ever, lines from that day on), in order.
+
+    A line that reads the same before and after a day is one line; the last text is open to the future.
+    """
+    done: list[ClockLine] = []
+    running: dict[ClockLine, date | None] = {}
+    for first, lines in texts:
+        ended = first - timedelta(days=1) if first is not None else None
+        now = dict.fromkeys(lines)
+        done += [replace(line, first=began, last=ended) for line, began in running.items() if line not in now]
+        running = {line: running.get(line, first) for line in now}
+    return done + [replace(line, first=began) for line, began in running.items()]
 
 
 def for_buyers_in(line: ClockLine, countries: frozenset[str]) -> ClockLine:

@@ -25,7 +25,7 @@ from daifa.domain.policy.models import (
     TextFinding,
     WordLists,
 )
-from daifa.domain.policy.rules import Change, Override, Rule, Words, apply, difference, judge
+from daifa.domain.policy.rules import COMPARED, Change, Override, Rule, Words, apply, difference, judge
 from daifa.domain.policy.words import Hit, Publishing
 from daifa.lib import bulk
 
@@ -44,7 +44,7 @@ def rules(
     """The rules of a channel (or of a law: "law_cn" …) in force on that day, in the order of their file.
 
     Overrides of all stores are applied, and those of `store_id` if one is given. Rules announced for later are left
-    out until their day: see `announced`. An unknown channel has none.
+    out until their day: see `announced`. An unknown channel has none. What began earlier goes by `texts_of`.
     """
     return [
         rule
@@ -70,7 +70,54 @@ def rule(rule_id: str, *, on: date | None = None, store_id: int | None = None) -
 
 def in_force(*, on: date, store_id: int | None = None) -> Mapping[str, Rule]:
     """Every rule in force on that day, by id. Do not change the mapping: it is shared."""
-    return _in_force(_stamp(), on, store_id)
+    stamp = _stamp()
+    return _in_force(stamp, on, _own(stamp, store_id))
+
+
+def texts_of(channel: str, *, on: date, today: date, store_id: int | None = None) -> list[Rule]:
+    """The rules of a channel as they read on a past day, each with what is known of that text today.
+
+    Whether it may act is no part of the text: a confirmation of today lets the same text act for what began before;
+    a text that reads otherwise today keeps the standing it had.
+    """
+    now = in_force(on=today, store_id=store_id)
+    found = []
+    for rule in rules(channel, on=on, store_id=store_id):
+        same = now.get(rule.id)
+        found.append(same if same is not None and _reads_alike(rule, same) else judge(rule, today))
+    return found
+
+
+def days_of_change(channel: str, *, kinds: Collection[str], until: date, store_id: int | None = None) -> list[date]:
+    """The days up to `until` on which rules of that channel and of these kinds may begin to read otherwise, in order."""
+    stamp = _stamp()
+    found = _days_of_change(stamp, channel, tuple(sorted(kinds)), _own(stamp, store_id))
+    return [day for day in found if day <= until]
+
+
+def _reads_alike(one: Rule, other: Rule) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in COMPARED if name != "verdict")
+
+
+@lru_cache(maxsize=256)
+def _days_of_change(stamp: tuple[Any, ...], channel: str, kinds: tuple[str, ...], store_id: int | None) -> tuple[date, ...]:
+    held = _held_at(stamp)
+    days = {version.takes_effect_on for version in held.versions if version.takes_effect_on}
+    concerned = set()
+    for version in held.versions:
+        for rule in version.book.rules.values():
+            if rule.channel == channel and rule.kind in kinds:
+                concerned.add(rule.id)
+                days |= {rule.effective} if rule.effective else set()
+    for one in held.overrides:
+        if one.rule_id in concerned and one.store_id in (None, store_id):
+            days |= {one.begins, *([one.valid_until + timedelta(days=1)] if one.valid_until else [])}
+    return tuple(sorted(days))
+
+
+def _own(stamp: tuple[Any, ...], store_id: int | None) -> int | None:
+    """The store, if the owner said something for it alone; stores without such a word share what is held in memory."""
+    return store_id if any(one.store_id == store_id for one in _held_at(stamp).overrides) else None
 
 
 def channel_titles() -> dict[str, Words]:
@@ -203,7 +250,10 @@ def _lists_at(stamp: tuple[Any, ...]) -> Lists:
     screen = _screen(stamp, ("terms", "categories", "brands"), False)
     entries = sorted([term.term, term.category, term.severity] for term in screen.terms)
     shipped = words.shipped()
-    said = [*entries, *sorted(("exception", term.term, one) for term in screen.terms for one in term.exceptions)]
+    said = [
+        *entries, *sorted(("exception", term.term, one) for term in screen.terms for one in term.exceptions),
+        *sorted(("pattern", term.term, term.pattern.pattern) for term in screen.terms if term.pattern),
+    ]  # fmt: skip
     digest = hashlib.sha256(repr(said).encode()).hexdigest()
     return Lists(digest, dict(shipped.dates), entries, len(shipped.goods))
 
@@ -256,7 +306,7 @@ def _screen(stamp: tuple[Any, ...], lists: tuple[str, ...], own_site: bool) -> w
     said = {words.normalised(one.term): one for one in reversed(own)}
     shipped = [
         term for term in words.shipped().terms
-        if term.term in _listed(lists) and term.category not in without and words.normalised(term.term) not in said
+        if term.term in _listed(lists) and term.category not in without and (words.normalised(term.term) not in said or words.is_kept(term))
     ]  # fmt: skip
     added = [
         words.Term(one.term, "own", one.severity, (), Words(one.reason, one.reason)) for one in said.values() if one.severity != "allow"

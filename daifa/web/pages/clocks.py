@@ -67,12 +67,12 @@ def clock_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int
     rows = [Shown(*row) for row in _clock_rows(scope, filters, cursor, limit)]
     terms: dict[tuple[int, str, str], set[str]] = {}
     for store in {row.store_id for row in rows if row.stake}:
-        for line in commands.store_lines(scope.whole.store(store), at=scope.at, as_set=True):
+        for line in commands.lines_since(scope.whole.store(store), at=scope.at, as_set=True):
             terms.setdefault((store, line.rule, line.kind), set()).add(_cost(line))
     for row in rows:
         whole = row.stake and "limits_in_other_currency" not in row.why
         said = terms.get((row.store_id, row.rule, row.kind), set()) if whole else set()
-        row.terms = next(iter(said)) if len(said) == 1 else ""  # several ways of dispatch: the page "How it ships" tells them apart
+        row.terms = next(iter(said)) if len(said) == 1 else ""  # several ways of dispatch or texts: "How it ships" and the rule tell them apart
     return rows
 
 

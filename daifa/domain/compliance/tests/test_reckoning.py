@@ -3,13 +3,14 @@
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from daifa.domain.aftersales.models import AftersaleCase, AftersaleLine
 from daifa.domain.catalog.models import Product, Variant
 from daifa.domain.compliance import announced, rules
-from daifa.domain.compliance.commands import reckon_clocks, set_dispatch_mode, store_lines, zone_of
+from daifa.domain.compliance.commands import lines_since, reckon_clocks, set_dispatch_mode, zone_of
 from daifa.domain.compliance.dispatch_times import Placed, dispatch_times
 from daifa.domain.compliance.models import Clock, DispatchMode
 from daifa.domain.compliance.queries import ship_by
@@ -211,9 +212,10 @@ def test_the_statements_say_what_the_rules_say(channel, country, zone):
         orders = {order(shop, paid=moment).pk: moment for moment in paid}
         at = datetime(2026, 12, 24, tzinfo=UTC)
         reckon_clocks(at=at)
-        lines = {line.rule: line for line in store_lines(shop, at=at)}
+        lines = lines_since(shop, at=at)
         for clock in Clock.objects.filter(kind__in=("dispatch", "carrier_scan")):
-            line = lines[clock.rule]
+            day = orders[clock.order_id].astimezone(ZoneInfo(zone)).date()
+            (line,) = [one for one in lines if one.rule == clock.rule and one.kind == clock.kind and one.holds_on(day)]
             moment, why = rules.due_at(line, orders[clock.order_id], zone=zone, exceptions=extensions)
             assert (clock.due_at, clock.why) == (moment, rules.joined(line.why, why))
             if line.penalty is not None:
