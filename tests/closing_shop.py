@@ -99,7 +99,8 @@ def open_story(numbers: list[str], *, deposit: str = "1000.00") -> Story:
     """A store on Xiaohongshu, its deposit paid in, these orders delivered and told of."""
     shop = cast.open_shop()
     edit_store(
-        store_id=shop.store.pk, channel="xiaohongshu", country="CN", timezone="Asia/Shanghai", by=BY, at=cast.MORNING
+        store_id=shop.store.pk, channel="xiaohongshu", country="CN", timezone="Asia/Shanghai", reply_to="help@gifts.example.com", by=BY,
+        at=cast.MORNING,
     )
     shop.store.refresh_from_db()
     move_deposit(

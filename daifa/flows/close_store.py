@@ -277,6 +277,15 @@ def withdraw(closing_id: int, *, reason: str, by: str, at: datetime) -> Closing:
     return closing
 
 
+@transaction.atomic
+def avert(closing_id: int, *, reason: str, by: str, at: datetime) -> None:
+    """What threatened a store is over, by somebody else's word: it stays. Nothing where the closing is past that."""
+    closing = Closing.objects.select_for_update(of=("self",)).select_related("store").get(pk=closing_id)
+    if closing.state == "threatened":
+        commands.avert_closing(closing, reason=reason, by=by, at=at)
+        _settle_tasks(closing, by=by, at=at)
+
+
 # --- A step -------------------------------------------------------------------------------------------------------
 
 
@@ -568,11 +577,16 @@ def _below(measures: Sequence[str]) -> str:
 
 
 def _publish_notice(doing: Doing) -> None:
+    """The public page is on, and names somebody to whom buyers turn: without that the notice would help nobody."""
     page = queries.status_page(doing.store.pk)
+    contact = (page.contact if page else "") or doing.store.reply_to
+    if not contact.strip():
+        raise Refused(
+            _("The notice names nobody to whom buyers turn for after-sales: enter a contact under “Public status page” (or an address for replies in the store), then do this step."),
+            code="contact_missing",
+        )  # fmt: skip
     doing.facts["was_on"] = bool(page and page.is_on)
-    made = commands.set_status_page(
-        store_id=doing.store.pk, is_on=True, contact=page.contact if page else doing.store.reply_to, by=doing.by, at=doing.at
-    )
+    made = commands.set_status_page(store_id=doing.store.pk, is_on=True, contact=contact, by=doing.by, at=doing.at)
     doing.facts["address"] = made.slug
 
 

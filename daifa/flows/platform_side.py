@@ -27,6 +27,7 @@ from daifa.domain.history.commands import move, record_births
 from daifa.domain.stores.models import Store
 from daifa.flows import close_store
 from daifa.flows.close_store import Given, Letter
+from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 
 BY = "platform:desk"
@@ -57,7 +58,10 @@ def take_request(store_id: int, *, reason: str, at: datetime, by: str = BY) -> P
 
 @transaction.atomic
 def review_request(case_id: int, *, accept: bool, note: str = "", at: datetime, by: str = BY) -> PlatformCase:
-    """Accepted: the public notice begins, thirty days at least. Refused: with the reason. Raises `Refused`."""
+    """Accepted: the public notice begins, thirty days at least; the store has signed for it. Refused: with the reason.
+
+    Raises `Refused`.
+    """
     case = _case(case_id)
     if case.kind != "request" or case.state not in ("received", "objected"):
         raise Refused(_("Only a request that was just received can be reviewed."), code="wrong_state")
@@ -66,6 +70,13 @@ def review_request(case_id: int, *, accept: bool, note: str = "", at: datetime, 
             raise Refused(_("A refusal needs its reason."), code="note_missing", field="note")
         _to(case, "refused", "refused", note, at=at, by=by, ended=True)
         return case
+    closing = queries.running_closing(case.store_id)
+    if closing is None or closing.applied_at is None:
+        raise Refused(
+            _("The store has signed no application yet: its closing is not that far, or there is none. Nothing can be accepted before."),
+            code="not_applied",
+        )  # fmt: skip
+    _belongs_to(case, closing)
     if case.state == "received":
         _to(case, "review", "reviewed", note, at=at, by=by)
     days = max(_terms(case.store, at).notice_days.value, rules.LEGAL_NOTICE_DAYS)
@@ -139,13 +150,16 @@ def give_notice(
         case.violations.add(*behind)
     going = queries.running_closing(store_id)
     if going is None and queries.lifecycle(store_id) in ("open", "preparing"):
-        close_store.start(
+        begun = close_store.start(
             store_id=store_id, scenario=_SCENARIO[kind], reason=reason, noticed_on=today if kind != "dormancy" else None,
             effective_on=effective, most_rounds=max(1, most_appeals), letter=letter, by=by, at=at,
         )  # fmt: skip
-    elif kind == "violation" and going is not None and going.scenario == "forced":
-        commands.put_behind(going, behind)
-        commands.refresh_days(going, at=at)
+        _belongs_to(case, begun)
+    elif going is not None and going.scenario == _SCENARIO[kind]:
+        _belongs_to(case, going)
+        if kind == "violation":
+            commands.put_behind(going, behind)
+            commands.refresh_days(going, at=at)
     return case
 
 
@@ -170,8 +184,8 @@ def take_appeal(case_id: int, *, note: str, at: datetime, by: str = BY) -> Platf
     PlatformCase.objects.filter(pk=case.pk).update(appeals=case.appeals + 1)
     case.appeals += 1
     _to(case, "appealed", "appeal", note, at=at, by=by)
-    closing = queries.running_closing(case.store_id)
-    if closing is not None and closing.scenario == "forced":
+    closing = _closing_of(case)
+    if closing is not None:
         _settle(closing, "appeal", Given(note=note, reference=case.reference), at=at, by=by)
     close_store.send_appeals(case.violations.all(), text=note, reference=case.reference, by=by, at=at)
     return case
@@ -275,8 +289,11 @@ def sweep(*, at: datetime, by: str = BY) -> int:
 
 def _execute(case: PlatformCase, *, at: datetime, by: str) -> bool:
     """The takedown of a ruling; or the end of a store that asked for it, once its own steps are done."""
+    closing = _closing_of(case)
     if case.kind == "request":
-        closing = queries.running_closing(case.store_id)
+        if closing is None and queries.lifecycle(case.store_id) not in ("closed", "archived"):
+            _to(case, "dropped", "dropped", _("the store's closing does not go on any more"), at=at, by=by, ended=True)
+            return True
         if closing is not None:
             _settle(closing, "public_notice", Given(note=_("nobody objected")), at=at, by=by)
             expected = next(day.on for day in queries.days_of(closing, at=at) if day.code == "closed")
@@ -285,27 +302,69 @@ def _execute(case: PlatformCase, *, at: datetime, by: str) -> bool:
             _settle(closing, "closed", Given(reference=case.reference), at=at, by=by)
         _to(case, "executed", "closed", "", at=at, by=by, ended=True)
         return True
-    closing = queries.running_closing(case.store_id)
-    if closing is not None and closing.state == "running":
+    closing = closing or queries.running_closing(case.store_id)  # one that winds up already
+    if closing is None or closing.state != "running":
+        _to(case, "executed", "taken_down", _("the store had ended already"), at=at, by=by, ended=True)
+        return True
+    if closing.scenario == "forced":
         _settle(closing, "freeze", Given(note=case.reason), at=at, by=by)
-        _settle(closing, "count_open", Given(), at=at, by=by)
-        _settle(closing, "listings_down", Given(note=case.reference), at=at, by=by)
+    elif case.kind == "violation":
+        commands.set_standing(store_id=case.store_id, to="frozen", reason=case.reason, by=by, at=at)
+    _settle(closing, "count_open", Given(), at=at, by=by)
+    _settle(closing, "listings_down", Given(note=case.reference), at=at, by=by)
     _to(case, "executed", "taken_down", "", at=at, by=by, ended=True)
     return True
 
 
+def _closing_of(case: PlatformCase) -> Closing | None:
+    """The shop's closing that is about this case, while it goes on; no other is settled by what is decided here."""
+    goes_on = Closing.objects.filter(pk=case.closing_id, state__in=("threatened", "running"))
+    return goes_on.select_related("store", "lifecycle").first()
+
+
+def _belongs_to(case: PlatformCase, closing: Closing) -> None:
+    PlatformCase.objects.filter(pk=case.pk).update(closing=closing)
+    case.closing = closing
+
+
+def _begin_to_end(case: PlatformCase, *, at: datetime, by: str) -> Closing | None:
+    """The closing in which an upheld ruling ends a store that has none of its own for it. One that only threatened it
+    gives way; None where it winds up already, or has ended."""
+    scenario = _SCENARIO[case.kind]
+    going = queries.running_closing(case.store_id)
+    if going is not None and going.state == "threatened" and going.scenario != scenario:
+        close_store.avert(going.pk, reason=_("overtaken by the ruling on %(case)s") % {"case": case.reference}, by=by, at=at)
+        going = None
+    if going is None and queries.lifecycle(case.store_id) in ("open", "preparing"):
+        today = at.astimezone(ZoneInfo(case.store.timezone)).date().isoformat()
+        going = commands.start_closing(
+            store_id=case.store_id, scenario=scenario, reason=case.reason, by=by, at=at,
+            params={"effective_on": today} if case.kind == "category" else None,
+        )  # fmt: skip
+    if going is None or going.state != "threatened":
+        return None
+    commands.put_behind(going, [one.pk for one in case.violations.all() if one.state not in ("lifted", "expired")])
+    _belongs_to(case, going)
+    return going
+
+
 def _shop_hears(case: PlatformCase, outcome: str, note: str, *, at: datetime, by: str) -> None:
-    """The ruling arrives in the shop: it settles the platform's step of the closing that goes on there."""
-    closing = queries.running_closing(case.store_id)
-    if closing is None or closing.state != "threatened" or closing.scenario != _SCENARIO[case.kind]:
+    """The ruling arrives in the shop: it settles the platform's step of the closing that is about this case."""
+    closing = _closing_of(case)
+    if closing is None and outcome == "upheld":
+        closing = _begin_to_end(case, at=at, by=by)
+    if closing is None or closing.state != "threatened":
         until = _case(case.pk).due_at if outcome == "again" else None
         close_store.rule_on(case.violations.all(), outcome, answer=note, until=until, by=by, at=at)
         commands.reckon_standings([case.store_id], by=by, at=at)
         return
+    if case.kind == "dormancy" and outcome == "reversed":
+        close_store.avert(closing.pk, reason=note, by=by, at=at)
+        return
     code, word = {
         "forced": ("ruling", outcome),
         "rule_change": ("licence", {"upheld": "refused", "reversed": "granted"}.get(outcome, "")),
-        "no_traffic": ("choose", {"upheld": "leave", "reversed": ""}.get(outcome, "")),
+        "no_traffic": ("choose", {"upheld": "leave"}.get(outcome, "")),
     }.get(closing.scenario, ("", ""))
     if not word:
         return
@@ -425,11 +484,11 @@ def _open_case(
 ) -> PlatformCase:
     if queries.lifecycle(store_id) in ("closed", "archived"):
         raise Refused(_("This store is closed already."), code="already_closed")
-    number = PlatformCase.objects.count() + 1
+    number = bulk.fetch("SELECT nextval(pg_get_serial_sequence('closing_platformcase', 'id'))")[0][0]
     try:
         with transaction.atomic():
             case = PlatformCase.objects.create(
-                store_id=store_id, kind=kind, reference=f"P{at:%y}-{number:05d}", state=start, reason=reason.strip()[:500],
+                pk=number, store_id=store_id, kind=kind, reference=f"P{at:%y}-{number:05d}", state=start, reason=reason.strip()[:500],
                 most_appeals=most_appeals, opened_at=at,
             )  # fmt: skip
     except IntegrityError:

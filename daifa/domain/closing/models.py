@@ -211,7 +211,10 @@ class PastClosing(models.Model):
 
 
 class PlatformCase(models.Model):
-    """The platform's file on one store, as its stand-in keeps it: a request, a ruling, a review."""
+    """The platform's file on one store, as its stand-in keeps it: a request, a ruling, a review.
+
+    `closing`: the shop's closing that is about this case; what the desk decides settles its steps and no other's.
+    """
 
     KINDS = {
         "request": ("closing asked for by the store", "店铺申请关店"),
@@ -231,6 +234,7 @@ class PlatformCase(models.Model):
     due_at = models.DateTimeField(null=True)  # end of an appeal's time, of the public notice, the quiet hour
     ended_at = models.DateTimeField(null=True)
     violations = models.ManyToManyField("cases.Violation", related_name="+")
+    closing = models.ForeignKey(Closing, on_delete=models.SET_NULL, null=True, related_name="platform_cases")
 
     class Meta:
         constraints = [

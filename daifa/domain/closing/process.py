@@ -106,7 +106,7 @@ PLATFORM_CASE = Process(
     table={
         "received": ["review", "refused"],
         "review": ["public_notice", "noticed", "refused", "dropped"],
-        "public_notice": ["executed", "objected"],
+        "public_notice": ["executed", "objected", "dropped"],  # dropped: the shop's closing ended another way
         "objected": ["public_notice", "refused"],
         "noticed": ["appealed", "ruled", "dropped"],
         "appealed": ["noticed", "ruled", "dropped"],

@@ -519,8 +519,24 @@ def facts_of(closing: Closing, *, at: datetime) -> rules.Facts:
         applied_on=closing.applied_at.astimezone(zone).date() if closing.applied_at else None,
         closed_on=_day(params.get("closed_on")),
         deposit_on=_day(params.get("deposit_on")),
-        today=at.astimezone(zone).date() if closing.state == "running" else None,
+        today=at.astimezone(zone).date(),
+        done=_days_done(closing, zone),
     )
+
+
+_DONE_BY = {
+    "self_check": "self_check", "frozen": "freeze", "listings_down": "listings_down", "orders_finished": "orders_finished",
+    "aftersales_finished": "aftersales_finished", "shred": "shred", "archive": "archive",
+}  # fmt: skip
+"""Days of the calendar whose thing is done with a step: day → step."""
+
+
+def _days_done(closing: Closing, zone: ZoneInfo) -> dict[str, date]:
+    """Day of the calendar → when its step was done; nothing for a closing that is only thought of."""
+    if closing.pk is None:
+        return {}
+    done = dict(ClosingStep.objects.filter(closing=closing, state="done", done_at__isnull=False).values_list("code", "done_at"))
+    return {day: done[step].astimezone(zone).date() for day, step in _DONE_BY.items() if step in done}
 
 
 def days_of(closing: Closing, *, at: datetime) -> list[rules.Day]:
@@ -533,8 +549,9 @@ def days_of(closing: Closing, *, at: datetime) -> list[rules.Day]:
 
 def days_if_started(store: Store, scenario: str, *, at: datetime, **params: date | None) -> list[rules.Day]:
     """The calendar a closing would have if it began now: shown before anybody decides."""
+    today = at.astimezone(ZoneInfo(store.timezone)).date()
     facts = rules.Facts(
-        scenario=scenario, started_on=at.astimezone(ZoneInfo(store.timezone)).date(), has_platform=has_platform(store),
+        scenario=scenario, started_on=today, today=today, has_platform=has_platform(store),
         last_delivery_on=expected_last_delivery(store, at=at), **params,
     )  # fmt: skip
     return rules.calendar(facts, terms_of(store, on=at.date()), working_days(store))
@@ -690,7 +707,9 @@ def _status(page: StatusPage, *, at: datetime) -> Status:
         closing = Closing.objects.filter(lifecycle=life, state__in=("running", "done")).select_related("store").last()
         if closing is not None:
             days = {day.code: day.on for day in days_of(closing, at=at)}
-            notice, closes, claims = days.get("notice_ends"), days["closed"], days["claims_until"]
+            closes, claims = days["closed"], days["claims_until"]
+            if closing.applied_at is not None:  # before that no notice runs, and no day of its end is known
+                notice = days.get("notice_ends")
             if word == "closing" and closes <= at.astimezone(zone).date():
                 closes = None  # ruled, and only waiting for what buyers are owed: no day can be promised
         begun = life.shut_at or life.closed_at

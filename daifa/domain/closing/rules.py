@@ -61,6 +61,7 @@ class Facts:
     """What the days are computed from. Days that have happened replace expectations.
 
     `last_delivery_on`: when the last parcel is, or will be, with its buyer; None = nothing is on its way.
+    `done`: code of a day → when what belongs to it was done.
     """
 
     scenario: str
@@ -78,6 +79,7 @@ class Facts:
     closed_on: date | None = None
     deposit_on: date | None = None
     today: date | None = None  # what has not happened is not expected before it
+    done: Mapping[str, date] = field(default_factory=dict)
 
 
 class Day(NamedTuple):
@@ -132,18 +134,19 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
     wind_up = _opening_days(days, facts, terms, is_working)
 
     begun = facts.winding_up_on or wind_up
-    down = begun + timedelta(days=1)
-    days.add("listings_down", down, N_("Listings down, buyers told: the day after, in a quiet hour."))
-    delivered = max(begun, facts.last_delivery_on or begun)
-    days.add("orders_finished", delivered, N_("The last parcel is with its buyer."))
-    returned = delivered
+    down = days.add(
+        "listings_down", begun + timedelta(days=1), N_("Listings down, buyers told: the day after, in a quiet hour.")
+    )
+    delivered = days.add(
+        "orders_finished", max(begun, facts.last_delivery_on or begun), N_("The last parcel is with its buyer.")
+    )
     if facts.last_delivery_on is not None:
         returned = max(begun, facts.last_delivery_on + timedelta(days=terms.return_days.value))
-        days.add(
+        returned = days.add(
             "aftersales_finished", returned, N_("%(days)s days in which buyers may return goods."), terms.return_days
         )
     else:
-        days.add("aftersales_finished", returned, N_("No buyer may still return goods."))
+        returned = days.add("aftersales_finished", delivered, N_("No buyer may still return goods."))
 
     if facts.scenario == "forced":
         closed = facts.closed_on or max(facts.ruled_on or begun, begun, facts.today or begun)
@@ -159,7 +162,7 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
         notice_days = max(terms.notice_days.value, LEGAL_NOTICE_DAYS)
         notice = terms.notice_days._replace(value=notice_days)
         ends = applied + timedelta(days=notice_days)
-        days.add("notice_ends", ends, N_("%(days)s days of public notice."), notice)
+        days.add("notice_ends", ends, N_("%(days)s days of public notice."), notice, passes=True)
         if facts.has_platform:
             expected = max(ends, applied + timedelta(days=terms.total_days.value), facts.today or ends)
             days.add(
@@ -174,7 +177,7 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
         closed = days.on("closed")
 
     claims = max(closed, (facts.last_delivery_on or begun) + timedelta(days=terms.claim_days.value))
-    days.add("claims_until", claims, N_("Buyers may claim for %(days)s days after they have the goods."), terms.claim_days)
+    days.add("claims_until", claims, N_("Buyers may claim for %(days)s days after they have the goods."), terms.claim_days, passes=True)
     end = claims
     if facts.has_platform:
         due = add_months(closed, terms.deposit_months.value)
@@ -186,8 +189,8 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
         )
         days.add("deposit", due, words, terms.deposit_months, happened=facts.deposit_on is not None)
         end = max(end, due)
-    days.add("shred", end, N_("Personal data go when claims and deposit are settled."))
-    days.add("archive", end, N_("Books locked, store archived."))
+    shredded = days.add("shred", end, N_("Personal data go when claims and deposit are settled."))
+    days.add("archive", max(end, shredded), N_("Books locked, store archived."))
     return sorted(days.found, key=lambda day: (day.on, _ORDER.index(day.code)))
 
 
@@ -199,12 +202,12 @@ def _opening_days(days: _Days, facts: Facts, terms: Terms, is_working: Working) 
         days.add("noticed", noticed, N_("The platform's notice."), happened=True)
         until = noticed + timedelta(days=terms.appeal_days.value)
         if facts.appeal_until in (None, until):
-            days.add("appeal_until", until, N_("Days after the notice in which an appeal is possible: %(days)s."), terms.appeal_days)
+            days.add("appeal_until", until, N_("Days after the notice in which an appeal is possible: %(days)s."), terms.appeal_days, passes=True)
         else:
             until = facts.appeal_until
-            days.add("appeal_until", until, N_("An appeal is possible until the day the letter names."))
+            days.add("appeal_until", until, N_("An appeal is possible until the day the letter names."), passes=True)
         ruled = facts.ruled_on or add_working_days(facts.appealed_on or until, APPEAL_ANSWER_DAYS, is_working)
-        days.add(
+        ruled = days.add(
             "ruling_by", ruled, N_("Answered within %(days)s working days."),
             terms.appeal_days._replace(value=APPEAL_ANSWER_DAYS), happened=facts.ruled_on is not None,
         )  # fmt: skip
@@ -219,13 +222,14 @@ def _opening_days(days: _Days, facts: Facts, terms: Terms, is_working: Working) 
         )  # fmt: skip
         effective = facts.effective_on or noticed + timedelta(days=BUFFER_DAYS[0])
         days.add(
-            "effective", effective, N_("The rule takes effect: licensed by then, or taken down."), terms.rule_notice_days
-        )
-        return facts.ruled_on or effective
+            "effective", effective, N_("The rule takes effect: licensed by then, or taken down."), terms.rule_notice_days,
+            passes=True,
+        )  # fmt: skip
+        return facts.ruled_on or days.not_past(effective)
     if facts.scenario == "no_traffic":
         until = facts.improve_until or start + timedelta(days=IMPROVE_DAYS)
-        days.add("improve_until", until, N_("%(days)s days to improve."), Term((until - start).days))
-        return facts.ruled_on or until
+        days.add("improve_until", until, N_("%(days)s days to improve."), Term((until - start).days), passes=True)
+        return facts.ruled_on or days.not_past(until)
     return start
 
 
@@ -262,10 +266,24 @@ class _Days:
     terms: Terms
     found: list[Day] = field(default_factory=list)
 
-    def add(self, code: str, on: date, words: str, term: Term | None = None, *, happened: bool = False) -> None:
+    def add(
+        self, code: str, on: date, words: str, term: Term | None = None, *, happened: bool = False, passes: bool = False
+    ) -> date:
+        """Add a day and return when it is: what was done has its day, what is still to be done is not expected before
+        today. `passes`: a time that runs out by itself stays where it is."""
+        if code in self.facts.done:
+            on, happened = self.facts.done[code], True
+        elif passes:
+            happened = happened or (self.facts.today is not None and on < self.facts.today)
+        elif not happened:
+            on = self.not_past(on)
         params = {"days": term.value} if term else {}
         rule_id, acts = (term.rule_id, term.acts) if term else ("", True)
         self.found.append(Day(code, on, rule_id, words, params, acts, happened, term is not None and not rule_id))
+        return on
+
+    def not_past(self, on: date) -> date:
+        return max(on, self.facts.today or on)
 
     def on(self, code: str) -> date:
         return next(day.on for day in self.found if day.code == code)

@@ -30,6 +30,8 @@ def calendar(story: Story) -> list[rules.Day]:
     facts = Facts(
         scenario=story.said(r"Scenario (\w+)", ""), started_on=day("Begun"), has_platform=not own,
         last_delivery_on=day("Last delivery"), noticed_on=day("Noticed"), effective_on=day("Effective"), today=day("Today"),
+        applied_on=day("Applied"), winding_up_on=day("Wound up from"),
+        done={code: on for code in rules.DAY_NAMES if (on := day(f"{code} done"))},
     )  # fmt: skip
     terms = PLATFORM._replace(notice_days=Term(30, "cn-ec-16")) if own else PLATFORM
     return rules.calendar(facts, terms, lambda one: is_working_day(one, "CN"))
@@ -53,6 +55,13 @@ def test_days_are_in_order_and_have_names():
             assert [day.on for day in days] == sorted(day.on for day in days)
             assert {day.code for day in days} <= set(rules.DAY_NAMES)
             assert all(day.words % day.params for day in days)
+
+
+@pytest.mark.parametrize("scenario", ["choice", "forced", "rule_change", "no_traffic"])
+def test_nothing_that_is_to_be_done_lies_before_today(scenario):
+    today = date(2027, 2, 1)
+    days = rules.calendar(Facts(scenario, date(2026, 11, 10), noticed_on=date(2026, 11, 10), today=today), PLATFORM)
+    assert [day.code for day in days if day.on < today and not day.happened] == []
 
 
 def test_no_rule_and_no_wish_makes_the_notice_shorter():
