@@ -134,8 +134,8 @@ def erase(
 @app.command("retention")
 def retention(
     data: list[str] = typer.Argument(None, help="Classes: contact, letters, papers, disputes, backups. None: show the answers."),
-    at_least: int = typer.Option(0, help="Days before which nothing goes, not even on request."),
-    at_most: int = typer.Option(-1, help="Days after which it goes by itself; -1: only when somebody asks."),
+    at_least: int = typer.Option(None, min=0, show_default="0", help="Days before which nothing goes, not even on request."),
+    at_most: int = typer.Option(None, min=-1, show_default="-1", help="Days after which it goes by itself; -1: only when somebody asks."),
     source: str = typer.Option("", help="On what the answer rests: a rule, a contract, your adviser."),
     store: str = typer.Option("", help="Only for this store; else for all."),
     country: str = typer.Option("", help="Only for buyers of this country (two letters)."),
@@ -145,14 +145,12 @@ def retention(
     from daifa.domain.privacy import commands, queries
     from daifa.domain.privacy.places import CLASSES, said
 
-    if data:
+    if data or at_least is not None or at_most is not None or source or store or country:
         found = output.store_with(store).pk if store else None
+        most = at_most if at_most is not None and at_most >= 0 else None
         with output.sentences():
             commands.set_retention(
-                [
-                    commands.Kept(code, at_least, at_most if at_most >= 0 else None, source, found, country.upper())
-                    for code in data
-                ],
+                [commands.Kept(code, at_least or 0, most, source, found, country.upper()) for code in data or ()],
                 by=output.actor(), at=clock.now(),
             )  # fmt: skip
     rows = queries.retentions(output.scope(), shared=True)

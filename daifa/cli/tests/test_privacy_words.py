@@ -10,7 +10,8 @@ from django.utils import translation
 from daifa.cli import privacy
 from daifa.cli.tests.test_words import Refusal, run
 from daifa.domain.orders.models import AddressVersion
-from daifa.domain.privacy.models import Erasure
+from daifa.domain.privacy.models import Erasure, Retention
+from daifa.domain.stores.models import Store
 from daifa.lib import clock
 from tests import cast
 
@@ -34,6 +35,10 @@ def shop(tmp_path, settings):
     return tmp_path
 
 
+def shop_code() -> str:
+    return Store.objects.get().code
+
+
 def test_show_export_answer_erase(shop):
     found = run(privacy.app, "show", *WHO, "--json")
     assert [order["number"] for order in found["orders"]] == ["77"]
@@ -46,6 +51,9 @@ def test_show_export_answer_erase(shop):
     assert "Nobody has said how long" in run(privacy.app, "erase", *WHO, "--yes", code=1)
     assert not Erasure.objects.exists()
     assert "rests" in run(privacy.app, "retention", "contact", "--at-most", "9", code=1)
+    for option in (("--at-least", "0"), ("--at-most", "9"), ("--source", "adviser"), ("--store", shop_code()), ("--country", "GB")):
+        assert "for which class of data" in run(privacy.app, "retention", *option, code=1), option
+    assert not Retention.objects.exists()
     everything = ("contact", "letters", "papers", "disputes")
     answers = run(privacy.app, "retention", *everything, "--at-most", "900", "--source", "adviser", "--json")
     assert len(answers["answers"]) == 4 and answers["unknown"] == []

@@ -37,6 +37,11 @@ class Kept(NamedTuple):
 def set_retention(rows: Iterable[Kept], *, by: str, at: datetime) -> list[int]:
     """Store answers; earlier ones stay on record. Closes the questions that are answered by them. Raises `Refused`."""
     rows = list(rows)
+    if not rows:
+        raise Refused(
+            _("Say for which class of data the answer is: contact, letters, papers, disputes or backups."),
+            code="data_missing", field="data",
+        )  # fmt: skip
     for row in rows:
         if row.data not in CLASSES:
             raise Refused(_("There is no class of data “%(data)s”.") % {"data": row.data}, code="data_unknown", field="data")
