@@ -30,6 +30,9 @@ def add(
         "workbook", help="workbook (XLSX by mail or download) or fake (scripted, for trying out)."
     ),
     source: str = typer.Option("trade", help="Who he is: trade (factory, wholesaler) or consumer_platform."),
+    is_trade: bool = typer.Option(
+        False, "--is-trade", help="He is a factory or wholesaler though his name speaks of a consumer platform."
+    ),
     delivery: str = typer.Option("download", help="How workbooks go: mail or download."),
     email: str = typer.Option("", help="Where purchases are mailed to."),
     language: str = typer.Option("zh-hans", help="Language of his workbooks: zh-hans or en."),
@@ -59,7 +62,7 @@ def add(
     signed_on = output.day(entrusted_on, at.date()) if entrusted_on else None
     with output.sentences(), transaction.atomic():
         supplier = add_supplier(
-            code=code, name=name or code, currency=currency.upper(), kind=kind, source=source, delivery=delivery, email=email,
+            code=code, name=name or code, currency=currency.upper(), kind=kind, source=source, is_trade=is_trade, delivery=delivery, email=email,
             language=language, country=country.upper(), parcel_freight=output.amount_or_zero(parcel_freight),
             handling_days=handling_days, ships_to=[one.upper() for one in ships_to],
             entrusted_on=None if stores else signed_on, by=output.actor(), at=at,

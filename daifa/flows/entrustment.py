@@ -13,7 +13,6 @@ from typing import NamedTuple
 from django.template import Context, Engine
 from django.utils.translation import gettext as _
 
-from daifa.domain.privacy.places import PERSONAL
 from daifa.domain.sourcing.models import Agreement
 from daifa.domain.sourcing.queries import supplier_with_id
 from daifa.domain.stores.models import Store
@@ -61,8 +60,7 @@ class Paper(NamedTuple):
 def handed_over(language: str) -> list[str]:
     """The data a supplier is given, in words, as the map of buyers' data has them."""
     side = _side(language)
-    words = [FIELDS[place.model, name][side] for place in PERSONAL if place.who == "supplier" for name in place.fields.split()]
-    return list(dict.fromkeys(words))
+    return list(dict.fromkeys(words[side] for words in FIELDS.values()))
 
 
 def paper_for(

@@ -27,6 +27,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "code": ("code", "supplier code", "编码", "供应商编码", "代码"),
     "name": ("name", "supplier", "名称", "供应商", "供应商名称"),
     "currency": ("currency", "币种", "货币"),
+    "source": ("source", "who he is", "供应商类型", "货源类型"),
     "email": ("email", "e-mail", "mail", "邮箱", "电子邮箱"),
     "country": ("country", "国家"),
     "delivery": ("delivery", "交付方式"),
@@ -97,7 +98,7 @@ def _take(given: Mapping[str, str], known: dict[str, int], result: SuppliersRead
             result.routed += routed
         result.known += 1
         return
-    facts: dict[str, Any] = {what: given[what] for what in ("email", "country", "delivery", "language") if given.get(what)}
+    facts: dict[str, Any] = {what: given[what] for what in ("source", "email", "country", "delivery", "language") if given.get(what)}
     if given.get("parcel_freight"):
         facts["parcel_freight"] = parse_decimal(given["parcel_freight"])
     if given.get("handling_days"):

@@ -60,8 +60,11 @@ def test_what_was_routed_before_is_withheld_at_placing():
 
 
 def test_every_field_of_the_map_that_a_supplier_sees_is_named_in_the_paper():
-    shown = {(place.model, name) for place in PERSONAL if place.who == "supplier" for name in place.fields.split()}
-    assert shown == set(entrustment.FIELDS)
+    seen_by = {(place.model, name): place.who for place in PERSONAL for name in place.fields.split()}
+    assert {field for field, who in seen_by.items() if who == "supplier"} <= set(entrustment.FIELDS)
+    assert set(entrustment.FIELDS) <= set(seen_by), "what else goes to him is on the map, whoever sees it here"
+    for language, words in (("en", "province or region"), ("zh-hans", "定制字样")):
+        assert any(words in said for said in entrustment.handed_over(language)), "in his workbooks, too"
 
 
 @pytest.mark.parametrize(
@@ -161,3 +164,12 @@ def test_a_file_of_suppliers_brings_their_days(tmp_path):
 def test_a_file_without_codes_is_refused():
     with pytest.raises(Refused, match="no column for code"):
         read_suppliers(name="suppliers.csv", content=b"name,currency\nKiln,CNY\n", by=cast.BY, at=AT)
+
+
+def test_a_file_does_not_take_a_shop_on_a_consumer_platform_for_a_factory():
+    cast.open_shop()
+    text = "编码,名称,币种,供应商类型\ntb,淘宝 小店,CNY,\npdd,拼多多小店,CNY,consumer_platform\nodd,Odd,CNY,pigeon\n".encode()
+    done = read_suppliers(name="suppliers.csv", content=text, by=cast.BY, at=AT)
+    assert [(one.row, one.code) for one in done.refused] == [(2, "trade_unconfirmed"), (4, "choice_invalid")]
+    assert "淘宝" in done.refused[0].sentence()
+    assert Supplier.objects.get(code="pdd").source == "consumer_platform"

@@ -19,6 +19,7 @@ from daifa.flows import put_right
 
 router = Router(tags=["sourcing"])
 SupplierState = Literal[tuple(state for state, _words in Supplier.STATES)]
+Source = Literal[tuple(code for code, _words in Supplier.SOURCES)]
 OfferState = Literal[tuple(state for state, _words in SupplierOffer.STATES)]
 
 
@@ -26,6 +27,7 @@ class SupplierOut(Schema):
     id: int
     code: str
     name: str
+    source: str = Field(description="trade, or consumer_platform: nothing is bought there for a buyer.")
     kind: str
     delivery: str
     email: str
@@ -43,6 +45,8 @@ class SupplierIn(Schema):
     code: str = Field(max_length=40)
     name: str = Field(max_length=160)
     currency: str = Field(min_length=3, max_length=3)
+    source: Source = "trade"
+    is_trade: bool = Field(False, description="He is a factory or wholesaler though his name speaks of a consumer platform.")
     kind: Literal["workbook", "fake"] = "workbook"
     delivery: Literal["mail", "download"] = "mail"
     email: str = Field("", max_length=254)
@@ -127,7 +131,7 @@ class VariantDetailOut(VariantOut):
 
 def supplier_out(row: Supplier) -> dict[str, Any]:
     names = (
-        "id", "code", "name", "kind", "delivery", "email", "language", "currency", "country", "handling_days", "ships_to",
+        "id", "code", "name", "source", "kind", "delivery", "email", "language", "currency", "country", "handling_days", "ships_to",
         "state", "is_sample",
     )  # fmt: skip
     return {

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.history.commands import open_batch
 from daifa.domain.sourcing.models import Agreement, AgreementDocument, Supplier
+from daifa.domain.sourcing.rules import consumer_words
 from daifa.lib import bulk, keeping
 from daifa.lib.money import is_currency
 from daifa.lib.refusal import Refused, RowRefused
@@ -35,11 +36,16 @@ _EDITABLE = (
 
 @transaction.atomic
 def add_supplier(
-    *, code: str, name: str, currency: str, by: str, at: datetime, is_sample: bool = False, **facts: Any
-) -> Supplier:
-    """A new supplier; `facts` are further fields of the model. Raises `Refused` with a sentence."""
+    *, code: str, name: str, currency: str, by: str, at: datetime, is_sample: bool = False, is_trade: bool = False,
+    **facts: Any,
+) -> Supplier:  # fmt: skip
+    """A new supplier; `facts` are further fields of the model. Raises `Refused` with a sentence.
+
+    `is_trade`: a person says that he is a factory or wholesaler though his name speaks of a consumer platform.
+    """
     supplier = Supplier(code=code.strip(), is_sample=is_sample, created_at=at)
     _apply(supplier, {"name": name, "currency": currency, **facts})
+    _ask_who_he_is(supplier, is_trade=is_trade)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", supplier.code):
         raise Refused(
             _("A supplier's code has up to 40 letters, digits, - or _, and no spaces."),
@@ -56,18 +62,37 @@ def add_supplier(
             code="code_taken",
             field="code",
         ) from None
-    open_batch(by=by, at=at, reason=f"add_supplier: {supplier.code}")
+    said = " (said to be no shop on a consumer platform)" if is_trade else ""
+    open_batch(by=by, at=at, reason=f"add_supplier: {supplier.code}{said}")
     return supplier
 
 
+def _ask_who_he_is(supplier: Supplier, *, is_trade: bool) -> None:
+    """A name such as 淘宝…代拍 is no proof, but nobody ships for buyers under it before a person has said who he is."""
+    words = consumer_words(supplier.name)
+    if supplier.source == "trade" and words and not is_trade:
+        raise Refused(
+            _("The name “%(name)s” speaks of a consumer platform (%(words)s). If he sells there, or buys there for others, "
+              "record him as a shop on a consumer platform: nothing is bought there for a buyer. If he is a factory or "
+              "wholesaler who agrees to ship for you, confirm that.")
+            % {"name": supplier.name, "words": ", ".join(words)},
+            code="trade_unconfirmed", field="is_trade",
+        )  # fmt: skip
+
+
 @transaction.atomic
-def edit_supplier(*, supplier_id: int, by: str, at: datetime, **facts: Any) -> Supplier:
-    """Change fields of a supplier. His currency cannot change once he has offers. Raises `Refused`."""
+def edit_supplier(*, supplier_id: int, by: str, at: datetime, is_trade: bool = False, **facts: Any) -> Supplier:
+    """Change fields of a supplier. His currency cannot change once he has offers. Raises `Refused`.
+
+    A new name, or a new word on who he is, is asked about like that of a new supplier (`is_trade`).
+    """
     supplier = Supplier.objects.select_for_update().filter(pk=supplier_id).first()
     if supplier is None:
         raise Refused(_("There is no such supplier."), code="not_found")
-    before = supplier.currency
+    before, named = supplier.currency, (supplier.name, supplier.source)
     _apply(supplier, facts)
+    if (supplier.name, supplier.source) != named:
+        _ask_who_he_is(supplier, is_trade=is_trade)
     if supplier.currency != before and supplier.offers.exists():
         raise Refused(
             _(

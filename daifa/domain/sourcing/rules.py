@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -232,3 +234,22 @@ def _measured(supplier: Any, agreements: list[Any], demands: ChannelDemands, on:
         % {"supplier": supplier.name, "missing": "; ".join(_(TERMS[term]) for term in missing)},
         missing,
     )
+
+
+# --- Who he is, by his name ---------------------------------------------------------------------------------------
+
+_CONSUMER = re.compile(
+    r"淘宝|天猫|拼多多|闲鱼|抖音|快手小?店|小红书|唯品会|(?<![北南])京东|1688零售|代拍|代下单"
+    r"|(?<![a-z0-9])(?:taobao|tmall|pinduoduo|pdd|xianyu|jd\.com|aliexpress|temu|shein|ebay|amazon|1688 ?retail)(?![a-z0-9])"
+)
+"""Consumer platforms as they stand in the names of shops there, and of those who buy there for others."""
+_BETWEEN_HAN = re.compile(r"(?<=[\u4e00-\u9fff])[\s·・._-]+(?=[\u4e00-\u9fff])")
+
+
+def consumer_words(name: str) -> tuple[str, ...]:
+    """Words of a supplier's name that speak of a consumer platform, in their order: who is named so has to be asked.
+
+    Capitals, full-width letters and gaps between Chinese characters make no difference.
+    """
+    plain = _BETWEEN_HAN.sub("", unicodedata.normalize("NFKC", name).casefold())
+    return tuple(dict.fromkeys(found[0] for found in _CONSUMER.finditer(plain)))

@@ -326,6 +326,12 @@ class SupplierForm(forms.ModelForm):
         help_text=_("Countries as two letters with commas between, such as GB, FR, DE. Empty: everywhere."),
     )  # fmt: skip
     language = forms.ChoiceField(label=_("Language of workbooks"), choices=LANGUAGES)
+    is_trade = forms.BooleanField(label=_("He is a factory or wholesaler who agrees to ship for us, whatever his name says"), required=False)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not (self.is_bound and rules.consumer_words(str(self.data.get("name", "")))):
+            del self.fields["is_trade"]  # nobody else is asked
 
     class Meta:
         model = Supplier

@@ -250,6 +250,12 @@ def test_a_supplier_is_added_edited_and_refused_in_sentences(loop, as_):
     client.post(reverse("web:supplier_edit", args=[supplier.pk]), {**given, "name": "Other name", "state": "suspended"})
     supplier.refresh_from_db()
     assert (supplier.name, supplier.state, supplier.code) == ("Other name", "suspended", "newone")
+    named = {**given, "code": "tb", "name": "淘宝 小店 (拼多多代拍)"}
+    assert "is_trade" not in client.get(url).content.decode(), "nobody else is asked"
+    asked = client.post(url, named)
+    assert asked.status_code == 422 and 'name="is_trade"' in asked.content.decode() and "speaks of a consumer platform" in asked.content.decode()
+    client.post(url, {**named, "is_trade": "on"})
+    assert Supplier.objects.get(code="tb").source == "trade"
 
 
 def test_an_agreement_lets_held_orders_go_on(loop, as_):

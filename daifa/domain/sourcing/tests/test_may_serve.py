@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from daifa.domain.sourcing.queries import AgreementRow, demands_of
-from daifa.domain.sourcing.rules import OWN_KINDS, TERMS, channel_demands, may_serve
+from daifa.domain.sourcing.rules import OWN_KINDS, TERMS, channel_demands, consumer_words, may_serve
 
 pytestmark = pytest.mark.django_db  # the rule book asks whether there are words of the owner
 
@@ -101,3 +101,9 @@ def test_the_agreement_that_lacks_least_counts():
     assert may_serve(market, supplier, [bare, almost], DAY, rules).missing == ("no_cards",)
     assert may_serve(market, supplier, [bare, *AGREEMENTS["this store"]], DAY, rules) == ""
     assert "returns" not in channel_demands("x", rules).terms, "a rule that only informs asks for nothing"
+
+
+@pytest.mark.parametrize("row", rows("## What his name says"), ids=" ".join)
+def test_what_his_name_says(row):
+    name, words = row
+    assert ", ".join(consumer_words(name)) == ("" if words == "–" else words)

@@ -9,7 +9,7 @@ import pytest
 
 from daifa.domain.catalog.models import Product, Variant
 from daifa.domain.sourcing import commands, queries
-from daifa.domain.sourcing.models import SkuMapping, SupplierOffer
+from daifa.domain.sourcing.models import SkuMapping, Supplier, SupplierOffer
 from daifa.domain.sourcing.rules import may_serve
 from daifa.domain.stores.models import Store, Task
 from daifa.lib.refusal import Refused
@@ -204,6 +204,23 @@ def test_a_supplier_is_refused_with_a_sentence(supplier, facts, code):
         commands.add_supplier(**{"code": "new", "name": "New", "currency": "USD", **facts}, by=BY, at=AT)
     assert refused.value.code == code
     assert refused.value.sentence.endswith((".", "offers"))
+
+
+def test_who_is_named_after_a_consumer_platform_is_asked(supplier):
+    named = {"code": "tb", "name": "淘宝 小店 (拼多多代拍)", "currency": "CNY", "by": BY, "at": AT}
+    with pytest.raises(Refused, match="淘宝, 拼多多, 代拍") as refused:
+        commands.add_supplier(**named)
+    assert (refused.value.code, refused.value.field) == ("trade_unconfirmed", "is_trade")
+    assert commands.add_supplier(**named, source="consumer_platform").source == "consumer_platform", "who says so is not asked"
+    confirmed = commands.add_supplier(**named | {"code": "tb-2"}, is_trade=True)
+    assert commands.edit_supplier(supplier_id=confirmed.pk, email="a@example.invalid", by=BY, at=AT).source == "trade", "asked once"
+    for facts in ({"name": "拼多多旗舰店"}, {"name": "Taobao shop"}):
+        with pytest.raises(Refused) as refused:
+            commands.edit_supplier(supplier_id=supplier.pk, **facts, by=BY, at=AT)
+        assert refused.value.code == "trade_unconfirmed"
+    with pytest.raises(Refused):
+        commands.edit_supplier(supplier_id=Supplier.objects.get(code="tb").pk, source="trade", by=BY, at=AT)
+    assert commands.edit_supplier(supplier_id=supplier.pk, name="Taobao shop", is_trade=True, by=BY, at=AT).name == "Taobao shop"
 
 
 def test_a_supplier_with_offers_keeps_his_currency(supplier):
