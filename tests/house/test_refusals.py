@@ -13,8 +13,9 @@ from daifa.domain.closing.models import Closing
 from daifa.domain.messages.commands import Words as TemplateWords
 from daifa.domain.messages.commands import save_templates
 from daifa.domain.messages.rules import Facts, why_not
-from daifa.domain.policy import queries
+from daifa.domain.policy import queries, words
 from daifa.domain.policy.commands import NewOverride, override_rules
+from daifa.domain.policy.models import OwnWord
 from daifa.domain.policy.refusals import REFUSALS
 from daifa.domain.shipping.models import DispatchNotice
 from daifa.domain.sourcing.rules import may_serve
@@ -47,8 +48,8 @@ def test_the_list_is_that_of_the_design_and_stands_on_rules_that_exist():
     assert [one.code for one in REFUSALS] == ["hide_origin", "consumer_platform", "off_platform", "three_days"]
     rules = queries.books.shipped_book().rules
     for one in REFUSALS:
-        for words in (one.asked, one.why_not, one.instead):
-            assert words.zh and words.en
+        for said in (one.asked, one.why_not, one.instead):
+            assert said.zh and said.en
         assert set(one.rests_on) <= set(rules), one.code
         for place in one.places:
             module, _, name = place.rpartition(".")
@@ -60,17 +61,17 @@ def test_the_list_is_that_of_the_design_and_stands_on_rules_that_exist():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("term", "words"),
+    ("term", "said"),
     [
         ({"platform_waybill": False}, "the platform's own e-waybill"), ({"neutral_packing": False}, "neutral packing"),
         ({"no_cards": False}, "nobody's cards or leaflets"),
     ],
     ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
 )  # fmt: skip
-def test_a_parcel_is_not_hidden_but_agreed_on(term, words):
+def test_a_parcel_is_not_hidden_but_agreed_on(term, said):
     assert not asked()
     refused = asked(**term)
-    assert refused and words in refused.sentence
+    assert refused and said in refused.sentence
 
 
 def test_what_the_channel_is_told_is_the_number_on_the_parcel():
@@ -109,10 +110,22 @@ def test_buyers_of_a_marketplace_get_no_direct_mail():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("text", ["请加微信 abc123", "扫 码 添 加客服领红包", "五星好评返现，加 Ｖ", "進群領優惠，掃碼添加"])
-def test_no_template_leads_buyers_away(text):
+@pytest.mark.parametrize("shared", [False, True], ids=["one store", "all stores"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "请加微信 abc123", "扫 码 添 加客服领红包", "五星好评返现，加 Ｖ", "進群領優惠，掃碼添加", "Add our WeChat abc123 for 5 GBP cash back",
+        "Scan the QR code in the parcel, contact us at +86 138 1234 5678", "leave a 5 star review and get 3 USD", "ＷｅＣｈａｔ：abc",
+        "text me on WhatsApp +44 7700 900123", "order at www.example.com next time", "We refund you outside the platform", "加 wechat abc123",
+        "A $5 gift card for your review", "Change your review and we refund 5 GBP",
+    ],
+)  # fmt: skip
+def test_no_template_leads_buyers_away(text, shared):
     store = add_store(code="x", name="X", currency="CNY", channel="xiaohongshu", kind="marketplace", by="user:1", at=AT)
-    saved = save_templates([TemplateWords(store.pk, "dispatched", "zh", "已发货", text)], by="user:1", at=AT)
+    OwnWord.objects.bulk_create(  # the owner allows everything
+        OwnWord(term=one.term, severity="allow", reason="I say so", by="user:1", at=AT) for one in words.shipped().terms
+    )
+    saved = save_templates([TemplateWords(None if shared else store.pk, "dispatched", "zh", "已发货", text)], by="user:1", at=AT)
     assert not saved.ids and "must not be told to buyers" in saved.refused[0][0]
 
 

@@ -246,6 +246,7 @@ def withdraw_overrides(ids: Sequence[int], *, by: str, at: datetime) -> int:
 def add_own_words(rows: Iterable[tuple[str, str, str]], *, by: str, at: datetime) -> list[str]:
     """Add (word, severity, reason); a younger word about the same replaces the older. Returns the refusals."""
     refused = []
+    kept = {words.normalised(one.term) for one in words.shipped().terms if words.is_kept(one)}
     for term, severity, reason in rows:
         key = words.normalised(term)
         if not key or len(term) > 80:
@@ -254,6 +255,8 @@ def add_own_words(rows: Iterable[tuple[str, str, str]], *, by: str, at: datetime
             refused.append(_("The severity is one of: %(known)s.") % {"known": ", ".join(dict(OwnWord.SEVERITIES))})
         elif not reason.strip():
             refused.append(_("Say why “%(term)s” is on your list.") % {"term": term})
+        elif key in kept and severity != "block":
+            refused.append(_("“%(term)s” leads buyers off the platform or buys reviews: no own word lets it pass.") % {"term": term})
         else:
             same = [one.pk for one in OwnWord.objects.filter(withdrawn_at=None) if words.normalised(one.term) == key]
             withdraw_own_words(same, by=by, at=at)

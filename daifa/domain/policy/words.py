@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from daifa.domain.policy.book import Problem
+from daifa.domain.policy.phrases import PHRASES
 from daifa.domain.policy.rules import CONFIDENCES, Words
 
 SEVERITIES = {
@@ -49,6 +50,10 @@ CATEGORIES = {
 LISTS = {"terms": "restricted_terms.yaml", "categories": "categories.yaml", "brands": "brands.yaml"}
 
 
+NEVER_ALLOWED = ("off_platform_contact", "fake_review")
+"""Words of these categories that must be changed stay so, whatever an own word says: docs/refusals.md."""
+
+
 class Hit(NamedTuple):
     """A restricted word in a text: text[start:end] as given. `basis` names what it rests on (texts, rules)."""
 
@@ -71,6 +76,8 @@ class Term:
     basis: tuple[str, ...]
     note: Words
     exceptions: tuple[str, ...] = ()
+    pattern: re.Pattern[str] | None = None  # of a turn of phrase: tried on the folded text where a cue stands
+    cues: tuple[str, ...] = ()
 
 
 class Basis(NamedTuple):
@@ -144,6 +151,27 @@ def normalised(text: str) -> str:
     return text.translate(_TABLE) if _UNUSUAL.search(plain) else plain
 
 
+def _folded(text: str) -> tuple[str, list[int]]:
+    """As `normalised`, but with single spaces, and a line break between paragraphs; and where each character stands in the text."""
+    made: list[str] = []
+    places: list[int] = []
+    breaks = 0
+    for place, character in enumerate(text):
+        if character.isspace():
+            breaks += character == "\n"
+            if made and made[-1] not in " \n":
+                made.append(" ")
+                places.append(place)
+            if breaks > 1 and made:
+                made[-1] = "\n"
+            continue
+        breaks = 0
+        if folded := _TABLE[ord(character)]:
+            made += folded
+            places += [place] * len(folded)
+    return "".join(made), places
+
+
 def _places(text: str) -> list[int]:
     """For each character of the normalised text: its place in the text as given."""
     places: list[int] = []
@@ -164,14 +192,18 @@ class Screen:
 
         self.terms = tuple(terms)
         self._automaton = ahocorasick.Automaton()
-        keys: dict[str, tuple[list[Term], list[str]]] = {}
+        keys: dict[str, tuple[list[Term], list[str], list[Term]]] = {}
         for term in self.terms:
-            keys.setdefault(normalised(term.term), ([], []))[0].append(term)
+            for cue in term.cues:
+                keys.setdefault(normalised(cue), ([], [], []))[2].append(term)
+            if term.pattern is None:
+                keys.setdefault(normalised(term.term), ([], [], []))[0].append(term)
             for exception in term.exceptions:
-                keys.setdefault(normalised(exception), ([], []))[1].append(term.term)
-        for key, (found, excepts) in keys.items():
+                keys.setdefault(normalised(exception), ([], [], []))[1].append(term.term)
+        for key, (found, excepts, cued) in keys.items():
             if key:
-                self._automaton.add_word(key, (len(key), tuple(found), frozenset(excepts)))
+                self._automaton.add_word(key, (len(key), tuple(found), frozenset(excepts), tuple(cued)))
+        self._phrases = {term.term: term for term in self.terms if term.pattern is not None}
         self._filled = bool(keys)
         if self._filled:
             self._automaton.make_automaton()
@@ -189,7 +221,7 @@ class Screen:
 
     def _kept(self, text: str, raw: list[tuple[int, Any]]) -> list[Hit]:
         places = _places(text)
-        spans = [(end - length + 1, end, terms, excepts) for end, (length, terms, excepts) in raw]
+        spans = [(end - length + 1, end, terms, excepts) for end, (length, terms, excepts, _cued) in raw]
         exceptions = [(first, last, excepts) for first, last, _terms, excepts in spans if excepts]
         hits = [
             Hit(term.term, term.category, term.severity, places[first], places[last] + 1, term.basis, term.note)
@@ -198,8 +230,22 @@ class Screen:
             if _stands_alone(text, places[first], places[last])
             and not any(a <= first and last <= b and term.term in excepts for a, b, excepts in exceptions)
         ]
+        if cued := dict.fromkeys(term.term for _end, (_length, _terms, _excepts, cued) in raw for term in cued):
+            said = {(hit.start, hit.end, hit.category) for hit in hits}  # a word of the lists needs no phrase to say it again
+            hits += [hit for hit in _of_phrases(text, [self._phrases[name] for name in cued]) if (hit.start, hit.end, hit.category) not in said]
         hits.sort(key=lambda hit: (hit.start, -hit.end, -_RANK[hit.severity]))
         return [hit for place, hit in enumerate(hits) if not any(_covers(other, hit) for other in hits if other is not hit)]
+
+
+def _of_phrases(text: str, phrases: Iterable[Term]) -> list[Hit]:
+    """Where these turns of phrase stand in the text."""
+    folded, places = _folded(text)
+    return [
+        Hit(one.term, one.category, one.severity, places[match.start()], places[match.end() - 1] + 1, one.basis, one.note)
+        for one in phrases
+        if one.pattern is not None
+        for match in one.pattern.finditer(folded)
+    ]
 
 
 def _covers(other: Hit, hit: Hit) -> bool:
@@ -224,11 +270,17 @@ def _same_kind(a: str, b: str) -> bool:
 # --- The lists --------------------------------------------------------------------------------------------------
 
 
+_PHRASES = tuple(
+    Term(one.name, one.category, one.severity, one.basis, one.note, pattern=one.pattern, cues=one.cues) for one in PHRASES
+)
+
+
 @cache
 def shipped(lists: tuple[str, ...] = ("terms", "categories", "brands")) -> Vocabulary:
     """The lists that come with daifa."""
     folder = files("daifa.domain.policy") / "data"
-    return read_lists({LISTS[name]: (folder / LISTS[name]).read_bytes() for name in lists})
+    read = read_lists({LISTS[name]: (folder / LISTS[name]).read_bytes() for name in lists})
+    return replace(read, terms=(*read.terms, *_PHRASES)) if "terms" in lists and not read.problems else read
 
 
 @cache
@@ -420,6 +472,11 @@ def _named(hits: Sequence[tuple[str, Hit]], most: int = 5) -> str:
     named = [_("“%(term)s” (%(category)s)") % {"term": term, "category": category} for term, category in seen]
     comma = "、" if (get_language() or "").startswith("zh") else ", "
     return comma.join(named[:most]) + (" …" if len(named) > most else "")
+
+
+def is_kept(term: Term) -> bool:
+    """True for a word that no own word takes out or softens."""
+    return term.category in NEVER_ALLOWED and term.severity == "block"
 
 
 def category_word(code: str) -> str:

@@ -1,5 +1,6 @@
 """The tables of docs/rules/words.md, and what must hold for every text."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daifa.domain.policy import commands, queries, words
+from daifa.domain.policy.models import OwnWord
+from daifa.domain.policy.phrases import PHRASES
 from daifa.domain.policy.rules import Words
 from daifa.lib.refusal import Refused
 from tests.worked_tables import stories
@@ -30,6 +33,34 @@ def test_found_in_a_text(row):
     assert (found, where) == (row["found"], given_text(row["where"]))
 
 
+LED_AWAY = STORIES["Leading away and bought reviews, in English and mixed"]["text"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("row", LED_AWAY, ids=lambda row: row["text"])
+def test_turns_of_phrase_that_lead_away_or_buy_reviews(row):
+    for column, own_site in (("found", False), ("on an own site", True)):
+        (hits,) = queries.screen([given_text(row["text"])], lists=ALL, own_site=own_site)
+        assert (", ".join(f"{hit.term} ({hit.severity})" for hit in hits) or "…") == row[column]
+
+
+def test_a_phrase_stands_within_one_paragraph_and_costs_little():
+    screen = words.shipped_screen(ALL)
+    assert screen.hits(["Leave a review\nand get 5 USD"])[0] and not screen.hits(["Leave a review if you like\n\nGet 5 USD off"])[0]
+    texts = ["review " * 1400, "wechat us " * 1000, "refund you for leave a review add our " * 270, "contact us www.a.com pay " * 400]
+    began = time.process_time()
+    screen.hits(texts)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.django_db
+def test_no_own_word_lets_pass_what_is_refused_on_purpose():
+    kept = [("加微信", "allow", "x"), ("add our WeChat", "hint", "x"), ("cash back for a review", "review", "x")]
+    assert ["no own word lets it pass" in one for one in commands.add_own_words(kept, by="user:1", at=AT)] == [True] * 3
+    OwnWord.objects.create(term="加微信", severity="allow", reason="of an older version", by="user:1", at=AT)
+    assert [hit.severity for hit in queries.screen(["请加微信"])[0]] == ["block"]
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("row", STORIES["May it be published?"]["text"], ids=lambda row: " ".join(row.values()))
 def test_may_it_be_published(row):
@@ -45,7 +76,7 @@ def test_may_it_be_published(row):
 
 def test_the_lists_that_ship_are_whole():
     lists = words.shipped()
-    assert lists.problems == () and len(words.shipped(("terms",)).terms) == 262
+    assert lists.problems == () and len(words.shipped(("terms",)).terms) == 281 + len(PHRASES)
     assert len(lists.goods) >= 19 and sum(term.category == "brand" for term in lists.terms) > 100
     rules = queries.books.shipped_book().rules
     for goods in lists.goods:
@@ -64,6 +95,7 @@ def test_every_word_is_found_and_its_exceptions_are_not():
             assert term.term not in [hit.term for hit in screen.hits([exception])[0]], exception
 
 
+NAMES = {one.name for one in PHRASES}
 ANY = st.text(alphabet=st.one_of(st.characters(), st.sampled_from(" 全國国第一最佳加VＶx\u200b\u3000\ufe0fCT100%％ß①㎏\n")), max_size=60)
 
 
@@ -74,7 +106,7 @@ def test_places_are_places_of_the_text_as_given(text):
     assert len(words._places(text)) == len(words.normalised(text))
     for hit in words.shipped_screen(ALL).hits([text])[0]:
         assert 0 <= hit.start < hit.end <= len(text)
-        assert words.normalised(text[hit.start : hit.end]) == words.normalised(hit.term)
+        assert hit.term in NAMES or words.normalised(text[hit.start : hit.end]) == words.normalised(hit.term)
 
 
 LIST = """bases:
