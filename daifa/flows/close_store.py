@@ -786,13 +786,8 @@ def _return_deposit(doing: Doing) -> None:
             % {"held": rounded(held, home), "currency": home},
             code="amount_wrong", field=f"amount_{home}",
         )  # fmt: skip
-    day = next(day for day in queries.days_of(doing.closing, at=doing.at) if day.code == "deposit")
-    if amount and _today(doing) < rules.add_months(_closed_on(doing.closing), queries.terms_of(store, on=doing.at.date()).deposit_months.value):
-        raise Refused(
-            _("The deposit comes back from %(date)s on, %(months)s months after the end.")
-            % {"date": day.on, "months": day.params["days"]},
-            code="too_early",
-        )
+    # When it came is a fact, also where the rule expects it later.
+    expected = next(day.on for day in queries.days_of(doing.closing, at=doing.at) if day.code == "deposit")
     returned = amount - gain
     kept = held - returned
     note = doing.given.note.strip()
@@ -808,12 +803,9 @@ def _return_deposit(doing: Doing) -> None:
         doing.facts["gain"] = str(gain)
     commands.note_params(doing.closing, deposit_on=_today(doing).isoformat())
     doing.facts |= {"held": str(held), "returned": str(returned), "kept": str(kept), "currency": home}
+    doing.facts["expected"] = expected.isoformat()
     if foreign := {currency: str(one) for currency, one in paid.items() if currency != home}:
         doing.facts["paid_in"] = foreign
-
-
-def _closed_on(closing: Closing) -> date:
-    return date.fromisoformat(closing.params["closed_on"])
 
 
 def _today(doing: Doing) -> date:

@@ -120,10 +120,10 @@ def test_from_decision_to_deposit():
     with pytest.raises(Refused, match="First: "):
         story.do("archive")
     story.until("2026-07-01")
-    with pytest.raises(Refused, match="comes back from 2026-07-27"):
-        story.do("deposit_back", note="asked", amount=Decimal("1000.00"))
-    story.until("2026-07-27")
-    story.do("deposit_back", note="paid to the bank", amount=Decimal("1000.00"))
+    assert story.days()["deposit"] == date(2026, 7, 27)
+    story.do("deposit_back", note="paid to the bank, earlier than the rule says", amount=Decimal("1000.00"))
+    assert story.days()["deposit"] == date(2026, 7, 1), "when it came is a fact"
+    assert story.step("deposit_back").evidence.get().facts["expected"] == "2026-07-27"
 
     # The end: shredded, locked, archived.
     assert places_of("Anna Wood")

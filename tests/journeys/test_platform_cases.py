@@ -102,7 +102,7 @@ def test_a_request_that_nobody_signed_cannot_be_accepted(story):
 
 
 def test_an_appeal_after_its_time_is_refused(story):
-    case = notice(story, "violation")
+    notice(story, "violation")
     story.closing = queries.running_closing(story.store.pk)
     story.later(days=17)
     with pytest.raises(Refused, match="The time to appeal ended"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -242,10 +242,7 @@ def blockers(store_id: int, *, at: datetime, terms: rules.Terms | None = None) -
     live = bulk.fetch(
         "SELECT count(*) FROM catalog_listingvariant WHERE store_id = %s AND state IN ('live', 'paused')", (store_id,)
     )[0][0]
-    owed = bulk.fetch(
-        """SELECT coalesce(sum(cardinality(things)), 0) FROM history_pendingreaction
-           WHERE reaction LIKE 'post\\_%%' AND state <> 'suppressed'"""
-    )[0][0]
+    owed = bulk.fetch(_POSTINGS_OWED, (store_id,))[0][0]
     open_cases = cases.open_cases(store_id)
     found += [
         Blocker("appeals", len(open_cases)),
@@ -259,18 +256,50 @@ def blockers(store_id: int, *, at: datetime, terms: rules.Terms | None = None) -
     return sorted(counted, key=lambda one: order.index(one.code))
 
 
+_POSTINGS_OWED = """
+    WITH owed AS (SELECT reaction, unnest(things) AS thing FROM history_pendingreaction
+                  WHERE reaction LIKE 'post\\_%%' AND state <> 'suppressed')
+    SELECT count(*) FROM owed w
+    LEFT JOIN orders_order o ON w.reaction = 'post_orders' AND o.id = w.thing
+    LEFT JOIN purchasing_purchaseanswer a ON w.reaction = 'post_purchases' AND a.id = w.thing
+    LEFT JOIN purchasing_purchaseorder b ON b.id = a.purchase_order_id
+    LEFT JOIN shipping_parcel p ON w.reaction IN ('post_handed_over', 'post_delivered', 'post_lost') AND p.id = w.thing
+    LEFT JOIN aftersales_refund r ON w.reaction = 'post_refunds' AND r.id = w.thing
+    LEFT JOIN cases_depositmove d ON w.reaction = 'post_deposits' AND d.id = w.thing
+    WHERE coalesce(o.store_id, b.store_id, p.store_id, r.store_id, d.store_id) = %s"""
+"""Postings that this store still owes; what others owe is theirs."""
+
+_LOST_UNSETTLED = """
+    WITH dead AS (SELECT p.id, p.order_id, l.order_line_id, l.order_quantity FROM shipping_parcel p
+                  JOIN shipping_parcelline l ON l.parcel_id = p.id
+                  WHERE p.store_id = %(store)s AND p.state IN ('lost', 'returned_to_sender')),
+    again AS (SELECT l.order_line_id, sum(l.order_quantity) AS units FROM shipping_parcelline l
+              JOIN shipping_parcel p ON p.id = l.parcel_id AND p.state NOT IN ('lost', 'returned_to_sender', 'cancelled')
+              JOIN purchasing_purchaseline b ON b.id = l.purchase_line_id
+              JOIN fulfilment_fulfilmentline f ON f.id = b.fulfilment_line_id AND f.kind <> 'sale'
+              WHERE l.order_line_id IN (SELECT order_line_id FROM dead) GROUP BY 1),
+    owed AS (SELECT d.order_id, d.order_line_id, sum(d.order_quantity) - coalesce(max(a.units), 0) AS units
+             FROM dead d LEFT JOIN again a ON a.order_line_id = d.order_line_id GROUP BY 1, 2),
+    due AS (SELECT w.order_id, sum(greatest(w.units, 0) * l.amount / nullif(l.quantity, 0)) AS worth
+            FROM owed w JOIN orders_orderline l ON l.id = w.order_line_id GROUP BY 1)
+    SELECT count(DISTINCT d.id) FROM dead d JOIN due u ON u.order_id = d.order_id JOIN orders_order o ON o.id = d.order_id
+    WHERE o.refunded_amount < trunc(least(u.worth * least(1, o.total_amount / nullif(o.goods_amount, 0)), o.total_amount), 2)"""
+"""Parcels that did not arrive, of orders whose goods in them were neither sent again nor paid back in full.
+
+Goods count with their share of what was paid; a replacement on its way is found among the parcels on their way.
+"""
+
+
 def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker]:
     unshipped, worth = bulk.fetch(
         """SELECT count(*), sum(total_amount - refunded_amount) FROM orders_order
            WHERE store_id = %s AND NOT is_history AND units > cancelled + shipped""",
         (store.pk,),
     )[0]
-    moving, lost = bulk.fetch(
-        """SELECT count(*) FILTER (WHERE NOT p.state = ANY(%s::text[])),
-                  count(*) FILTER (WHERE p.state IN ('lost', 'returned_to_sender') AND o.refunded_amount = 0)
-           FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id WHERE p.store_id = %s""",
-        (list(_GONE), store.pk),
-    )[0]
+    moving = bulk.fetch(
+        "SELECT count(*) FROM shipping_parcel WHERE store_id = %s AND NOT state = ANY(%s::text[])", (store.pk, list(_GONE))
+    )[0][0]
+    lost = bulk.fetch(_LOST_UNSETTLED, {"store": store.pk})[0][0]
     requests = bulk.fetch(
         "SELECT count(*) FROM aftersales_aftersalecase WHERE store_id = %s AND state = ANY(%s::text[])",
         (store.pk, _OPEN_CASE),
@@ -279,14 +308,19 @@ def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker
         "SELECT count(*), sum(amount) FROM aftersales_refund WHERE store_id = %s AND state <> 'confirmed'", (store.pk,)
     )[0]
     # The day of delivery does not count; the last day counts to its end, where the store is.
-    returnable, last = bulk.fetch(
-        """SELECT count(DISTINCT p.order_id), max((p.delivered_at AT TIME ZONE %(zone)s)::date)
-           FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
-           WHERE p.store_id = %(store)s AND p.state = 'delivered' AND o.refunded_amount < o.total_amount
-             AND (p.delivered_at AT TIME ZONE %(zone)s)::date + %(days)s > (%(at)s::timestamptz AT TIME ZONE %(zone)s)::date""",
-        {"zone": store.timezone, "store": store.pk, "days": terms.return_days.value, "at": at},
-    )[0]
-    until = last + timedelta(days=terms.return_days.value) if last else None
+    abroad = _return_days_abroad(store, terms, on=at.date())
+    returnable, until = bulk.fetch(
+        """SELECT count(DISTINCT order_id), max(until) FROM (
+               SELECT p.order_id, (p.delivered_at AT TIME ZONE %(zone)s)::date + coalesce(c.days, %(days)s) AS until
+               FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+               LEFT JOIN unnest(%(countries)s::text[], %(theirs)s::int[]) AS c (country, days) ON c.country = o.country
+               WHERE p.store_id = %(store)s AND p.state = 'delivered' AND o.refunded_amount < o.total_amount) r
+           WHERE until > (%(at)s::timestamptz AT TIME ZONE %(zone)s)::date""",
+        {
+            "zone": store.timezone, "store": store.pk, "days": terms.return_days.value, "at": at, "countries": list(abroad),
+            "theirs": [term.value for term in abroad.values()],
+        },
+    )[0]  # fmt: skip
     return [
         Blocker("unshipped", unshipped, worth, store.currency),
         Blocker("in_transit", moving),
@@ -455,6 +489,36 @@ def terms_of(store: Store, *, on: date) -> rules.Terms:
     return rules.Terms(**found)
 
 
+def _return_days_abroad(store: Store, terms: rules.Terms, *, on: date) -> dict[str, rules.Term]:
+    """Country → the days in which its buyers may return goods, where their own law gives them more than the store's.
+
+    On a domestic platform its rules count for every buyer.
+    """
+    if policy.channel_of(store) in policy.DOMESTIC:
+        return {}
+    by_law: dict[str, rules.Term] = {}
+    found = {}
+    for country, law in policy.LAWS.items():
+        if law not in by_law:
+            kept = {rule.metric: rule for rule in policy.rules(law, on=on, store_id=store.pk) if rule.unit in (None, "day")}
+            rule = next((kept[metric] for metric in _TERMS["return_days"] if metric in kept), None)
+            days = int(rule.threshold) if rule is not None and isinstance(rule.threshold, Decimal) else 0
+            by_law[law] = rules.Term(days, rule.id, rule.acts) if rule is not None else rules.Term(0)
+        if by_law[law].value > terms.return_days.value:
+            found[country] = by_law[law]
+    return found
+
+
+def _last_return(store: Store, terms: rules.Terms, *, at: datetime) -> tuple[date | None, rules.Term]:
+    """Until when a buyer may return goods, by the last delivery in each country, and the rule that says so."""
+    abroad = _return_days_abroad(store, terms, on=at.date())
+    ends = [
+        (last + timedelta(days=(term := abroad.get(country, terms.return_days)).value), term)
+        for country, last in expected_deliveries(store, at=at).items()
+    ]
+    return max(ends, key=lambda end: end[0], default=(None, terms.return_days))
+
+
 def working_days(store: Store) -> rules.Working:
     """Whether a day is a working day where the store's platform sits."""
     home = "CN" if store.channel.lower() in policy.DOMESTIC or store.country == "CN" else store.country
@@ -466,22 +530,29 @@ def _is_working(day: date, calendar: str) -> bool:
 
 
 def expected_last_delivery(store: Store, *, at: datetime) -> date | None:
-    """When the last parcel is, or is expected to be, with its buyer; None = nothing was delivered in the last weeks.
+    """When the last parcel is, or is expected to be, with its buyer; None = nothing is or was on its way."""
+    return max(expected_deliveries(store, at=at).values(), default=None)
+
+
+def expected_deliveries(store: Store, *, at: datetime) -> dict[str, date]:
+    """Country of buyers → when the last parcel there is, or is expected to be, with its buyer.
 
     What is not shipped yet counts with its promised day and the store's days in transit.
     """
     zone = ZoneInfo(store.timezone)
-    open_until, delivered = bulk.fetch(
-        """SELECT (SELECT max(greatest(coalesce(o.ship_by_at, %(at)s), %(at)s::timestamptz) + %(transit)s * interval '1 day')
-                   FROM orders_order o WHERE o.store_id = %(store)s AND NOT o.is_history AND o.units > o.cancelled + o.shipped),
-                  (SELECT max(CASE WHEN p.state = 'delivered' THEN p.delivered_at
-                                   ELSE greatest(p.announced_at + %(transit)s * interval '1 day', %(at)s) END)
-                   FROM shipping_parcel p WHERE p.store_id = %(store)s
-                     AND p.state NOT IN ('lost', 'returned_to_sender', 'cancelled'))""",
+    rows = bulk.fetch(
+        """SELECT country, max(arrives) FROM (
+               SELECT o.country, greatest(coalesce(o.ship_by_at, %(at)s), %(at)s::timestamptz) + %(transit)s * interval '1 day' AS arrives
+               FROM orders_order o WHERE o.store_id = %(store)s AND NOT o.is_history AND o.units > o.cancelled + o.shipped
+               UNION ALL
+               SELECT o.country, CASE WHEN p.state = 'delivered' THEN p.delivered_at
+                                      ELSE greatest(p.announced_at + %(transit)s * interval '1 day', %(at)s) END
+               FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+               WHERE p.store_id = %(store)s AND p.state NOT IN ('lost', 'returned_to_sender', 'cancelled')) a
+           WHERE arrives IS NOT NULL GROUP BY 1""",
         {"at": at, "store": store.pk, "transit": store.transit_days},
-    )[0]
-    last = max((moment for moment in (open_until, delivered) if moment is not None), default=None)
-    return last.astimezone(zone).date() if last is not None else None
+    )
+    return {country: moment.astimezone(zone).date() for country, moment in rows}
 
 
 def _day(value: Any) -> date | None:
@@ -544,7 +615,9 @@ def days_of(closing: Closing, *, at: datetime) -> list[rules.Day]:
     store = closing.store
     at = min(at, closing.ended_at) if closing.ended_at else at
     terms = terms_of(store, on=closing.started_at.date())
-    return rules.calendar(facts_of(closing, at=at), terms, working_days(store))
+    until, term = _last_return(store, terms, at=at)
+    facts = replace(facts_of(closing, at=at), returns_until=until)
+    return rules.calendar(facts, terms._replace(return_days=term), working_days(store))
 
 
 def days_if_started(store: Store, scenario: str, *, at: datetime, **params: date | None) -> list[rules.Day]:
@@ -554,7 +627,9 @@ def days_if_started(store: Store, scenario: str, *, at: datetime, **params: date
         scenario=scenario, started_on=today, today=today, has_platform=has_platform(store),
         last_delivery_on=expected_last_delivery(store, at=at), **params,
     )  # fmt: skip
-    return rules.calendar(facts, terms_of(store, on=at.date()), working_days(store))
+    terms = terms_of(store, on=at.date())
+    until, term = _last_return(store, terms, at=at)
+    return rules.calendar(replace(facts, returns_until=until), terms._replace(return_days=term), working_days(store))
 
 
 # --- Closings -----------------------------------------------------------------------------------------------------

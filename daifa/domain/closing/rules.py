@@ -68,6 +68,7 @@ class Facts:
     started_on: date
     has_platform: bool = True
     last_delivery_on: date | None = None
+    returns_until: date | None = None  # where buyers in several countries have different times
     noticed_on: date | None = None
     appeal_until: date | None = None  # as the letter says, where it says so
     appealed_on: date | None = None
@@ -141,7 +142,8 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
         "orders_finished", max(begun, facts.last_delivery_on or begun), N_("The last parcel is with its buyer.")
     )
     if facts.last_delivery_on is not None:
-        returned = max(begun, facts.last_delivery_on + timedelta(days=terms.return_days.value))
+        until = facts.returns_until or facts.last_delivery_on + timedelta(days=terms.return_days.value)
+        returned = max(begun, delivered, until)
         returned = days.add(
             "aftersales_finished", returned, N_("%(days)s days in which buyers may return goods."), terms.return_days
         )
