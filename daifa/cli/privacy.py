@@ -38,7 +38,7 @@ def show(email: str = EMAIL, phone: str = PHONE, name: str = NAME, order: str = 
     stays = [{"data": stay.data, "code": stay.code, "until": stay.until, "sentence": stay.sentence()} for stay in found.stays]
     if as_json:
         output.put_json({
-            "orders": found.orders, "customers": found.person.customers, "counts": found.counts, "may_go": found.may_go,
+            "orders": [{**one, "why": found.person.why.get(one["id"], [])} for one in found.orders], "customers": found.person.customers, "counts": found.counts, "may_go": found.may_go,
             "stays": stays, "told": found.told,
             "backups": [{"id": b.id, "place": b.place, "taken_at": b.taken_at, "until": b.until} for b in found.backups],
             "erased": [{"at": e.at, "token": e.token} for e in found.erased],
@@ -50,10 +50,14 @@ def show(email: str = EMAIL, phone: str = PHONE, name: str = NAME, order: str = 
         typer.echo(_("Nothing is held on this person."))
         return
     output.table(
-        (_("order"), _("store"), _("state"), _("placed"), _("total")),
-        [(o["number"], o["store"], o["status"], output.when(o["placed_at"]), output.money(o["total_amount"], o["currency"])) for o in found.orders],
+        (_("order"), _("store"), _("state"), _("placed"), _("total"), _("why it is theirs")),
+        [
+            (o["number"], o["store"], o["status"], output.when(o["placed_at"]), output.money(o["total_amount"], o["currency"]),
+             found.person.why_theirs(o["id"]))
+            for o in found.orders
+        ],
         right=(4,),
-    )
+    )  # fmt: skip
     output.table((_("place"), _("rows and files")), [(place_word(place), count) for place, count in sorted(found.counts.items())], title=_("Where it is held"), right=(1,))
     if stays:
         output.table((_("why it stays"),), [(stay["sentence"],) for stay in stays])

@@ -54,7 +54,7 @@ from daifa.flows.shred_places import (
     values_of,
 )
 from daifa.lib import bulk
-from daifa.lib.redact import Marks
+from daifa.lib.redact import Marks, is_same_phone
 from daifa.lib.refusal import Refused
 from daifa.lib.secret import keyed_digest
 from daifa.lib.spelling import folded
@@ -80,6 +80,14 @@ WHY_STAYS: dict[str, str] = {
     "same_name": N_("%(count)s texts bear a name or address that stands on kept orders too, and nothing in them says whose they are: they stay."),
 }
 """Why something was not erased."""
+WHY_THEIRS: dict[str, str] = {
+    "email": N_("the mail address asked for stands on it"),
+    "phone": N_("the phone asked for stands on it"),
+    "named": N_("it has the number and the name asked for"),
+    "customer": N_("the same customer of the store placed it"),
+    "same_email": N_("a mail address of this person's other orders stands on it"),
+}
+"""Why an order belongs to a person."""
 HOLDS = ("under_way", "message_open", "aftersale_open", "refund_open", "dispute_open", "kept_by_hand")
 
 
@@ -113,6 +121,11 @@ class Person:
     orders: list[int] = field(default_factory=list)
     customers: list[int] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
+    why: dict[int, list[str]] = field(default_factory=dict)  # order → keys of WHY_THEIRS
+
+    def why_theirs(self, order: int) -> str:
+        """Why an order belongs to this person, in the language in force."""
+        return "; ".join(_(WHY_THEIRS[code]) for code in self.why.get(order, ()))
 
 
 @dataclass(slots=True)
@@ -162,10 +175,10 @@ def find_person(
     if phone and len(_digits(phone)) < 7:
         raise Refused(_("A phone number has at least seven digits."), code="phone_short", field="phone")
     digests = _digests(email, phone, name if number else "", number)
-    orders: set[int] = set()
+    found: dict[str, set[int]] = {}
     customers: set[int] = set()
     if email:
-        orders |= _ids(
+        found["email"] = _ids(
             """SELECT a.order_id FROM orders_addressversion a JOIN orders_order o ON o.id = a.order_id
                WHERE lower(normalize(a.email, NFKC)) = lower(%s) AND o.store_id = ANY(%s::bigint[])""",
             email, list(scope),
@@ -176,13 +189,18 @@ def find_person(
             email, email, list(scope),
         )  # fmt: skip
     if phone:
-        orders |= _ids(
-            r"""SELECT a.order_id FROM orders_addressversion a JOIN orders_order o ON o.id = a.order_id
-                WHERE right(regexp_replace(normalize(a.phone, NFKC), '\D', '', 'g'), 9) = %s AND a.phone <> '' AND o.store_id = ANY(%s::bigint[])""",
-            _digits(phone)[-9:], list(scope),
-        )  # fmt: skip
+        found["phone"] = {
+            order
+            for order, known in bulk.fetch(
+                r"""SELECT a.order_id, a.phone FROM orders_addressversion a JOIN orders_order o ON o.id = a.order_id
+                    WHERE right(regexp_replace(normalize(a.phone, NFKC), '\D', '', 'g'), 7) = %s AND a.phone <> ''
+                    AND o.store_id = ANY(%s::bigint[])""",
+                (_digits(phone)[-7:], list(scope)),
+            )
+            if is_same_phone(unicodedata.normalize("NFKC", known), phone)
+        }
     if name and number:
-        orders |= {
+        found["named"] = {
             order
             for order, *names in bulk.fetch(
                 """SELECT o.id, a.name, c.name FROM orders_order o LEFT JOIN orders_addressversion a ON a.order_id = o.id
@@ -192,8 +210,12 @@ def find_person(
             )
             if _spelled(name) in {_spelled(one or "") for one in names}
         }
-    _extend(orders, customers, list(scope))
-    return Person(sorted(orders), sorted(customers), digests)
+    customers = _extend(found, customers, list(scope))
+    why: dict[int, list[str]] = {}
+    for code in WHY_THEIRS:
+        for order in found.get(code, ()):
+            why.setdefault(order, []).append(code)
+    return Person(sorted(why), sorted(customers), digests, why)
 
 
 def within(person: Person, scope: Sequence[int]) -> Person:
@@ -202,7 +224,7 @@ def within(person: Person, scope: Sequence[int]) -> Person:
     customers = _ids(
         "SELECT id FROM customers_customer WHERE id = ANY(%s::bigint[]) AND store_id = ANY(%s::bigint[])", person.customers, list(scope)
     )
-    return Person(sorted(orders), sorted(customers), list(person.digests))
+    return Person(sorted(orders), sorted(customers), list(person.digests), {order: person.why.get(order, []) for order in orders})
 
 
 def _digests(email: str, phone: str, name: str = "", number: str = "") -> list[str]:
@@ -217,26 +239,32 @@ def _digests(email: str, phone: str, name: str = "", number: str = "") -> list[s
     return [keyed_digest(text).hex() for text in texts]
 
 
-def _extend(orders: set[int], customers: set[int], scope: list[int]) -> None:
-    """The same customer's and the same mail's other orders."""
+def _extend(found: dict[str, set[int]], customers: set[int], scope: list[int]) -> set[int]:
+    """Add the same customer's and the same mail's other orders to what was `found`; returns all customers."""
+    orders: set[int] = set().union(*found.values())
     for _round in range(3):
         before = len(orders), len(customers)
-        customers |= _ids(
+        customers = customers | _ids(
             "SELECT customer_id FROM orders_order WHERE id = ANY(%s::bigint[]) AND customer_id IS NOT NULL", list(orders)
         )
-        orders |= _ids(
+        theirs = _ids(
             "SELECT id FROM orders_order WHERE customer_id = ANY(%s::bigint[]) AND store_id = ANY(%s::bigint[])",
             list(customers), scope,
         )  # fmt: skip
-        orders |= _ids(
+        found.setdefault("customer", set()).update(theirs - orders)
+        orders |= theirs
+        theirs = _ids(
             """SELECT a.order_id FROM orders_addressversion a JOIN orders_order o ON o.id = a.order_id
                WHERE lower(a.email) IN (SELECT lower(email) FROM orders_addressversion
                                         WHERE order_id = ANY(%s::bigint[]) AND email <> '')
                  AND a.email <> '' AND o.store_id = ANY(%s::bigint[])""",
             list(orders), scope,
         )  # fmt: skip
+        found.setdefault("same_email", set()).update(theirs - orders)
+        orders |= theirs
         if (len(orders), len(customers)) == before:
-            return
+            break
+    return customers
 
 
 def _ids(query: str, *params: Any) -> set[int]:

@@ -29,14 +29,36 @@ _TOKEN = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_])+")
 _ESCAPED = re.compile(r"(?:%[0-9a-fA-F]{2})+|(?:\\u[0-9a-fA-F]{4})+|&\w{2,6};|&#\d{1,5};")
 _DIGITS = re.compile(r"\d[\d ().\-/]{5,}\d")
 _GROUP = re.compile(r"\d+")
-_ABROAD = re.compile(r"(?:\+|00)\d{1,3}[ ().\-/]{0,2}\Z")
+_ABROAD = re.compile(r"(?:\+|(?<!\d)00)\d{1,3}[ .\-/]{0,2}(?:\(0\))?[ ().\-/]{0,2}\Z")
 _SEPARATORS = str.maketrans("", "", " ().-/")
 _EDGES = frozenset(',;\t"\r\n<>|')  # of a cell
 MOST_SIEVED = 200
 _ENCODINGS = ("utf-8", "gb18030", "cp1252")
-_TAIL = 9  # digits by which phones are told apart: with and without the code of the country
+_TAIL = 9  # digits by which phones are looked up: with and without the code of the country
+_OF_EIGHT = frozenset(("852", "853", "65", "47", "45"))  # countries whose numbers have eight digits
 
 Span = tuple[int, int]
+
+
+def is_same_phone(one: str, other: str) -> bool:
+    """Whether two ways of writing are one number: with or without the code of the country and the 0 before the area.
+
+    The last nine digits alone would take 138 1234 5678 and 158 1234 5678 for one: what both have before them must agree too.
+    """
+    whole = [re.sub(r"\D", "", number) for number in (one, other)]
+    short, long = sorted((number.lstrip("0") for number in whole), key=len)
+    if len(short) < _TAIL:
+        if len(short) >= 7 and long.endswith(short) and min(map(len, whole)) >= _TAIL:
+            return len(long) - len(short) <= 3  # +39 06 …: the 0 is part of it
+        return bool(short) and (long == short or (len(short) == 8 and long[-8:] == short and long[:-8] in _OF_EIGHT))
+    few, many = sorted((number[:-_TAIL].replace("0", "") for number in (short, long)), key=len)
+    return short[-_TAIL:] == long[-_TAIL:] and many.endswith(few) and len(many) - len(few) <= 4
+
+
+def _phone_keys(digits: str) -> set[str]:
+    """Under which a number of these digits is looked up."""
+    plain = digits.lstrip("0")
+    return {digits[-_TAIL:], plain[-8:]} if plain[:-8] in _OF_EIGHT else {digits[-_TAIL:]}
 
 
 class _Words:
@@ -133,7 +155,7 @@ class Marks:
         self._marks, self._shared, self._beside = _Words(), _Words(), _Words()
         for number in beside:
             self._beside.add(folded(number))
-        self._phones: set[str] = set()
+        self._phones: dict[str, set[str]] = {}  # last digits → whole numbers, digits only
         self._longest: set[str] | None = set()
         self.passed = 0
         self._size = 0
@@ -142,7 +164,8 @@ class Marks:
                 continue
             digits = re.sub(r"\D", "", value)
             if len(digits) >= 7 and len(digits) * 2 >= len(value):
-                self._phones.add(digits[-_TAIL:])
+                for key in _phone_keys(digits):
+                    self._phones.setdefault(key, set()).add(digits)
             self._marks.add(value)
             self._note(value)
         for value in set(shared):
@@ -219,19 +242,29 @@ class Marks:
         for run in _DIGITS.finditer(text):
             groups = [(m.start() + run.start(), m.end() + run.start()) for m in _GROUP.finditer(run[0])]
             for place, (_begin, end) in enumerate(groups):
-                digits = ""
+                digits, begun = "", -1
                 for begin, stop in reversed(groups[: place + 1]):
                     digits = text[begin:stop] + digits
-                    if len(digits) >= _TAIL:
-                        if digits[-_TAIL:] in self._phones:
-                            abroad = _ABROAD.search(text, max(0, begin - 6), begin)
-                            sign = text[begin - 1 : begin] == "+"
-                            found.append((abroad.start() if abroad else begin - sign, end))
+                    if begun >= 0:  # the rest of the number, as it is known; not the quantity that stands before it
+                        plain = digits.lstrip("0")
+                        if text[begin:stop].strip("0") and any(one.endswith(plain) for one in self._known(digits)):
+                            begun = begin
+                            continue
                         break
-                else:
-                    if digits in self._phones:
-                        found.append((groups[0][0], end))
+                    if len(digits) >= _TAIL:
+                        if not any(is_same_phone(digits, one) for one in self._known(digits)):
+                            break
+                        begun = begin
+                if begun < 0 and len(digits) < _TAIL and self._known(digits):
+                    begun = groups[0][0]
+                if begun >= 0:
+                    abroad = _ABROAD.search(text, max(0, begun - 12), begun)
+                    found.append((abroad.start() if abroad else begun - (text[begun - 1 : begun] == "+"), end))
         return found
+
+    def _known(self, digits: str) -> set[str]:
+        """Numbers that these digits may be."""
+        return set().union(*(self._phones.get(key, ()) for key in _phone_keys(digits)))
 
     def _may_be_in(self, text: str) -> bool:
         """A quick sieve: no longest word of any mark, no digits of a phone. Only pays for few marks."""
@@ -282,7 +315,7 @@ class Marks:
             return [self._value(each) for each in value]
         if isinstance(value, dict):
             return {self.blanked(key): self._value(each) for key, each in value.items()}
-        if isinstance(value, int) and not isinstance(value, bool) and str(value)[-_TAIL:] in self._phones:
+        if isinstance(value, int) and not isinstance(value, bool) and len(str(value)) >= 7 and self._numbers(str(value)):
             return GONE
         return value
 

@@ -445,6 +445,9 @@ def test_a_person_is_found_handed_over_held_and_erased_by_owners_only(shop, clie
     assert post(as_user("neighbour"), "/privacy/look", person)["orders"] == []
     told = post(client, "/privacy/look", person)
     assert address.order.number in {one["number"] for one in told["orders"]} and told["places"]
+    why = {one["number"]: (one["why"], one["why_words"]) for one in told["orders"]}
+    assert why[address.order.number] == (["named"], "it has the number and the name asked for")
+    assert {code for codes, _words in why.values() for code in codes} <= {"named", "customer", "same_email"}
     assert {one["sentence"][-1] for one in told["stays"]} <= {"."}
     zip_ = client.post(f"{V1}/privacy/export", json.dumps(person), content_type="application/json")
     assert zip_.content[:2] == b"PK" and address.name not in zip_["Content-Disposition"]

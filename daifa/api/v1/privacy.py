@@ -41,12 +41,16 @@ class HoldIn(PersonIn):
 
 
 class HeldOrderOut(Schema):
+    """`why`: email, phone, named (number and name), customer (the same one), same_email (as on the person's other orders)."""
+
     id: int
     store_id: int
     number: str
     status: str
     placed_at: datetime
     total: MoneyOut
+    why: list[str]
+    why_words: str
 
 
 class PlaceOut(Schema):
@@ -199,8 +203,9 @@ def look_for_person(request: HttpRequest, given: PersonIn):
     return {
         "orders": [
             {
-                **{name: row[name] for name in HeldOrderOut.model_fields if name != "total"},
+                **{name: row[name] for name in ("id", "store_id", "number", "status", "placed_at")},
                 "total": money(row["total_amount"], row["currency"]),
+                "why": found.person.why.get(row["id"], []), "why_words": found.person.why_theirs(row["id"]),
             }
             for row in found.orders
         ],

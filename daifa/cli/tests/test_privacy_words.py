@@ -41,7 +41,8 @@ def shop_code() -> str:
 
 def test_show_export_answer_erase(shop):
     found = run(privacy.app, "show", *WHO, "--json")
-    assert [order["number"] for order in found["orders"]] == ["77"]
+    assert [(order["number"], order["why"]) for order in found["orders"]] == [("77", ["email"])]
+    assert "the mail address asked for" in run(privacy.app, "show", *WHO)
     assert found["counts"]["orders.AddressVersion"] == 1 and {stay["code"] for stay in found["stays"]} == {"unknown"}
     assert "addresses of orders" in run(privacy.app, "show", *WHO)
     told = run(privacy.app, "export", *WHO, "--out", shop / "anna.zip", "--json")

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from daifa.lib.redact import GONE, CannotRead, Marks, blanked_bytes
+from daifa.lib.redact import GONE, CannotRead, Marks, blanked_bytes, is_same_phone
 
 ANNA = Marks(["Anna O'Wood", "12 High Street", "+44 7700 900123", "anna@example.invalid", "王小明", "Li", "LS1 4AP"])
 
@@ -170,3 +170,48 @@ def test_many_marks_are_one_walk():
     began = time.process_time()
     assert marks.blanked(text).count(GONE) == 10
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("138 1234 5678", "+86 138-1234-5678", True),
+        ("0086 13812345678", "13812345678", True),
+        ("13812345678", "15812345678", False),
+        ("+1 212 555 0177", "2125550177", True),
+        ("(212) 555-0177", "312-555-0177", False),
+        ("+44 (0)7911 555017", "+447911555017", True),
+        ("+44 07911 555017", "+44 7911 555017", True),
+        ("07911 555017", "7911 555017", True),
+        ("+39 06 1234567", "06 1234567", True),
+        ("+852 2345 6789", "2345 6789", True),
+        ("+86 2345 6789", "2345 6789", False),
+        ("555 0123", "5550123", True),
+        ("555 0123", "212 555 0123", False),
+        ("", "", False),
+    ],
+)
+def test_two_ways_of_writing_one_phone(one, other, same):
+    assert is_same_phone(one, other) is same and is_same_phone(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "blanked"),
+    [
+        ("+44 7911 555017", "07 911 555 017", GONE),
+        ("+44 7911 555017", "+44 (0)7911 555 017", GONE),
+        ("+44 7911 555017", "+44 (0) 79 11 55 50 17", GONE),
+        ("07911 555017", "tel. +44 7911 555017.", f"tel. {GONE}."),
+        ("07911 555017", "447911555017", GONE),
+        ("07911 555017", "2 07911555017", f"2 {GONE}"),
+        ("7911555017", "1001 7911555017", f"1001 {GONE}"),
+        ("13812345678", "15812345678", "15812345678"),
+        ("13812345678", "158 1234 5678", "158 1234 5678"),
+        ("212-555-0177", "+1 (312) 555-0177", "+1 (312) 555-0177"),
+        ("212-555-0177", "+1 (212) 555-0177", GONE),
+        ("+852 2345 6789", "call 2345 6789", f"call {GONE}"),
+        ("2345 6789", "call +85223456789", f"call {GONE}"),
+    ],
+)
+def test_a_phone_goes_whole_and_nobody_elses(known, text, blanked):
+    assert Marks([known]).blanked(text) == blanked

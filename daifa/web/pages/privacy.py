@@ -143,7 +143,9 @@ def look(request: HttpRequest, scope: Scope) -> HttpResponse:
         found = privacy.find_person(scope.all_store_ids, **{name: form.cleaned_data.get(name, "") for name in form.fields})
     except Refused as refused:
         return after(request, reverse("web:privacy"), refused=[refused.sentence])
-    request.session[SESSION] = {"orders": found.orders, "customers": found.customers, "digests": found.digests}
+    request.session[SESSION] = {
+        "orders": found.orders, "customers": found.customers, "digests": found.digests, "why": list(found.why.items()),
+    }  # fmt: skip
     return after(request, reverse("web:privacy_person"))
 
 
@@ -151,7 +153,7 @@ def _person(request: HttpRequest, scope: Scope) -> privacy.Person | None:
     kept = request.session.get(SESSION)
     if not isinstance(kept, dict):
         return None
-    found = privacy.Person(**kept)
+    found = privacy.Person(**{**kept, "why": dict(kept.get("why", ()))})
     return privacy.within(found, scope.all_store_ids)
 
 
@@ -181,6 +183,7 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
             [
                 Column("number", gettext_lazy("Order"), "code", url=lambda row: places.order(row["id"])),
                 Column("store", gettext_lazy("Store")),
+                Column("why", gettext_lazy("Why it is theirs"), value=lambda row: person.why_theirs(row["id"]) or "–", wrap=True),
                 Column("status", gettext_lazy("State"), "state", states="order"),
                 Column("placed_at", gettext_lazy("Placed"), "datetime"),
                 Column("total_amount", gettext_lazy("Total"), "money", currency="currency"),

@@ -64,6 +64,7 @@ def test_look_hand_over_hold_erase(as_role, shop):
     page = client.get("/privacy/person/").content.decode()
     assert "addresses of orders" in page and "Factory" in page and ">77<" in page.replace("\n", "").replace(" ", "")
     assert "Nobody has said how long" in page and MAIL not in page
+    assert "Why it is theirs" in page and "the mail address asked for stands on it" in page
     handed = client.post("/privacy/person/export/")
     with zipfile.ZipFile(io.BytesIO(handed.content)) as archive:
         assert json.loads(archive.read("data.json"))["Orders"][0]["number"] == "77"
