@@ -19,6 +19,7 @@ from daifa.domain.policy import commands as policy
 from daifa.domain.sourcing import commands as sourcing
 from daifa.domain.sourcing.models import Agreement, Supplier
 from daifa.domain.sourcing.queries import day_in, demands_of
+from daifa.domain.sourcing.rules import OWN_KINDS
 from daifa.flows.intake import route_held_variants
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
@@ -129,6 +130,18 @@ def route_opened(*, at: datetime) -> int:
     ]
     opened = [one.id for one in stores if demands_of(one, on=day_in(one.timezone, at)).opened_by]
     return _route_held("platform_restricted", opened, at=at) if opened else 0
+
+
+def route_begun(*, at: datetime) -> int:
+    """Orders of stores where an agreement begins to count today, or did yesterday, that was recorded before; how many."""
+    begun = bulk.fetch(
+        """SELECT DISTINCT t.id FROM sourcing_agreement a
+           JOIN stores_store t ON t.id = a.store_id OR (a.store_id IS NULL AND t.kind = ANY(%(own)s::text[]))
+           WHERE a.valid_from > (a.recorded_at AT TIME ZONE t.timezone)::date
+             AND a.valid_from BETWEEN (%(at)s AT TIME ZONE t.timezone)::date - 1 AND (%(at)s AT TIME ZONE t.timezone)::date""",
+        {"own": list(OWN_KINDS), "at": at},
+    )
+    return sum(_route_held(reason, [row[0] for row in begun], at=at) for reason in _FOR_WANT_OF_TERMS) if begun else 0
 
 
 def _route_for_agreement(store_id: int | None, *, at: datetime) -> int:

@@ -1,6 +1,7 @@
 """No buyer's address goes to a supplier who signed no entrustment, whatever the store; once it is signed all goes on."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.core import mail
@@ -14,7 +15,7 @@ from daifa.domain.sourcing.commands import add_supplier
 from daifa.domain.sourcing.models import Agreement, Supplier
 from daifa.domain.sourcing.queries import standing_between
 from daifa.domain.stores.models import Store, Task
-from daifa.flows import entrustment, put_right
+from daifa.flows import entrustment, put_right, watch_rules
 from daifa.flows.place_purchases import fix_runs
 from daifa.flows.supplier_files import read_suppliers
 from daifa.flows.work import work_until_idle
@@ -125,6 +126,38 @@ def test_the_owners_confirmation_opens_the_channel_and_what_was_held_goes_on(cha
     work_until_idle(at=AT)
     assert not Hold.objects.filter(released_at=None).exists()
     assert PurchaseOrder.objects.get().state == "placed"
+
+
+def test_a_word_of_a_later_day_opens_the_channel_on_that_day():
+    shop = cast.open_shop()
+    Store.objects.filter(pk=shop.store.pk).update(kind="marketplace", channel="wechat_store")
+    Agreement.objects.filter(supplier=shop.factory).update(
+        is_authorised=True, neutral_packing=True, no_cards=True, platform_waybill=True, returns_to="Yiwu 3"
+    )
+    cast.receive_orders(shop, ["E-1"], skus=("MUG",), at=AT)
+    work_until_idle(at=AT)
+    begins = AT + timedelta(days=2)
+    done, again = put_right.override_rules([NewOverride("wx-supplier-api", "read at its source", begins.date(), {})], by=cast.BY, at=AT)
+    assert done.ids and again == 0
+    for at, routed in ((AT + timedelta(days=1), 0), (begins, 1)):
+        assert watch_rules.watch_rules(at=at, by=cast.BY).routed == routed
+        work_until_idle(at=at)
+        assert Hold.objects.filter(released_at=None).exists() is (not routed)
+    assert PurchaseOrder.objects.get().state == "placed"
+    assert watch_rules.watch_rules(at=begins + timedelta(hours=1), by=cast.BY).routed == 0, "a repeat finds nothing held"
+
+
+def test_an_agreement_of_a_later_day_lets_go_on_that_day():
+    shop = cast.open_shop()
+    begins = AT + timedelta(days=2)
+    Agreement.objects.filter(supplier=shop.factory).update(valid_from=begins.date(), recorded_at=AT)
+    cast.receive_orders(shop, ["E-1"], skus=("MUG",), at=AT)
+    work_until_idle(at=AT)
+    assert Hold.objects.get(released_at=None).reason == "agreement_missing"
+    for at, routed in ((AT + timedelta(days=1), 0), (begins, 1)):
+        assert watch_rules.watch_rules(at=at, by=cast.BY).routed == routed
+        work_until_idle(at=at)
+        assert Hold.objects.filter(released_at=None).exists() is (not routed)
 
 
 # --- A file of suppliers ------------------------------------------------------------------------------------------

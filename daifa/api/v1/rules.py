@@ -17,6 +17,7 @@ from daifa.api.shapes import After, Day, Done, Id, Limit, Number, Page, Words, c
 from daifa.domain.policy import commands, queries, rules, telling
 from daifa.domain.policy.models import RuleOverride
 from daifa.domain.stores.models import Store
+from daifa.flows import put_right
 
 router = Router(tags=["rules"])
 Kind = Literal[tuple(rules.KINDS)]
@@ -277,13 +278,16 @@ def explain_rule(request: HttpRequest, rule_id: RuleId, store_id: Number = None,
 
 @router.post("/rules/{rule_id}/words", response={200: RuleDetailOut, **ERRORS})
 def say_word(request: HttpRequest, rule_id: RuleId, given: WordIn):
-    """The owner's word about a rule: confirm it, or say what reads otherwise. Kept beside the files, never in them."""
+    """The owner's word about a rule: confirm it, or say what reads otherwise. Kept beside the files, never in them.
+
+    Orders that a closed channel held go on where it opens it; where it counts from a later day, on that day.
+    """
     who = caller(request)
     who.require(given.store_id, "own")
     wanted = commands.NewOverride(
         rule_id, given.reason, given.valid_from or who.at.date(), given.changes, given.store_id, given.valid_until
     )
-    done = commands.override_rules([wanted], by=who.by, at=who.at)
+    done, _routed = put_right.override_rules([wanted], by=who.by, at=who.at)
     if done.refused:
         raise Problem(409, "word_refused", done.refused[0])
     return explain_rule(request, rule_id, store_id=given.store_id, on=None)
