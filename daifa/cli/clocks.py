@@ -166,7 +166,7 @@ def agreed(
     """Keep that a buyer agreed to a later dispatch; the clock moves where the channel's rules go by it."""
     from daifa.domain.compliance.announced_commands import agree_dispatch
     from daifa.domain.orders.models import Order
-    from daifa.flows.keep_clocks import keep_orders
+    from daifa.flows.keep_clocks import keep_clocks
 
     at = clock.now()
     scope = [output.store_with(store).pk] if store else output.scope()
@@ -180,5 +180,5 @@ def agreed(
         output.fail(_("Say until when: --until 2026-03-09."))
     with output.sentences():
         agree_dispatch(order_id=found[0].pk, until=due, agreed_at=output.moment(on) or at, proof=proof, said=said, by=output.actor(), at=at)
-    keep_orders([found[0].pk], at=at)
+    keep_clocks(orders=[found[0].pk], at=at)
     typer.echo(_("Kept."))

@@ -14,9 +14,13 @@ from daifa.domain.stores.queries import whole_scope
 from daifa.flows.reads.store_health import complaints_of
 
 
-def keep_clocks(*, at: datetime, by: str = "job:keep_clocks", stores: Sequence[int] | None = None) -> dict[str, int]:
-    """Reckon clocks and findings as of `at`. Returns counts."""
-    reckoned = retried(lambda: commands.reckon_clocks(at=at, stores=stores))
+def keep_clocks(
+    *, at: datetime, by: str = "job:keep_clocks", stores: Sequence[int] | None = None, orders: Sequence[int] | None = None
+) -> dict[str, int]:
+    """Reckon clocks and findings as of `at`, of these stores (all); or the clocks of some orders only, at once. Returns counts."""
+    reckoned = retried(lambda: commands.reckon_clocks(at=at, stores=stores, orders=orders))
+    if orders is not None:
+        return {"clocks": reckoned.clocks, "changed": reckoned.new + reckoned.changed + reckoned.gone, "findings": 0}
     found = retried(lambda: commands.find_parcel_faults(at=at, stores=stores))
     changed = reckoned.new + reckoned.changed + reckoned.gone
     return {"clocks": reckoned.clocks, "changed": changed, "findings": sum(found.values())}
@@ -28,8 +32,3 @@ def keep_metrics(*, at: datetime, stores: Sequence[int] | None = None) -> int:
         health.keep_metrics(store_id=store, at=at, complaints=complaints_of(store, at=at))
         for store in (whole_scope() if stores is None else stores)
     )
-
-
-def keep_orders(orders: Sequence[int], *, at: datetime) -> None:
-    """The clocks of some orders at once: what a buyer agreed to is seen right away."""
-    retried(lambda: commands.reckon_clocks(at=at, orders=orders))

@@ -26,11 +26,11 @@ SIDES = [("either", N_("to or from there")), ("destination", N_("to there")), ("
 GOES_BY = [("start", N_("what began on these days (paid, dispatched, asked)")), ("due", N_("what falls due on these days"))]
 GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "dispatch": (N_("dispatch"), ("dispatch", "carrier_scan", "ship_by", "out_of_stock", "auto_close")),
-    "scans": (N_("pickup and scans"), ("pickup", "hub", "stall", "pickup_out_of_stock", "pickup_fraud", "stall_fraud")),
+    "scans": (N_("pickup and scans"), ("pickup", "hub", "stall", "pickup_out_of_stock", "pickup_fraud", "hub_fraud", "stall_fraud")),
     "answers": (N_("answers to buyers"), ("answer_unshipped", "answer_shipped", "return_sent", "return_received")),
 }
 """Kinds of clocks that announcements speak of together."""
-SECOND = frozenset({"out_of_stock", "auto_close", "pickup_out_of_stock", "pickup_fraud", "stall_fraud"})
+SECOND = frozenset({"out_of_stock", "auto_close", "pickup_out_of_stock", "pickup_fraud", "hub_fraud", "stall_fraud"})
 """Kinds that begin where another clock has run out."""
 ORDER = {"extend": 0, "pause": 1, "waive": 2, "none": 3}
 

@@ -191,7 +191,7 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
     bulk.execute(
         """CREATE TEMP TABLE clock_line (store_id bigint, mode text, rule text, kind text, zone text, seconds bigint,
                days int, calendar text, by_end boolean, acts boolean, loss text, percent numeric, floor numeric,
-               cap numeric, step numeric, least numeric, countries text[], why text, hours int, until date, limits text,
+               cap numeric, step numeric, whole boolean, countries text[], why text, hours int, until date, limits text,
                begins timestamptz, ends timestamptz) ON COMMIT DROP"""
     )
     bulk.execute(
@@ -202,7 +202,7 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
     bulk.copy_rows(
         "clock_line",
         ("store_id", "mode", "rule", "kind", "zone", "seconds", "days", "calendar", "by_end", "acts", "loss", "percent",
-         "floor", "cap", "step", "least", "countries", "why", "hours", "until", "limits",
+         "floor", "cap", "step", "whole", "countries", "why", "hours", "until", "limits",
          "begins", "ends"),
         [
             (
@@ -239,8 +239,15 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
 
 def _penalty(penalty: rules.Penalty | None) -> tuple[Any, ...]:
     if penalty is None:
-        return (None, None, None, None, None)
-    return (penalty.percent, penalty.floor, penalty.cap, penalty.step, penalty.least)
+        return (None, None, None, None, False)
+    return (penalty.percent, penalty.floor, penalty.cap, penalty.step, penalty.whole)
+
+
+# What a channel that pays whole yuan takes its percentage of: with the discounts; nothing where it is a top-up.
+_BASE = f"""CASE WHEN o.total_amount <= o.refunded_amount THEN 0
+    WHEN o.total_amount - o.refunded_amount <= 1 AND NOT EXISTS (
+        SELECT FROM orders_orderline t WHERE t.order_id = o.id AND t.kind IN ('goods', 'sample') AND t.title !~ '{rules.TOP_UP}')
+    THEN 0 ELSE o.total_amount - o.refunded_amount + greatest(-o.other_amount, 0) END"""
 
 
 def _open_orders(scope: Sequence[int], orders: Sequence[int] | None) -> None:
@@ -290,7 +297,7 @@ def _orders(scope: Sequence[int], which: str, params: Sequence[Any]) -> None:
         f"""CREATE TEMP TABLE clock_order ON COMMIT DROP AS
             SELECT o.id, o.store_id, {mode} AS mode, coalesce(o.paid_at, o.placed_at) AS started_at, o.placed_at,
                    coalesce(o.ship_by_at, o.placed_at + make_interval(hours => s.dispatch_hours)) AS ship_by_at,
-                   o.total_amount - o.refunded_amount AS amount, o.currency, o.country, s.zone,
+                   o.total_amount - o.refunded_amount AS amount, {_BASE} AS base, o.currency, o.country, s.zone,
                    o.units > o.cancelled + o.shipped AS unshipped, o.address_version,
                    concat_ws(',', CASE WHEN o.paid_at IS NULL THEN 'no_payment_time' END,
                                   CASE WHEN {several} THEN 'several_modes' END) AS why
@@ -306,7 +313,7 @@ def _open_parcels(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine
     bulk.execute(
         """CREATE TEMP TABLE clock_parcel ON COMMIT DROP AS
            WITH open AS (
-               SELECT p.id, p.store_id, p.order_id, p.announced_at, o.mode, o.started_at AS paid_at, o.amount, o.currency,
+               SELECT p.id, p.store_id, p.order_id, p.announced_at, o.mode, o.started_at AS paid_at, o.amount, o.base, o.currency,
                       o.country, o.zone AS clock, o.why, o.address_version
                FROM shipping_parcel p JOIN clock_order o ON o.id = p.order_id
                WHERE p.delivered_at IS NULL AND p.state <> ALL(%(ended)s::text[])),
@@ -379,9 +386,9 @@ def _working_days(at: datetime) -> None:
 _NOW_TABLE = """
 CREATE TEMP TABLE clock_now (store_id bigint, order_id bigint, thing_kind text, thing bigint, rule text, kind text,
     started_at timestamptz, due_at timestamptz, stake numeric(19, 4), currency text, acts boolean, why text,
-    mode text, amount numeric, zone text, since timestamptz, ran_from timestamptz) ON COMMIT DROP"""
+    mode text, amount numeric, base numeric, zone text, since timestamptz, ran_from timestamptz) ON COMMIT DROP"""
 
-# What runs (r: store, order, thing, mode, kind, zone, started_at, since, amount, currency, country, why, fixed due) and
+# What runs (r: store, order, thing, mode, kind, zone, started_at, since, amount, base, currency, country, why, fixed due) and
 # the lines that hold for it become clocks. The text in force at `since` counts: the payment, the dispatch, the opening.
 _CLOCKS = """
 INSERT INTO clock_now
@@ -389,20 +396,22 @@ SELECT r.store_id, r.order_id, r.thing_kind, r.thing, l.rule, l.kind, r.started_
        greatest(d.due_at, p.until),
        CASE WHEN l.loss IN ('order', 'case') THEN r.amount
             WHEN l.percent IS NULL THEN NULL
-            WHEN l.limits NOT IN ('', r.currency) THEN round(greatest(r.amount, 0) * l.percent / 100, 2)
-            WHEN r.amount <= l.least OR r.amount <= 0 THEN 0
-            ELSE round(least(greatest(r.amount * l.percent / 100, l.floor), l.cap) / l.step) * l.step END,
+            WHEN l.limits NOT IN ('', r.currency) THEN round(greatest(b.base, 0) * l.percent / 100, 2)
+            WHEN b.base <= 0 THEN 0
+            ELSE round(least(greatest(b.base * l.percent / 100, l.floor), l.cap) / l.step) * l.step END,
        r.currency, l.acts,
        concat_ws(',', nullif(r.why, ''), nullif(l.why, ''), nullif(w.why, ''), CASE WHEN p.until > d.due_at THEN 'presale' END,
                  CASE WHEN l.percent IS NOT NULL AND l.limits NOT IN ('', r.currency) THEN 'limits_in_other_currency' END,
+                 CASE WHEN l.percent IS NOT NULL AND b.base > r.amount THEN 'discounts_counted' END,
                  CASE WHEN l.zone <> '' THEN nullif(r.zone_why, '') END),
-       r.mode, r.amount, r.zone, r.since
+       r.mode, r.amount, r.base, r.zone, r.since
 FROM running r
 JOIN clock_line l ON l.store_id = r.store_id AND l.mode = r.mode AND l.kind = ANY(r.kinds)
      AND (l.zone = '' OR l.zone = r.zone) AND (l.countries IS NULL OR r.country = ANY(l.countries))
      AND (l.begins IS NULL OR r.since >= l.begins) AND (l.ends IS NULL OR r.since < l.ends)
 LEFT JOIN clock_day w ON l.days IS NOT NULL AND w.calendar = l.calendar AND w.days = l.days AND w.zone = r.clock
      AND w.day = (r.started_at AT TIME ZONE r.clock)::date
+CROSS JOIN LATERAL (SELECT CASE WHEN l.whole THEN r.base ELSE r.amount END AS base) AS b
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN l.kind = 'ship_by' THEN r.fixed_at
@@ -419,7 +428,7 @@ _FIRST_ROUND = (
            CASE WHEN o.unshipped THEN ARRAY['dispatch', 'ship_by', 'carrier_scan', 'ship_by_law', 'deliver_by_law']
                 WHEN u.unscanned THEN ARRAY['carrier_scan', 'deliver_by_law']
                 ELSE ARRAY['deliver_by_law'] END AS kinds,
-           '' AS zone, '' AS zone_why, o.started_at, o.started_at AS since, o.amount, o.currency, o.country, o.why,
+           '' AS zone, '' AS zone_why, o.started_at, o.started_at AS since, o.amount, o.base, o.currency, o.country, o.why,
            o.zone AS clock, o.ship_by_at AS fixed_at
     FROM clock_order o
     LEFT JOIN (SELECT order_id, bool_or(first IS NULL) AS unscanned FROM clock_parcel GROUP BY 1) u ON u.order_id = o.id
@@ -429,7 +438,7 @@ _FIRST_ROUND = (
            p.zone, p.zone_why,
            CASE WHEN p.first IS NULL THEN p.dispatched_at WHEN p.moved IS NULL THEN p.first
                 ELSE coalesce(p.last, p.first) END,
-           p.dispatched_at, p.amount, p.currency, p.country, p.whys, p.clock, NULL
+           p.dispatched_at, p.amount, p.base, p.currency, p.country, p.whys, p.clock, NULL
     FROM clock_parcel p)"""
     + _CLOCKS
 )
@@ -438,13 +447,13 @@ _FIRST_ROUND = (
 _SECOND_ROUND = (
     """WITH running AS (
     SELECT n.store_id, n.order_id, n.thing_kind, n.thing, n.mode, n.zone, ''::text AS zone_why, n.since, n.amount,
-           n.currency, ''::text AS country, n.why, s.zone AS clock, NULL::timestamptz AS fixed_at, step.kinds, step.started_at
+           n.base, n.currency, ''::text AS country, n.why, s.zone AS clock, NULL::timestamptz AS fixed_at, step.kinds, step.started_at
     FROM clock_now n JOIN clock_store s USING (store_id)
     CROSS JOIN LATERAL (
         SELECT CASE WHEN n.due_at < %(at)s - interval '3 days' THEN ARRAY['out_of_stock', 'auto_close']
                     ELSE ARRAY['out_of_stock'] END AS kinds, n.due_at AS started_at WHERE n.kind = 'dispatch'
         UNION ALL SELECT ARRAY['pickup_out_of_stock'], n.started_at WHERE n.kind = 'pickup'
-        UNION ALL SELECT ARRAY['pickup_fraud'], n.due_at WHERE n.kind IN ('pickup', 'hub')
+        UNION ALL SELECT ARRAY[n.kind || '_fraud'], n.due_at WHERE n.kind IN ('pickup', 'hub')
         UNION ALL SELECT ARRAY['stall_fraud'], n.started_at WHERE n.kind = 'stall'
     ) AS step
     WHERE n.due_at <= %(at)s AND n.kind IN ('dispatch', 'pickup', 'hub', 'stall'))"""
@@ -457,7 +466,7 @@ _DUE_OF_ALL = (
     """WITH running AS (
     SELECT o.store_id, o.id AS order_id, 'order' AS thing_kind, o.id AS thing, o.mode,
            ARRAY['dispatch', 'ship_by', 'carrier_scan'] AS kinds, '' AS zone, '' AS zone_why, o.started_at,
-           o.started_at AS since, o.amount, o.currency, o.country, o.why, o.zone AS clock, o.ship_by_at AS fixed_at
+           o.started_at AS since, o.amount, o.base, o.currency, o.country, o.why, o.zone AS clock, o.ship_by_at AS fixed_at
     FROM clock_order o)"""
     + _CLOCKS
 )
@@ -474,7 +483,7 @@ def _cases_sql(*, some: bool) -> str:
                         WHEN 'in_transit' THEN ARRAY['return_sent'] ELSE ARRAY['return_received'] END AS kinds,
            '' AS zone, '' AS zone_why,
            CASE WHEN c.state = 'requested' THEN c.opened_at ELSE coalesce(t.at, c.opened_at) END AS started_at,
-           c.opened_at AS since, coalesce(m.amount, o.amount) AS amount, o.currency, o.country,
+           c.opened_at AS since, coalesce(m.amount, o.amount) AS amount, o.amount AS base, o.currency, o.country,
            CASE WHEN c.state <> 'requested' AND t.at IS NULL THEN 'no_started_at' ELSE '' END AS why,
            o.zone AS clock, NULL::timestamptz AS fixed_at
     FROM aftersales_aftersalecase c JOIN orders_order x ON x.id = c.order_id
@@ -552,12 +561,7 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
         found += [(kind, row[0], "{}") for row in bulk.fetch(query, {k: v for k, v in given.items() if f"%({k})" in query})]
     found += _contradictions(scope, since)
     found += _elsewhere(scope, since)
-    penalties = {}
-    for store in asked:
-        book = {rule.id: rule for rule in policy.rules(channel_of(store.channel), on=at.date(), store_id=store.id)}
-        penalty = rules.penalty_for("bad_tracking", 48, book)
-        if penalty is not None:
-            penalties[store.id] = (*_penalty(penalty), penalty.currency)
+    penalties = [row for store in asked for row in _penalties(store, "bad_tracking", at)]
     wanted = {(kind, parcel) for kind, parcel, _params in found}
     known = {
         (kind, parcel): finding
@@ -573,29 +577,45 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
     if not found:
         return {}
     rows = bulk.fetch(
-        """INSERT INTO compliance_finding (store_id, order_id, parcel_id, kind, params, stake, currency, found_at)
+        f"""INSERT INTO compliance_finding (store_id, order_id, parcel_id, kind, params, stake, currency, found_at)
            SELECT p.store_id, p.order_id, p.id, n.kind,
                   jsonb_build_object('number', p.number, 'order', o.number) || n.params::jsonb,
                   CASE WHEN t.percent IS NULL THEN NULL
-                       WHEN t.limits NOT IN ('', o.currency) THEN round((o.total_amount - o.refunded_amount) * t.percent / 100, 2)
-                       WHEN o.total_amount - o.refunded_amount <= t.least THEN 0
-                       ELSE round(least(greatest((o.total_amount - o.refunded_amount) * t.percent / 100, t.floor), t.cap)
-                                  / t.step) * t.step END,
+                       WHEN t.limits NOT IN ('', o.currency) THEN round(greatest(b.base, 0) * t.percent / 100, 2)
+                       WHEN b.base <= 0 THEN 0
+                       ELSE round(least(greatest(b.base * t.percent / 100, t.floor), t.cap) / t.step) * t.step END,
                   o.currency, %s
            FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS n (kind, parcel, params)
            JOIN shipping_parcel p ON p.id = n.parcel JOIN orders_order o ON o.id = p.order_id
-           LEFT JOIN unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::text[])
-                     AS t (store_id, percent, floor, cap, step, least, limits) ON t.store_id = p.store_id
+           LEFT JOIN unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::numeric[], %s::numeric[], %s::numeric[],
+                            %s::numeric[], %s::boolean[], %s::text[])
+                     AS t (store_id, begins, ends, percent, floor, cap, step, whole, limits)
+             ON t.store_id = p.store_id AND (t.begins IS NULL OR p.announced_at >= t.begins) AND (t.ends IS NULL OR p.announced_at < t.ends)
+           CROSS JOIN LATERAL (SELECT CASE WHEN t.whole THEN {_BASE} ELSE o.total_amount - o.refunded_amount END AS base) AS b
            ON CONFLICT (kind, parcel_id) WHERE gone_at IS NULL DO NOTHING RETURNING kind""",
         (
-            at, [row[0] for row in found], [row[1] for row in found], [row[2] for row in found], list(penalties),
-            *([one[i] for one in penalties.values()] for i in range(6)),
+            at, [row[0] for row in found], [row[1] for row in found], [row[2] for row in found],
+            *([one[i] for one in penalties] for i in range(9)),
         ),
     )  # fmt: skip
     counts: dict[str, int] = {}
     for (kind,) in rows:
         counts[kind] = counts.get(kind, 0) + 1
     return counts
+
+
+def _penalties(store: _Store, loss: str, at: datetime) -> list[tuple[Any, ...]]:
+    """(store, begins, ends, percent, floor, cap, step, whole, currency) of what a loss costs, by the period of the text."""
+    channel, today, zone = channel_of(store.channel), local_day(store, at), zone_of(store.channel, store.zone)
+    changes = policy.days_of_change(channel, kinds={"compensation"}, until=today, store_id=store.id)
+    days = [changes[0] - timedelta(days=1), *changes] if changes else [today]
+    midnights = [None, *(rules.end_of_day(day - timedelta(days=1), zone) for day in days[1:]), None]
+    found = []
+    for day, begins, ends in zip(days, midnights, midnights[1:], strict=False):
+        book = {rule.id: rule for rule in policy.texts_of(channel, on=day, today=today, store_id=store.id)}
+        if (penalty := rules.penalty_for(loss, 48, book)) is not None:
+            found.append((store.id, begins, ends, *_penalty(penalty), penalty.currency))
+    return found
 
 
 _FAULTS = {

@@ -193,7 +193,7 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
                   p.late_at, p.delivered_at, p.state, false AS excused, false AS unscored,
                   EXISTS (SELECT FROM compliance_finding f WHERE f.parcel_id = p.id AND f.gone_at IS NULL) AS faulty,
                   EXISTS (SELECT FROM compliance_clock c WHERE c.order_id = p.order_id AND c.thing_kind = 'parcel'
-                          AND c.thing = p.id AND c.kind IN ('pickup_fraud', 'stall_fraud') AND c.due_at <= %(at)s) AS fraud
+                          AND c.thing = p.id AND c.kind IN ('pickup_fraud', 'hub_fraud', 'stall_fraud') AND c.due_at <= %(at)s) AS fraud
            FROM shipping_parcel p JOIN clock_order o ON o.id = p.order_id
            LEFT JOIN (SELECT e.parcel_id, min(e.at) AS first FROM shipping_trackingevent e
                       JOIN shipping_parcel q ON q.id = e.parcel_id JOIN clock_order x ON x.id = q.order_id

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.compliance import announced_queries, rules
 from daifa.domain.compliance.health import Complained, Health, Metric, health, near_lines, trend, whole_health
+from daifa.domain.compliance.health_rules import MEASURE_OF
 from daifa.domain.compliance.models import DispatchMode, Finding
 from daifa.domain.policy import queries as policy
 from daifa.lib import bulk
@@ -93,6 +94,12 @@ def open_clocks(
     return cursor.forwards([ClockRow(*row) for row in rows])
 
 
+# Losses of which only one is ever paid: the steps of an order's ladder (late, out of stock, closed), the scans of all its
+# parcels, each case. In sums the highest of those that are looked at counts, the others nothing.
+_COUNTS = """row_number() OVER (PARTITION BY order_id, thing_kind, CASE WHEN thing_kind = 'case' THEN thing END, acts
+                                 ORDER BY stake DESC NULLS LAST, due_at, id) = 1 AS counts"""
+
+
 class Totals(NamedTuple):
     """Clocks that have run out, and those that will within a day: how many, and the money by currency."""
 
@@ -103,11 +110,12 @@ class Totals(NamedTuple):
 
 
 def totals(scope: Sequence[int], *, at: datetime) -> Totals:
-    """The figures over the list of clocks; money of what has run out or will within a day, of rules that act."""
+    """The figures over the list of clocks; money of what has run out or will within a day, of rules that act, each loss once."""
     rows = bulk.fetch(
-        """SELECT currency, count(*) FILTER (WHERE acts AND due_at <= %(at)s), count(*) FILTER (WHERE acts AND due_at > %(at)s),
-                  coalesce(sum(stake) FILTER (WHERE acts), 0), count(*) FILTER (WHERE NOT acts)
-           FROM compliance_clock WHERE store_id = ANY(%(scope)s::bigint[]) AND due_at <= %(soon)s GROUP BY 1""",
+        f"""SELECT currency, count(*) FILTER (WHERE acts AND due_at <= %(at)s), count(*) FILTER (WHERE acts AND due_at > %(at)s),
+                  coalesce(sum(stake) FILTER (WHERE acts AND counts), 0), count(*) FILTER (WHERE NOT acts)
+           FROM (SELECT *, {_COUNTS} FROM compliance_clock WHERE store_id = ANY(%(scope)s::bigint[]) AND due_at <= %(soon)s) AS c
+           GROUP BY 1""",
         {"at": at, "scope": list(scope), "soon": at + timedelta(days=1)},
     )
     return Totals(
@@ -117,7 +125,10 @@ def totals(scope: Sequence[int], *, at: datetime) -> Totals:
 
 
 class Due(NamedTuple):
-    """Clocks of one kind in one store that run out or have: how many, what they cost, which is first."""
+    """Clocks of one kind in one store that run out or have: how many, what they cost, which is first.
+
+    What another clock's loss contains (out of stock: late dispatch) is counted there: the stakes may be added up.
+    """
 
     store_id: int
     kind: str
@@ -131,8 +142,9 @@ class Due(NamedTuple):
 def running_out(scope: Sequence[int], *, at: datetime, within: timedelta = timedelta(days=1)) -> list[Due]:
     """What has run out and what will within a day, by store and kind. Only clocks whose rule acts."""
     rows = bulk.fetch(
-        """SELECT store_id, kind, currency, due_at <= %s, count(*), sum(stake), min(due_at) FROM compliance_clock
-           WHERE store_id = ANY(%s::bigint[]) AND acts AND due_at <= %s GROUP BY 1, 2, 3, 4 ORDER BY 4 DESC, 7""",
+        f"""SELECT store_id, kind, currency, due_at <= %s, count(*), sum(stake) FILTER (WHERE counts), min(due_at)
+            FROM (SELECT *, {_COUNTS} FROM compliance_clock WHERE store_id = ANY(%s::bigint[]) AND acts AND due_at <= %s) AS c
+            GROUP BY 1, 2, 3, 4 ORDER BY 4 DESC, 7""",
         (at, list(scope), at + within),
     )
     return [Due(*row) for row in rows]
@@ -200,10 +212,12 @@ def finding_page(
 
 
 def findings_by_kind(scope: Sequence[int]) -> list[tuple[int, str, str, int, Decimal | None, datetime]]:
-    """(store, kind, currency, count, stake, since) of open findings."""
+    """(store, kind, currency, count, stake, since) of open findings; an order's compensation is counted once."""
     return bulk.fetch(
-        """SELECT store_id, kind, currency, count(*), sum(stake), min(found_at) FROM compliance_finding
-           WHERE gone_at IS NULL AND store_id = ANY(%s::bigint[]) GROUP BY 1, 2, 3 ORDER BY 1, 2""",
+        """SELECT store_id, kind, currency, count(*), sum(stake) FILTER (WHERE counts), min(found_at)
+           FROM (SELECT *, row_number() OVER (PARTITION BY order_id ORDER BY stake DESC NULLS LAST, id) = 1 AS counts
+                 FROM compliance_finding WHERE gone_at IS NULL AND store_id = ANY(%s::bigint[])) AS f
+           GROUP BY 1, 2, 3 ORDER BY 1, 2""",
         (list(scope),),
     )
 
@@ -226,16 +240,18 @@ def dispatch_exceptions(store_id: int) -> list[DispatchMode]:
     )
 
 
-def latest_figures(scope: Sequence[int]) -> list[tuple[int, date, int, int, datetime | None]]:
-    """(store, day, lines crossed, lines near, first to break) of each store's last kept figures."""
+def latest_figures(scope: Sequence[int]) -> list[tuple[int, date, int, int, datetime | None, bool]]:
+    """(store, day, lines crossed, lines near, first to break, was anything counted) of each store's last kept figures."""
+    of_days = [metric for metric, measure in MEASURE_OF.items() if measure == "late_days"]  # counted out of seven days, always
     return bulk.fetch(
         """SELECT m.store_id, m.day, count(*) FILTER (WHERE m.level = 100 AND m.is_sure),
-                  count(*) FILTER (WHERE m.level IN (70, 85) AND m.is_sure), min(m.breaks_at)
+                  count(*) FILTER (WHERE m.level IN (70, 85) AND m.is_sure), min(m.breaks_at),
+                  bool_or(m.base > 0 AND m.metric <> ALL(%s::text[]))
            FROM compliance_metricday m
            JOIN (SELECT store_id, max(day) AS day FROM compliance_metricday WHERE store_id = ANY(%s::bigint[]) GROUP BY 1) n
              ON n.store_id = m.store_id AND n.day = m.day
            WHERE m.rule <> '' GROUP BY 1, 2 ORDER BY 1""",
-        (list(scope),),
+        (of_days, list(scope)),
     )
 
 

@@ -8,6 +8,7 @@ Worked tables: docs/rules/clocks.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -75,6 +76,7 @@ KINDS: dict[str, Kind] = {
     "pickup_out_of_stock": Kind("parcel", N_("never picked up: counts as out of stock"), "oos"),
     "pickup_fraud": Kind("parcel", N_("never picked up: counts as fraud"), "fraud"),
     "hub": Kind("parcel", N_("first scan on the way"), "track"),
+    "hub_fraud": Kind("parcel", N_("no scan on the way: counts as fraud"), "fraud"),
     "stall": Kind("parcel", N_("next scan"), "track"),
     "stall_fraud": Kind("parcel", N_("no scan: counts as fraud"), "fraud"),
     "answer_unshipped": Kind("case", N_("answer: refund before dispatch"), "case"),
@@ -173,14 +175,22 @@ COMPENSATIONS: dict[str, tuple[tuple[str, int, int | None], ...]] = {
     "wrong_item": (("xhs-comp-wrongitem", 0, None),),
 }
 WHOLE_YUAN = "xhs-comp-rounding"
-"""While this rule is in the book, its channel rounds to whole yuan and pays nothing on orders of one yuan or less."""
+"""While this rule is in the book, its channel rounds to whole yuan, counts the platform's discounts into what a percentage is
+taken of, and pays nothing on top-ups and freight of one yuan or less."""
+TOP_UP = "补差|差价|补邮|邮费|补运|运费"
+"""Titles of what is sold to make up a difference in price or freight."""
+
+
+def is_top_up(paid: Decimal, titles: Iterable[str]) -> bool:
+    """Is an order nothing but a top-up or freight of one yuan or less?"""
+    return paid <= 1 and all(re.search(TOP_UP, title) for title in titles)
 
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
     """What a buyer gets for a missed deadline: `percent` of the amount, at least `floor`, at most `cap`.
 
-    `step` is what it is rounded to, half up; on `least` or less nothing is paid.
+    `step` is what it is rounded to, half up. `whole`: as WHOLE_YUAN says.
     """
 
     percent: Decimal
@@ -188,13 +198,17 @@ class Penalty:
     cap: Decimal | None = None
     currency: str = ""
     step: Decimal = Decimal("0.01")
-    least: Decimal = Decimal(0)
+    whole: bool = False
 
 
-def compensation(base: Decimal, penalty: Penalty) -> Decimal:
-    """What `penalty` costs on an order of `base` (same currency as the penalty's limits)."""
-    if base <= penalty.least or base <= 0:
+def compensation(paid: Decimal, penalty: Penalty, *, discounts: Decimal = Decimal(0), titles: Iterable[str] = ("",)) -> Decimal:
+    """What `penalty` costs on an order of which so much is still paid (same currency as the penalty's limits).
+
+    `discounts` of the order, whoever gave them: no file says which were the platform's. `titles` of its goods.
+    """
+    if paid <= 0 or (penalty.whole and is_top_up(paid, titles)):
         return Decimal(0)
+    base = paid + discounts if penalty.whole else paid
     amount = base * penalty.percent / 100
     if penalty.floor is not None:
         amount = max(amount, penalty.floor)
@@ -216,7 +230,7 @@ def penalty_for(loss: str, promised_hours: int, book: Mapping[str, Any]) -> Pena
             cap=None if rule.cap is None else Decimal(str(rule.cap)),
             currency=rule.currency or "",
             step=Decimal(1) if whole else minor_unit(rule.currency or "USD"),
-            least=Decimal(1) if whole else Decimal(0),
+            whole=whole,
         )
     return None
 
@@ -287,6 +301,7 @@ WHYS = {
     "scans_before_payment": N_("Scans older than the payment are left out: they belong to another parcel."),
     "scans_contradict": N_("Its scans contradict each other (moving before it was picked up); the earliest counts."),
     "limits_in_other_currency": N_("Floor and cap are set in another currency; only the percentage is reckoned."),
+    "discounts_counted": N_("The platform's discounts are part of what the compensation is taken of; nothing says whose the order's discounts were, so all are counted."),
     "own_promise": N_("No rule of this channel that may act names a time; it is what the store promises."),
     "shorter_promise": N_("The order promises less than the rule allows; the shorter promise counts."),
     **workdays.WHYS,
@@ -326,6 +341,8 @@ def lines_of(
         if received := next((line for line in mine if line.kind == "return_received"), None):
             days = RETURN_SENT_DAYS.get(mode, 7)
             lines.append(replace(received, kind="return_sent", seconds=days * 86_400))
+        if escalated := next((line for line in mine if line.kind == "pickup_fraud"), None):
+            lines.append(replace(escalated, kind="hub_fraud"))  # "the same for the hub scan"
         if dispatch is not None:
             lines.append(dispatch)
         if dispatch is None or not dispatch.acts:

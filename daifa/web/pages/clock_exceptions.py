@@ -16,7 +16,7 @@ from daifa.domain.compliance.announced_commands import NewAnnouncement
 from daifa.domain.compliance.models import AgreedDispatch, Announcement
 from daifa.domain.orders.models import Order
 from daifa.domain.policy import queries as policy
-from daifa.flows.keep_clocks import keep_clocks, keep_orders
+from daifa.flows.keep_clocks import keep_clocks
 from daifa.lib import regions
 from daifa.web.kit import (
     ActionButton,
@@ -274,7 +274,7 @@ def _save_agreed(scope: Scope, order: Order, data: dict[str, Any], *, by: str, a
         order_id=order.pk, until=data["until"].replace(tzinfo=zone), agreed_at=data["agreed_at"].replace(tzinfo=zone), proof=data["proof"],
         said=data["said"], by=by, at=at,
     )  # fmt: skip
-    keep_orders([order.pk], at=at)
+    keep_clocks(orders=[order.pk], at=at)
     return reverse("web:order", args=[order.pk])
 
 
@@ -319,7 +319,7 @@ def withdraw_agreed(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse
     scope.require(order.store_id if order else 0, "operate")
     rows = AgreedDispatch.objects.filter(order_id=pk, withdrawn_at=None).values_list("pk", flat=True)
     done = announced_commands.withdraw_agreed(list(rows), by=scope.by, at=scope.at)
-    keep_orders([pk], at=scope.at)
+    keep_clocks(orders=[pk], at=scope.at)
     return after(request, reverse("web:order_agreed", args=[pk]), ngettext("%(count)d agreement taken back.", "%(count)d agreements taken back.", done) % {"count": done})
 
 

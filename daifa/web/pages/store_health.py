@@ -53,7 +53,7 @@ def _panels_of_all(request: HttpRequest, scope: Scope) -> list[Panel]:
             _("Stores"),
             [
                 Column("name", _("Store"), link=True, hint="channel"),
-                Column("state", _("Lines"), "badges", value=lambda store: _badges(known.get(store.id))),
+                Column("state", _("Lines of the channel"), "badges", value=lambda store: _badges(known.get(store.id))),
                 Column("breaks", _("Breaks next"), "due", value=lambda store: known[store.id][4] if store.id in known else None),
                 Column("day", _("Counted on"), "date", phone=False,
                        value=lambda store: known[store.id][1] if store.id in known else None),
@@ -73,6 +73,8 @@ def _badges(row: Any) -> list[Any]:
         found.append(Badge(ngettext("%(count)d crossed", "%(count)d crossed", row[2]) % {"count": row[2]}, "danger"))
     if row[3]:
         found.append(Badge(ngettext("%(count)d near", "%(count)d near", row[3]) % {"count": row[3]}, "warning"))
+    if not found and not row[5]:
+        return [Badge(_("no data"), "muted", _("Nothing was placed, due or announced in the windows of its lines."))]
     return found or [Badge(_("all in order"), "success")]
 
 

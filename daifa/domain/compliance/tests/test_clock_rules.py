@@ -70,6 +70,15 @@ def test_compensation(row):
     assert rules.compensation(Decimal(row["amount"]), penalty) == Decimal(row["compensation"])
 
 
+@pytest.mark.parametrize("row", rows("What it is taken of", "goods"))
+def test_what_compensation_is_taken_of(row):
+    penalty = rules.penalty_for("late", 48, {rule.id: rule for rule in book("xiaohongshu")})
+    given = rules.compensation(
+        Decimal(row["paid"]), penalty, discounts=Decimal(row["discounts"]), titles=row["goods"].split(", ")
+    )
+    assert given == Decimal(row["compensation"])
+
+
 @pytest.mark.parametrize("row", rows("Answers to buyers on Xiaohongshu", "answer"))
 def test_answers(row):
     (line,) = [one for one in lines("xiaohongshu", *way(row["way"])) if one.kind == row["answer"]]

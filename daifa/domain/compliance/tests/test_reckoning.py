@@ -10,16 +10,24 @@ import pytest
 from daifa.domain.aftersales.models import AftersaleCase, AftersaleLine
 from daifa.domain.catalog.models import Product, Variant
 from daifa.domain.compliance import announced, rules
-from daifa.domain.compliance.commands import lines_since, reckon_clocks, set_dispatch_mode, zone_of
+from daifa.domain.compliance.commands import (
+    find_parcel_faults,
+    lines_since,
+    reckon_clocks,
+    set_dispatch_mode,
+    zone_of,
+)
 from daifa.domain.compliance.dispatch_times import Placed, dispatch_times
-from daifa.domain.compliance.models import Clock, DispatchMode
-from daifa.domain.compliance.queries import ship_by
+from daifa.domain.compliance.models import Clock, DispatchMode, Finding
+from daifa.domain.compliance.queries import findings_by_kind, running_out, ship_by, totals
 from daifa.domain.orders.models import AddressVersion, Order
+from daifa.domain.policy import queries as policy
 from daifa.domain.shipping.models import DispatchNotice, Parcel, TrackingEvent
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 from tests import bought_orders
+from tests.worked_tables import stories
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +105,7 @@ def test_a_parcel_that_nobody_scans_then_stalls():
     assert [found[k].stake for k in ("pickup", "pickup_out_of_stock", "pickup_fraud")] == [3, 5, 30]
     assert {k: c.due_at - said for k, c in clocks(thing=far.pk).items()} == {"stall": 81 * HOUR, "stall_fraud": 153 * HOUR}
     assert {k: c.due_at - said for k, c in clocks(thing=remote.pk).items()} == {"stall": 129 * HOUR}
-    assert {k: c.due_at - said for k, c in clocks(thing=fresh.pk).items()} == {"hub": 25 * HOUR, "pickup_fraud": 121 * HOUR}
+    assert {k: c.due_at - said for k, c in clocks(thing=fresh.pk).items()} == {"hub": 25 * HOUR, "hub_fraud": 121 * HOUR}, "it was picked up"
 
 
 def test_reckoning_again_changes_nothing_and_what_is_settled_goes():
@@ -298,3 +306,48 @@ def test_floor_and_cap_count_for_orders_in_their_own_currency_only():
     assert found == {
         home.pk: (Decimal(3), "CNY", ""), abroad.pk: (Decimal(1), "GBP", "limits_in_other_currency"), yuan.pk: (Decimal(3), "CNY", "")
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "row", {story.title: story for story in stories("clocks.md")}["What it is taken of"].tables["goods"], ids=lambda row: " ".join(row.values())
+)
+def test_what_compensation_is_taken_of(row):
+    shop = xhs()
+    set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=PAID)
+    paid, discounts, names = Decimal(row["paid"]), Decimal(row["discounts"]), row["goods"].split(", ")
+    one = bought_orders.order(
+        shop, [("goods", 1, str(paid + discounts))] * len(names), placed_at=PAID, paid_at=PAID, currency="CNY", country="CN",
+        total_amount=paid, other_amount=-discounts, units=2,
+    )  # fmt: skip
+    for number, name in enumerate(names, 1):
+        one.lines.filter(line_no=number).update(title=name)
+    reckon_clocks(at=PAID)
+    clock = Clock.objects.get(kind="dispatch")
+    assert (clock.stake, clock.why) == (Decimal(row["compensation"]), "discounts_counted" if paid and discounts else "")
+    box = parcel_of(one, said=PAID)
+    find_parcel_faults(at=PAID + 90 * HOUR)
+    penalty = rules.penalty_for("bad_tracking", 48, {rule.id: rule for rule in policy.rules("xiaohongshu", on=PAID.date())})
+    assert Finding.objects.get(parcel=box).stake == rules.compensation(paid, penalty, discounts=discounts, titles=names)
+
+
+def test_sums_count_each_loss_of_an_order_once():
+    shop = xhs()
+    set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=PAID)
+    order(shop, "790.10")  # late costs 8, out of stock 40: whoever is out of stock does not pay for being late as well
+    at = PAID + 100 * HOUR
+    reckon_clocks(at=at)
+    assert totals([shop.pk], at=at).stakes == {"CNY": Decimal(40)}
+    assert {due.kind: due.stake for due in running_out([shop.pk], at=at)} == {"dispatch": None, "out_of_stock": Decimal(40)}
+    assert totals([shop.pk], at=PAID + 30 * HOUR).stakes == {"CNY": Decimal(8)}, "while only the first runs out, that one"
+    Order.objects.update(cancelled=2)
+    two = order(shop, "790.10")
+    for number in ("A", "B"):  # two parcels of one order, never scanned: one compensation for the order
+        box = parcel_of(two, said=PAID)
+        Parcel.objects.filter(pk=box.pk).update(number=number)
+    reckon_clocks(at=at)
+    find_parcel_faults(at=at)
+    (only,) = {one.stake for one in Clock.objects.filter(kind="pickup_out_of_stock")}
+    assert totals([shop.pk], at=at).stakes == {"CNY": max(one.stake for one in Clock.objects.filter(due_at__lte=at + 24 * HOUR))}
+    assert only == Decimal(40)
+    (found,) = findings_by_kind([shop.pk])
+    assert (found[3], found[4]) == (2, Decimal(200)), "two parcels, 30 % at most 200 once"
