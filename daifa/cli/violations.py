@@ -14,7 +14,7 @@ from daifa.lib import clock
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False,
-    help="Violations: list, show, add, import, points, appeal, deposit.",
+    help="Violations: list, show, add, orders, points, appeal, deposit.",
 )  # fmt: skip
 
 REFERENCE = typer.Argument(help="The platform's reference.")
@@ -32,19 +32,21 @@ def list_(
     """List violations, newest first."""
     from daifa.domain.cases import queries
     from daifa.domain.cases.process import VIOLATION, VIOLATION_KINDS
+    from daifa.domain.stores.models import Store
 
     if state not in ("open", "all") and state not in VIOLATION.table:
         output.fail(_("There is no state “%(text)s”. There are: %(known)s.") % {"text": state, "known": ", ".join(("open", "all", *VIOLATION.table))})
     scope = [output.store_with(store).pk] if store else output.scope()
     rows = queries.violation_page(scope, q=search or None, state=None if state == "all" else state, limit=limit)
+    codes = dict(Store.objects.filter(pk__in=scope).values_list("pk", "code"))
     output.show(
         rows, as_json,
-        (_("violation"), _("kind"), _("state"), _("points"), _("notice"), _("appeal by"), _("points until")),
+        (_("violation"), _("store"), _("kind"), _("state"), _("points"), _("notice"), _("appeal by"), _("points until")),
         lambda row: (
-            row["reference"], queries.word(VIOLATION_KINDS, row["kind"]), output.state(VIOLATION, row["state"]), f"{row['points'].normalize():f}",
+            row["reference"], codes[row["store_id"]], queries.word(VIOLATION_KINDS, row["kind"]), output.state(VIOLATION, row["state"]), f"{row['points'].normalize():f}",
             output.when(row["notified_at"]), output.when(row["appeal_due_at"]), output.when(row["points_until"]),
         ),
-        right=(3,),
+        right=(4,),
     )  # fmt: skip
 
 
@@ -54,7 +56,7 @@ def show(reference: str = REFERENCE, store: str = STORE, as_json: bool = output.
     from dataclasses import asdict
 
     from daifa.domain.cases import queries
-    from daifa.domain.cases.process import APPEAL, CONSEQUENCES, VIOLATION, VIOLATION_KINDS
+    from daifa.domain.cases.process import APPEAL, CONSEQUENCES, DEPOSIT_MOVES, VIOLATION, VIOLATION_KINDS
 
     found = queries.violation_detail(output.scope(), _named(reference, store).pk)
     assert found is not None
@@ -75,16 +77,24 @@ def show(reference: str = REFERENCE, store: str = STORE, as_json: bool = output.
         typer.echo(f"{_('Appeal by')}: {output.when(row['appeal_due_at'])} UTC ({row['appeal_rule'] or _('as the notice says')})")
     if found.orders:
         typer.echo(f"{_('Orders behind it')}: {', '.join(one['number'] for one in found.orders)}")
-    output.table(
-        (_("what"), _("from"), _("until")),
-        [(queries.word(CONSEQUENCES, one["kind"]), output.when(one["from_at"]), output.when(one["until_at"])) for one in found.consequences],
-        title=_("Consequences"),
-    )
-    output.table(
-        (_("round"), _("state"), _("sent"), _("answer due")),
-        [(one["round"], output.state(APPEAL, one["state"]), output.when(one["sent_at"]), output.when(one["answer_due_at"])) for one in found.appeals],
-        title=_("Appeals"),
-    )
+    if row["unknown_orders"]:
+        typer.echo(_("Not known here: %(numbers)s") % {"numbers": ", ".join(row["unknown_orders"])})
+    for title, heads, rows in (
+        (
+            _("Consequences"), (_("what"), _("from"), _("until")),
+            [(queries.word(CONSEQUENCES, one["kind"]), output.when(one["from_at"]), output.when(one["until_at"])) for one in found.consequences],
+        ),
+        (
+            _("Appeals"), (_("round"), _("state"), _("sent"), _("answer due")),
+            [(one["round"], output.state(APPEAL, one["state"]), output.when(one["sent_at"]), output.when(one["answer_due_at"])) for one in found.appeals],
+        ),
+        (
+            _("Money"), (_("what"), _("when"), _("amount")),
+            [(queries.word(DEPOSIT_MOVES, one["kind"]), output.when(one["at"]), output.money(one["amount"], one["currency"])) for one in found.moves],
+        ),
+    ):  # what is empty is not shown
+        if rows:
+            output.table(heads, rows, title=title)
 
 
 @app.command("add")
@@ -116,16 +126,37 @@ def add(
                     money=output.amount(money) if money else None, from_proceeds=taken_from == "proceeds",
                 )
             ],
-            store=of_store, source=output.actor(), by=output.actor(), at=at,
+            store=of_store, source=output.actor(), whole=True, by=output.actor(), at=at,
         )  # fmt: skip
     if done.refused:
         output.fail(done.refused[0].sentence())
     for note in done.notes:
         typer.echo(note.sentence(), err=True)
     if as_json:
-        output.put_json({"id": done.added[0] if done.added else None, "known": bool(done.known)})
+        output.put_json({"id": done.added[0] if done.added else None, "known": not done.added, "completed": bool(done.completed)})
+    elif done.completed:
+        typer.echo(_("%(reference)s was known already; what it lacked is added.") % {"reference": reference})
     else:
         typer.echo(_("%(reference)s is known already.") % {"reference": reference} if done.known else _("Kept."))
+
+
+@app.command("orders")
+def orders(
+    reference: str = REFERENCE,
+    numbers: list[str] = typer.Argument(help="Order numbers."),
+    store: str = STORE,
+    as_json: bool = output.AS_JSON,
+):
+    """Say which orders are behind a violation."""
+    from daifa.domain.cases import commands
+
+    violation = _named(reference, store)
+    with output.sentences():
+        count = commands.name_orders(violation_id=violation.pk, numbers=numbers, by=output.actor(), at=clock.now())
+    if as_json:
+        output.put_json({"reference": violation.reference, "attached": count})
+    else:
+        typer.echo(_("Orders attached: %(count)s.") % {"count": count})
 
 
 @app.command("points")
@@ -169,6 +200,7 @@ def appeal(
     store: str = STORE,
     text: str = typer.Option("", help="Why it is wrong: begins an appeal."),
     sent: bool = typer.Option(False, "--sent", help="It was handed in at the platform."),
+    handed_in: str = typer.Option("", help="When it was handed in, where that was before now (means --sent)."),
     outcome: str = typer.Option("", help="What the platform answered: won, partly_won or lost."),
     points_left: str = typer.Option("", help="Points left, where it was won in part."),
     note: bool = typer.Option(False, "--keep-as-note", help="Too late for an appeal: keep the text as a note."),
@@ -179,16 +211,17 @@ def appeal(
     from daifa.domain.cases.models import Appeal
 
     violation, at, by = _named(reference, store), clock.now(), output.actor()
-    if not (text or sent or outcome):
+    then = output.moment(handed_in)
+    if not (text or sent or then or outcome):
         output.fail(_("Give --text, --sent or --outcome."))
     with output.sentences():
         if text:
-            commands.open_appeal(violation_id=violation.pk, text=text, keep_as_note=note, by=by, at=at)
+            commands.open_appeal(violation_id=violation.pk, text=text, keep_as_note=note, handed_in_at=then, by=by, at=at)
         open_ = Appeal.objects.filter(violation=violation, state__in=("draft", "sent")).first()
-        if (sent or outcome) and open_ is None:
+        if (sent or then or outcome) and open_ is None:
             output.fail(_("No appeal against it is under way."))
-        if sent:
-            commands.send_appeal(appeal_id=open_.pk, by=by, at=at)
+        if (sent or then) and not (text and then):
+            commands.send_appeal(appeal_id=open_.pk, handed_in_at=then, by=by, at=at)
         if outcome:
             left = Decimal(output.amount_or_zero(points_left)) if points_left else None
             commands.answer_appeal(appeal_id=open_.pk, outcome=outcome, points=left, by=by, at=at)
@@ -259,7 +292,7 @@ def evidence(
     violation: str = typer.Option("", help="Reference of a violation it is made for."),
     complaint: str = typer.Option("", help="Reference of a complaint it is made for."),
     infringement: str = typer.Option("", help="Reference of a notice of a right it is made for."),
-    out: Path = typer.Option(None, "--out", help="Where the ZIP is written, too: a file or a folder."),
+    out: Path = typer.Option(None, "--out", help="Where the ZIP is written, too: a folder, or a file named *.zip."),
     language: str = typer.Option("zh-hans", help="Language of the pack: zh-hans or en."),
     reveal: str = typer.Option("", help="Show buyers unmasked, for this written reason."),
     costs: bool = typer.Option(False, "--costs", help="Show what was paid to suppliers."),
@@ -287,6 +320,8 @@ def evidence(
             if row is None:
                 output.fail(_("There is no such case."))
             kind, case = name, row.pk
+    if out is not None and out.suffix.lower() != ".zip" and not out.exists():
+        out.mkdir(parents=True, exist_ok=True)
     with output.sentences():
         done = gather_evidence(
             store_id=of_store.pk, order_ids=ids, case_kind=kind, case=case, language=language, reveal=bool(reveal), reason=reveal, costs=costs,

@@ -1,7 +1,7 @@
 """Violations from a file: the platform's list as a person downloads it, under English or Chinese headings.
 
 They come in as every import does (`flows.intake`, kind `violations`). Each row is a violation with its reference, so the
-same file again changes nothing; further rows of one reference name further orders.
+same file again adds only money and orders that could not be entered the first time; further rows of one reference name further orders.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class ViolationReading:
 
 
 def apply_violations(batch: Any, file: Any, *, by: str, at: datetime) -> None:
-    """Write down one batch of an import of violations; what is known already counts as used and changes nothing."""
+    """Write down one batch of an import of violations; what is known already counts as used and gets only what it lacks."""
     records: dict[int, IncomingViolation] = {}
     for record in batch.records:
         if isinstance(record, RowProblem):
@@ -174,9 +174,12 @@ def apply_violations(batch: Any, file: Any, *, by: str, at: datetime) -> None:
     for row in taken.refused:
         record = records.pop(row.row)
         batch.refuse(RowProblem(row.row, row.code, row.message, row.params, record.raw, row.document, len(record.rows)))
-    known = set(taken.known)
+    known, completed = set(taken.known), set(taken.completed)
     for record in records.values():
-        batch.used("violation_known" if record.reference in known else "violation", len(record.rows))
+        batch.used(
+            "violation_known" if record.reference in known else "violation_completed" if record.reference in completed else "violation",
+            len(record.rows),
+        )
     for note in taken.notes:
         batch.refuse(RowProblem(note.row, note.code, note.message, note.params, rows=0, document=note.document))
 

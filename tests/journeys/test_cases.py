@@ -73,6 +73,28 @@ def test_a_violation_imported_twice_is_one(store):
     assert [(task.thing, task.due_at) for task in tasks("violation_to_appeal")] == [(first.added[0], AT + timedelta(days=1))]
 
 
+def test_orders_of_a_notice_are_attached_when_they_are_known():
+    shop = cast.open_shop()
+    at = cast.MORNING
+    cast.receive_orders(shop, ["88001"], at=at)
+    first = cases_of(shop, "V-1", orders=("88001", "88002"), at=at)
+    assert "88002" in first.notes[0].sentence() and [one.code for one in first.notes] == ["no_order"]
+    violation = Violation.objects.get(reference="V-1")
+    cast.receive_orders(shop, ["88002", "88003"], at=at)
+    commands.watch_cases(by=BY, at=at)
+    violation.refresh_from_db()
+    assert violation.unknown_orders == [] and sorted(violation.orders.values_list("order__number", flat=True)) == ["88001", "88002"]
+    again = cases_of(shop, "V-1", orders=("88003",), at=at)
+    assert (again.completed, again.known, again.notes) == (["V-1"], [], []) and violation.orders.count() == 3
+    with pytest.raises(Refused, match="no order 99"):
+        commands.name_orders(violation_id=violation.pk, numbers=["99"], by=BY, at=at)
+
+
+def cases_of(shop, reference, *, orders, at):
+    wanted = commands.NewViolation(reference, at, "late_dispatch", orders=orders)
+    return commands.add_violations([wanted], store=shop.store, source=BY, by=BY, at=at)
+
+
 def test_what_cannot_be_is_refused_and_the_rest_is_taken(store):
     done = violate(
         store,
@@ -135,6 +157,25 @@ def test_an_appeal_after_its_deadline_is_refused_and_may_be_kept_as_a_note(store
         commands.send_appeal(appeal_id=note.pk, by=BY, at=AT)
     commands.watch_cases(by=BY, at=late)
     assert not tasks("violation_to_appeal") and queries.open_cases(store.pk) == []
+    assert audit() == []
+
+
+def test_an_appeal_handed_in_in_time_may_be_entered_later(store):
+    """The day allowed is over when a person gets round to saying so here: what counts is when the platform had it."""
+    first, second = violate(store, NewViolation("V-1", AT), NewViolation("V-2", AT, points=Decimal(4))).added
+    until, later = datetime(2026, 4, 2, 16, tzinfo=UTC), AT + timedelta(days=3)
+    how = {"text": "It left in time.", "by": BY}
+    for moment, sentence in ((until, "ended on"), (AT - timedelta(hours=1), "before the notice"), (later + timedelta(hours=1), "later than now")):
+        with pytest.raises(Refused, match=sentence):
+            commands.open_appeal(violation_id=first, handed_in_at=moment, at=later, **how)
+    sent = commands.open_appeal(violation_id=first, handed_in_at=until - timedelta(hours=1), at=later, **how)
+    assert (sent.state, sent.sent_at, sent.opened_at) == ("sent", until - timedelta(hours=1), until - timedelta(hours=1))
+    assert commands.answer_appeal(appeal_id=sent.pk, outcome="lost", by=BY, at=later).state == "upheld"
+    draft = commands.open_appeal(violation_id=second, at=AT + timedelta(hours=2), **how)
+    sent = commands.send_appeal(appeal_id=draft.pk, handed_in_at=AT + timedelta(hours=3), by=BY, at=later)
+    assert sent.answer_due_at == datetime(2026, 4, 7, 16, tzinfo=UTC)  # reckoned from the day the platform had it
+    assert commands.answer_appeal(appeal_id=draft.pk, outcome="partly_won", points=Decimal(1), by=BY, at=later).state == "reduced"
+    work_until_idle(at=later)
     assert audit() == []
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from daifa.domain.cases.commands import NewMove, move_deposit
 from daifa.domain.cases.models import Consequence, DepositMove, Violation
 from daifa.domain.history.commands import ensure_months
 from daifa.domain.imports.models import ImportRow
@@ -65,7 +66,9 @@ def test_a_list_as_the_platform_gives_it(store):
     assert sorted(Consequence.objects.values_list("kind", flat=True)) == ["store_frozen", "traffic_limit"]
     assert sorted(DepositMove.objects.values_list("kind", "amount")) == [("penalty", 3), ("penalty", 15)]
     # More than is held cannot leave the deposit: the violation is there, and a remark says what is to be done.
-    assert [(row.code, row.rows) for row in rows_of(done, "note")] == [("too_much_out", 0)]
+    notes = {row.code: sentence_of(row) for row in rows_of(done, "note")}
+    assert notes.keys() == {"too_much_out", "no_order"}
+    assert "only 0.00 CNY" in notes["too_much_out"] and "P1001, P1002" in notes["no_order"]
     work_until_idle(at=AT)
     assert audit() == []
 
@@ -73,8 +76,17 @@ def test_a_list_as_the_platform_gives_it(store):
 def test_the_same_list_again_changes_nothing(store):
     read(store)
     again = read(store)
-    assert again.counts["used"] == {"violation_known": 4} and rows_of(again, "note") == []
+    assert again.counts["used"] == {"violation_known": 4}
+    assert [row.code for row in rows_of(again, "note")] == ["too_much_out"]  # as long as it is not booked it is said
     assert Violation.objects.count() == 3 and DepositMove.objects.count() == 2
+    # Once the deposit is there, the same list books what it lacked, once.
+    move_deposit([NewMove("paid_in", Decimal(1000), AT, "B-1")], store=store, by=cast.BY, at=AT)
+    third = read(store)
+    assert third.counts["used"] == {"violation_known": 3, "violation_completed": 1} and rows_of(third, "note") == []
+    assert read(store).counts["used"] == {"violation_known": 4}
+    assert sorted(DepositMove.objects.values_list("kind", "amount")) == [("deducted", 500), ("paid_in", 1000), ("penalty", 3), ("penalty", 15)]
+    work_until_idle(at=AT)
+    assert audit() == []
 
 
 def test_a_refused_row_is_mended_and_tried_again(store):

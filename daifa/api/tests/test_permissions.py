@@ -72,6 +72,7 @@ def things(shop, settings, tmp_path):
         "task_id": task.id, "supplier_id": purchase.supplier_id, "token_id": 1, "number": 1,
         "case_id": case, "reminder_id": reminder,
         "variant_id": bulk.fetch("SELECT min(id) FROM catalog_variant")[0][0],
+        "sample_id": a_sample(shop.first, purchase.supplier_id, at),
         **things_on_sale(shop.first, at),
         **account,
     }  # fmt: skip
@@ -144,6 +145,13 @@ def things_of_the_account(shop, order, supplier, at) -> dict:
     }  # fmt: skip
 
 
+def a_sample(store: int, supplier: int, at) -> int:
+    from daifa.domain.sourcing.samples import NewSample
+    from daifa.flows.order_samples import want_sample
+
+    return want_sample(NewSample(store, supplier, "1 Own Road", title="Mug"), by="user:1", at=at)
+
+
 def things_on_sale(store: int, at) -> dict:
     """Path parameter → id, of a listing of a store, its publication and the file that is in."""
     from daifa.domain.catalog.models import ListingFile, ListingVariant, Publication, Variant
@@ -194,6 +202,7 @@ def bodies_of_the_account(things) -> dict:
         "set_deadline": {"due_at": moment},
         "correct_points": {"points": "1", "reason": "Shown there."},
         "add_consequence": {"kind": "warning", "from_at": moment},
+        "name_orders": {"orders": ["4711"]},
         "lift_violation": {"reason": "Taken back."},
         "open_appeal": {"text": "It was in time."},
         "answer_appeal": {"outcome": "lost"},
@@ -214,6 +223,9 @@ def bodies_of_the_account(things) -> dict:
         "edit_agreement": {"valid_from": day},
         "end_agreement": {"last_day": day},
         "record_entrustment": {"signed_on": day, "store_id": store},
+        "want_sample": {"store_id": store, "supplier_id": things["supplier_id"], "send_to": "1 Own Road", "title": "Mug"},
+        "judge_sample": {"passed": False, "verdict": "Chipped."},
+        "cancel_sample": {"reason": "Too dear."},
         "settle_risk": {"state": "explained", "note": "A sample."},
         "plan_step": {"kind": "focus"},
         "move_step": {"state": "doing"},
@@ -235,7 +247,8 @@ def bodies_of_the_account(things) -> dict:
 
 
 QUERIES = {"pnl": "month=2026-05", "plan-steps": "situation=orders", "missing-qualifications": "category=food"}
-FILES = {"files": "/api/v1/case-files/{kind}/{thing_id}", "papers": "/api/v1/agreements/{agreement_id}/papers"}
+FILES = {"files": "/api/v1/case-files/{kind}/{thing_id}", "papers": "/api/v1/agreements/{agreement_id}/papers",
+         "photos": "/api/v1/samples/{sample_id}/photos"}
 
 
 def call(client, method, path, operation, things):

@@ -148,6 +148,10 @@ class ViolationIn(Schema):
     note: str = Field("", max_length=2000)
 
 
+class OrdersIn(Schema):
+    orders: list[Annotated[str, Field(max_length=80)]] = Field(min_length=1, max_length=500, description="Order numbers of its store.")
+
+
 class DeadlineIn(Schema):
     due_at: At
 
@@ -165,10 +169,12 @@ class LiftIn(Schema):
 class AppealIn(Schema):
     text: str = Field(min_length=1, max_length=20_000)
     keep_as_note: bool = Field(False, description="Where it is too late for an appeal: keep the text all the same.")
+    handed_in_at: At | None = Field(None, description="It was handed in at the platform already, then; that moment must be in time.")
 
 
 class SentIn(Schema):
     reference: str = Field("", max_length=80, description="The platform's reference of the appeal.")
+    handed_in_at: At | None = Field(None, description="When; now where left out. That moment must be in time.")
 
 
 class AnswerIn(Schema):
@@ -303,7 +309,7 @@ def list_violations(
 
 @router.post("/violations", response={200: ViolationDetailOut, 201: ViolationDetailOut, **ERRORS})
 def record_violation(request: HttpRequest, given: ViolationIn):
-    """Write down what a platform ruled: 201. A reference that is known answers 200 with what is there and changes nothing."""
+    """Write down what a platform ruled: 201. A known reference answers 200; only money and orders it lacked are added."""
     who = caller(request)
     store = who.store(given.store_id, "operate")
     if given.money:
@@ -316,7 +322,7 @@ def record_violation(request: HttpRequest, given: ViolationIn):
                 consequences=tuple(commands.NewConsequence(**one.model_dump()) for one in given.consequences),
             )
         ],
-        store=store, source=who.by, by=who.by, at=who.at,
+        store=store, source=who.by, whole=True, by=who.by, at=who.at,
     )  # fmt: skip
     if taken.refused:
         raise Problem(409, taken.refused[0].code, taken.refused[0].sentence())
@@ -361,6 +367,15 @@ def add_consequence(request: HttpRequest, violation_id: Id, given: ConsequenceIn
     return _detail(who, violation_id)
 
 
+@router.post("/violations/{violation_id}/orders", response={200: ViolationDetailOut, **ERRORS})
+def name_orders(request: HttpRequest, violation_id: Id, given: OrdersIn):
+    """Say which orders are behind it. Repeating changes nothing."""
+    who = caller(request)
+    _operated(who, violation_id)
+    commands.name_orders(violation_id=violation_id, numbers=given.orders, by=who.by, at=who.at)
+    return _detail(who, violation_id)
+
+
 @router.post("/violations/{violation_id}/accept", response={200: ViolationDetailOut, **ERRORS})
 def accept_violation(request: HttpRequest, violation_id: Id):
     """Decide not to appeal: the task goes, the violation stays in force. Repeating changes nothing."""
@@ -401,7 +416,7 @@ def send_appeal(request: HttpRequest, appeal_id: Id, given: SentIn):
     """A person handed the appeal in at the platform."""
     who = caller(request)
     found = _appeal(who, appeal_id)
-    commands.send_appeal(appeal_id=appeal_id, reference=given.reference, by=who.by, at=who.at)
+    commands.send_appeal(appeal_id=appeal_id, **given.model_dump(), by=who.by, at=who.at)
     return _detail(who, found.violation_id)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -64,13 +64,15 @@ MOST_POINTS = Decimal(10_000)
 class Taken:
     """What a command with many rows did: ids written now, references known before, rows refused.
 
-    `notes`: remarks on rows that were taken (money of a violation that could not be entered).
+    `notes`: remarks on rows that were taken (money of a violation that could not be entered, orders not known here).
+    `completed`: references known before that got what they lacked: money, orders.
     """
 
     added: list[int] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     refused: list[RowRefused] = field(default_factory=list)
     notes: list[RowRefused] = field(default_factory=list)
+    completed: list[str] = field(default_factory=list)
 
 
 # --- Violations ---------------------------------------------------------------------------------------------------
@@ -111,9 +113,12 @@ class NewViolation(NamedTuple):
 
 @transaction.atomic
 def add_violations(
-    violations: Sequence[NewViolation], *, store: Store, source: str, by: str, at: datetime
+    violations: Sequence[NewViolation], *, store: Store, source: str, whole: bool = False, by: str, at: datetime
 ) -> Taken:
-    """Write down what a platform ruled; a reference that is there already changes nothing. Opens the task to appeal."""
+    """Write down what a platform ruled; of a reference that is there already only what it lacks: money, orders.
+
+    Opens the task to appeal. `whole`: where the money of one cannot be entered nothing is written, and `Refused` says why.
+    """
     result = Taken()
     usable: dict[str, NewViolation] = {}
     for wanted in violations:
@@ -149,9 +154,13 @@ def add_violations(
             [number[:80] for number in wanted.orders if number not in orders], source[:60], at, fall.rule if fall is not None else "",
         ))  # fmt: skip
     added = _insert("cases_violation", _VIOLATION, rows, "(store_id, reference)", "reference")
-    result.known += [reference for reference in usable if reference not in added]
     result.added = list(added.values())
     record_births(VIOLATION, result.added, "active", by=by, at=at, reason=source)
+    result.completed, money, missing = _complete({ref: one for ref, one in usable.items() if ref not in added}, orders, store=store)
+    for reference, wanted in usable.items():
+        if told := missing.get(reference) or [number for number in wanted.orders if reference in added and number not in orders]:
+            params = {"numbers": ", ".join(dict.fromkeys(told))[:200]}
+            result.notes.append(RowRefused(wanted.row, reference, "no_order", _UNKNOWN_ORDERS, params))
     bulk.copy_rows(
         "cases_violationorder",
         ("violation_id", "order_id"),
@@ -172,16 +181,15 @@ def add_violations(
             for c in wanted.consequences
         ],
     )
-    money = [
-        NewMove(
-            "penalty" if wanted.from_proceeds else "deducted", wanted.money, wanted.notified_at, f"violation {reference}"[:80],
-            added[reference], row=wanted.row,
-        )
-        for reference, wanted in usable.items()
-        if reference in added and wanted.money
-    ]  # fmt: skip
+    money += [_money_of(wanted, added[reference]) for reference, wanted in usable.items() if reference in added and wanted.money]
     if money:
-        result.notes += move_deposit(money, store=store, by=by, at=at).refused
+        moved = move_deposit(money, store=store, by=by, at=at)
+        if whole and moved.refused:
+            raise Refused(moved.refused[0].sentence(), code=moved.refused[0].code, field="money")
+        result.notes += [replace(one, message=_WITHOUT_MONEY[one.code]) if one.code in _WITHOUT_MONEY else one for one in moved.refused]
+        paid = set(DepositMove.objects.filter(pk__in=moved.added).values_list("violation__reference", flat=True))
+        result.completed += sorted(paid - set(added) - set(result.completed))
+    result.known += [reference for reference in usable if reference not in added and reference not in result.completed]
     open_tasks(
         [
             NewTask(
@@ -201,6 +209,76 @@ _VIOLATION = (
     "store_id", "reference", "rule", "kind", "state", "title", "points", "points_until", "occurred_at", "notified_at",
     "appeal_due_at", "appeal_until", "appeal_rule", "note", "unknown_orders", "source", "at", "points_rule",
 )  # fmt: skip
+
+
+_UNKNOWN_ORDERS = N_("This store has no order %(numbers)s. The number is kept; the order is attached as soon as it is known.")
+_WITHOUT_MONEY = {
+    "too_much_out": N_("Kept without its money: only %(held)s %(currency)s of deposit are known. Enter the deposit, then this once more; "
+                       "what was kept from the proceeds is a penalty."),
+}  # fmt: skip
+
+
+def _money_of(wanted: NewViolation, violation: int) -> NewMove:
+    assert wanted.money is not None
+    return NewMove(
+        "penalty" if wanted.from_proceeds else "deducted", wanted.money, wanted.notified_at, f"violation {wanted.reference.strip()}"[:80],
+        violation, row=wanted.row,
+    )  # fmt: skip
+
+
+def _complete(
+    wanted: Mapping[str, NewViolation], orders: Mapping[str, int], *, store: Store
+) -> tuple[list[str], list[NewMove], dict[str, list[str]]]:
+    """Orders that known violations lack are attached: (references that got some, money never entered, numbers not known)."""
+    completed, money, missing = [], [], {}
+    for violation in Violation.objects.select_for_update().filter(store=store, reference__in=list(wanted)).order_by("id"):
+        one = wanted[violation.reference]
+        fresh, unknown = _attach_orders(violation, one.orders, orders)
+        if fresh:
+            completed.append(violation.reference)
+        missing[violation.reference] = unknown
+        if one.money and violation.state != "lifted" and not violation.moves.exists():
+            money.append(_money_of(one, violation.pk))
+    return completed, money, missing
+
+
+def _attach_orders(violation: Violation, numbers: Sequence[str], orders: Mapping[str, int]) -> tuple[int, list[str]]:
+    """Attach orders by number (`orders`: number → id), keep numbers not known here: (how many are new, numbers kept now)."""
+    had = set(violation.orders.values_list("order_id", flat=True))
+    fresh = {orders[number] for number in numbers if number in orders} - had
+    bulk.copy_rows("cases_violationorder", ("violation_id", "order_id"), [(violation.pk, order) for order in sorted(fresh)])
+    before = list(violation.unknown_orders)
+    missing = list(dict.fromkeys(number[:80] for number in numbers if number not in orders and number[:80] not in before))
+    violation.unknown_orders = [number for number in before if number not in orders] + missing
+    if violation.unknown_orders != before:
+        violation.save(update_fields=["unknown_orders"])
+    return len(fresh), missing
+
+
+@transaction.atomic
+def name_orders(*, violation_id: int, numbers: Sequence[str], by: str, at: datetime) -> int:
+    """A person says which orders are behind a violation; returns how many are new. Raises `Refused` for an unknown number."""
+    violation = _locked(Violation, violation_id)
+    wanted = [number.strip() for number in numbers if number.strip()]
+    if not wanted:
+        raise Refused(_("Say which orders."), code="orders_missing", field="orders")
+    orders = _orders_named(violation.store, wanted)
+    for number in wanted:
+        if number not in orders:
+            raise Refused(_("This store has no order %(number)s.") % {"number": number}, code="no_order", field="orders")
+    return _attach_orders(violation, wanted, orders)[0]
+
+
+def attach_known_orders() -> int:
+    """Orders that came after the notice that names them are attached; returns how many violations got some."""
+    rows = bulk.fetch(
+        """SELECT DISTINCT v.id FROM cases_violation v CROSS JOIN LATERAL unnest(v.unknown_orders) AS n(number)
+           JOIN orders_order o ON o.store_id = v.store_id AND o.number = n.number WHERE v.unknown_orders <> '{}' ORDER BY v.id"""
+    )
+    for (pk,) in rows:
+        violation = _locked(Violation, pk)
+        _attach_orders(violation, list(violation.unknown_orders), _orders_named(violation.store, violation.unknown_orders))
+    return len(rows)
 
 
 def _violation_problem(wanted: NewViolation, store: Store, at: datetime) -> RowRefused | None:
@@ -397,7 +475,8 @@ _WHY_NOT_APPEAL = {
     "settled": N_("This violation is settled: there is nothing left to appeal."),
     "open": N_("An appeal is under way already; wait for its answer or withdraw it."),
     "rounds": N_("Appeals against it are used up: the channel allows %(rounds)s (rule %(rule)s). What is still to be said can be kept as a note."),
-    "late": N_("The time to appeal ended on %(until)s. It is not taken as an appeal any more, but can be kept as a note."),
+    "late": N_("The time to appeal ended on %(until)s. It is not taken as an appeal any more, but can be kept as a note. "
+               "Was it handed in before? Then say when."),
 }
 
 
@@ -432,27 +511,40 @@ def _appeal_sentence(code: str, violation: Violation, rounds: Any = None) -> str
 
 @transaction.atomic
 def open_appeal(
-    *, violation_id: int, text: str, keep_as_note: bool = False, by_letter: bool = False, by: str, at: datetime
-) -> Appeal:
+    *, violation_id: int, text: str, keep_as_note: bool = False, by_letter: bool = False, handed_in_at: datetime | None = None,
+    by: str, at: datetime,
+) -> Appeal:  # fmt: skip
     """Begin an appeal, as a draft. After the deadline it is refused; with `keep_as_note` the text is kept all the same.
 
-    `by_letter` as in `why_not_appeal`.
+    `by_letter` as in `why_not_appeal`. `handed_in_at`: a person handed it in at the platform already; that moment is asked
+    whether it was in time, and the appeal counts as sent since then.
 
-    Raises `Refused` (codes settled, open, rounds, late).
+    Raises `Refused` (codes settled, open, rounds, late, times_crossed).
     """
     violation = _locked(Violation, violation_id)
     if not text.strip():
         raise Refused(_("Say why the violation is wrong."), code="text_missing", field="text")
-    code, sentence = why_not_appeal(violation, by_letter=by_letter, at=at)
+    if handed_in_at is not None:
+        _check_handed_in(violation, handed_in_at, at=at)
+    code, sentence = why_not_appeal(violation, by_letter=by_letter, at=handed_in_at or at)
     if code and not (keep_as_note and code in ("late", "rounds", "settled")):
         raise Refused(sentence, code=code)
     state = "note" if code else "draft"
     last = max(Appeal.objects.filter(violation=violation).values_list("round", flat=True), default=0)
     appeal = Appeal.objects.create(
-        violation=violation, round=0 if code else last + 1, state=state, text=text.strip(), opened_at=at, by=by
+        violation=violation, round=0 if code else last + 1, state=state, text=text.strip(), opened_at=handed_in_at or at, by=by
     )
     record_births(APPEAL, [appeal.pk], state, by=by, at=at, reason=sentence)
+    if handed_in_at is not None and not code:
+        return send_appeal(appeal_id=appeal.pk, handed_in_at=handed_in_at, by=by, at=at)
     return appeal
+
+
+def _check_handed_in(violation: Violation, handed_in_at: datetime, *, at: datetime) -> None:
+    if handed_in_at > at:
+        raise Refused(_("It cannot have been handed in later than now."), code="times_crossed", field="handed_in_at")
+    if handed_in_at < violation.notified_at:
+        raise Refused(_("It cannot have been handed in before the notice."), code="times_crossed", field="handed_in_at")
 
 
 @transaction.atomic
@@ -468,15 +560,24 @@ def edit_appeal(*, appeal_id: int, text: str, by: str, at: datetime) -> None:
 
 
 @transaction.atomic
-def send_appeal(*, appeal_id: int, reference: str = "", by: str, at: datetime) -> Appeal:
-    """A person handed the appeal in at the platform. Raises `Refused`, also when the deadline has passed meanwhile."""
+def send_appeal(
+    *, appeal_id: int, reference: str = "", handed_in_at: datetime | None = None, by: str, at: datetime
+) -> Appeal:
+    """A person handed the appeal in at the platform, now or at `handed_in_at`: that moment must lie before the deadline.
+
+    Raises `Refused` (late, times_crossed).
+    """
     appeal = _locked(Appeal, appeal_id)
     violation = _locked(Violation, appeal.violation_id)
-    if violation.appeal_until is not None and at >= violation.appeal_until:
-        raise Refused(_appeal_sentence("late", violation), code="late")
+    sent = handed_in_at or at
+    if handed_in_at is not None:
+        _check_handed_in(violation, handed_in_at, at=at)
+    if violation.appeal_until is not None and sent >= violation.appeal_until:
+        raise Refused(_appeal_sentence("late", violation), code="late", field="handed_in_at")
     _must(move(APPEAL, [appeal_id], to="sent", by=by, at=at, set_at="sent_at"))
     _must(move(VIOLATION, [violation.pk], to="appealed", by=by, at=at))
-    due = rules.answer_deadline(_terms(violation), at, violation.store.timezone, policy.country_of(violation.store))
+    Appeal.objects.filter(pk=appeal_id).update(sent_at=sent)
+    due = rules.answer_deadline(_terms(violation), sent, violation.store.timezone, policy.country_of(violation.store))
     Appeal.objects.filter(pk=appeal_id).update(reference=reference.strip()[:80], answer_due_at=due)
     close_tasks(kind="violation_to_appeal", thing_kind="violation", things=[violation.pk], by=by, at=at)
     appeal.refresh_from_db()
@@ -541,7 +642,7 @@ _WHY_NOT_MOVE = {
     "too_much_out": N_("Only %(held)s %(currency)s are held: more cannot leave the deposit. What was kept from the proceeds is a penalty."),
     "below_required": N_("%(required)s %(currency)s are required: only what is held beyond that can be withdrawn."),
     "more_than_taken": N_("Only %(taken)s %(currency)s were taken for this violation: more cannot come back."),
-    "open_cases": N_("The platform returns the deposit once nothing is open; %(open)s cases are."),
+    "open_cases": N_("The platform returns the deposit once nothing is open; cases still open: %(open)s."),
 }
 
 
@@ -594,7 +695,7 @@ def move_deposit(moves: Sequence[NewMove], *, store: Store, by: str, at: datetim
             )
             if code:
                 problem = refused(
-                    code, _WHY_NOT_MOVE[code], held=f"{deposit:f}", required=f"{required or 0:f}", taken=f"{taken:f}",
+                    code, _WHY_NOT_MOVE[code], held=_plain(deposit, store), required=_plain(required or NOTHING, store), taken=_plain(taken, store),
                     currency=store.currency, open=open_count or 0,
                 )  # fmt: skip
         if problem is not None:
@@ -635,6 +736,11 @@ def require_deposit(
     return found
 
 
+def _plain(amount: Decimal, store: Store) -> str:
+    """An amount for a sentence, with the decimals its currency has."""
+    return f"{rounded(amount, store.currency):f}"
+
+
 def watch_deposit(store: Store, *, by: str, at: datetime) -> None:
     """A task while less is held than required; it goes as soon as enough is."""
     state = queries.deposit(store.pk, at=at)
@@ -644,7 +750,7 @@ def watch_deposit(store: Store, *, by: str, at: datetime) -> None:
             [
                 NewTask(
                     kind="deposit_short", store_id=store.pk, thing_kind="store", thing=store.pk,
-                    params={"store": store.name, "short": f"{state.short.amount:f}", "currency": store.currency},
+                    params={"store": store.name, "short": _plain(state.short.amount, store), "currency": store.currency},
                     stake=state.short.amount, currency=store.currency, due_at=state.due_at,
                 )
             ],
@@ -1271,6 +1377,7 @@ def watch_cases(*, by: str, at: datetime) -> dict[str, int]:
     Counts by kind.
     """
     recount_deadlines(at=at)
+    attach_known_orders()
     over = [row[0] for row in bulk.fetch(
         """SELECT v.id FROM cases_violation v
            WHERE v.state IN ('active', 'upheld', 'reduced') AND v.points_until IS NOT NULL AND v.points_until <= %(at)s

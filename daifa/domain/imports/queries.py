@@ -26,6 +26,7 @@ _REASONS = {
     "created": N_("new"), "updated": N_("changed"), "unchanged": N_("known already"), "used": N_("used"),
     "reply_row": N_("reply rows applied"), "scan": N_("scans"), "expense": N_("expenses booked"),
     "violation": N_("violations"), "violation_known": N_("violations known already"),
+    "violation_completed": N_("violations that lacked money or orders"),
     "expense_known": N_("expenses known already"), "bad_debt": N_("bad debts"), "test_product": N_("test articles"),
     "stock_adjustment_out": N_("stock taken out"), "stock_adjustment_in": N_("stock put in"),
     "total_row": N_("rows of totals"), "repeated_row": N_("rows repeated word for word"),

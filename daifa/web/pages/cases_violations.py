@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -197,8 +198,7 @@ def _actions(found: queries.ViolationDetail, scope: Scope) -> list[Any]:
             )  # fmt: skip
         for one in open_:
             if one["state"] == "draft":
-                buttons.append(ActionButton(_("Handed in at the platform"), reverse("web:appeal_send", args=[one["id"]]), "send", "primary",
-                                            reason=why, ask=_("The platform's reference of the appeal")))  # fmt: skip
+                buttons.append(LinkButton(_("Handed in at the platform"), reverse("web:appeal_send", args=[one["id"]]), "send", "primary", reason=why))
             else:
                 buttons.append(LinkButton(_("Enter the answer"), reverse("web:appeal_answer", args=[one["id"]]), "message-2", "primary", reason=why))
             buttons.append(ActionButton(_("Withdraw the appeal"), reverse("web:appeal_withdraw", args=[one["id"]]), "arrow-back-up", reason=why,
@@ -249,6 +249,7 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
             ],
             found.orders,
             row_url=lambda one: places.order(one["id"]),
+            actions=[LinkButton(_("Name orders"), reverse("web:violation_orders", args=[row["id"]]), "plus", reason=why)],
             empty=_("No order is named."),
             note=_("Not known here: %(numbers)s") % {"numbers": ", ".join(row["unknown_orders"][:20])} if row["unknown_orders"] else "",
         )
@@ -391,16 +392,6 @@ def _step(request: HttpRequest, appeal: Appeal, step: Any, done: str) -> HttpRes
 
 
 @page("operate", methods=("POST",))
-def send_appeal(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
-    """A person handed it in."""
-    appeal = _appeal(scope, pk)
-    return _step(
-        request, appeal,
-        lambda: commands.send_appeal(appeal_id=pk, reference=request.POST.get("reason", ""), by=scope.by, at=scope.at), _("The appeal is handed in."),
-    )  # fmt: skip
-
-
-@page("operate", methods=("POST",))
 def withdraw_appeal(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     """Take an appeal back."""
     appeal = _appeal(scope, pk)
@@ -420,6 +411,10 @@ def _appeal_form(scope: Scope, found: queries.ViolationDetail) -> type[forms.For
 
     class AppealForm(forms.Form):
         text = forms.CharField(label=gettext_lazy("Why the violation is wrong"), widget=forms.Textarea(attrs={"rows": 8}))
+        handed_in_at = forms.DateTimeField(
+            label=gettext_lazy("Handed in at the platform"), widget=MOMENT, required=False,
+            help_text=gettext_lazy("Only where it is handed in already: when, on the clock of the store."),
+        )  # fmt: skip
 
     class NoteForm(AppealForm):
         keep_as_note = forms.BooleanField(label=gettext_lazy("Keep it as a note: it is too late for an appeal"), required=False, initial=True)
@@ -429,7 +424,10 @@ def _appeal_form(scope: Scope, found: queries.ViolationDetail) -> type[forms.For
 
 def _save_appeal(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
     pk = found.violation["id"]
-    commands.open_appeal(violation_id=pk, text=data["text"], keep_as_note=data.get("keep_as_note", False), by=by, at=at)
+    commands.open_appeal(
+        violation_id=pk, text=data["text"], keep_as_note=data.get("keep_as_note", False) and not data["handed_in_at"],
+        handed_in_at=moment(data["handed_in_at"], scope, found.violation["store_id"]), by=by, at=at,
+    )  # fmt: skip
     return reverse("web:violation", args=[pk])
 
 
@@ -441,6 +439,25 @@ APPEAL_FORM = FormPage(
     title=gettext_lazy("Appeal"), form=_appeal_form, load=_load_whole, store_id="violation__store_id", save=_save_appeal, back=_back,
     intro=lambda found, scope: _late_words(found, scope) or gettext_lazy("Write what happened and what proves it; make an evidence pack, hand both in at the platform, then say so here."),
     success=gettext_lazy("Kept."),
+)  # fmt: skip
+
+
+class SentForm(forms.Form):
+    handed_in_at = forms.DateTimeField(label=gettext_lazy("Handed in"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
+    reference = forms.CharField(label=gettext_lazy("The platform's reference of the appeal"), max_length=80, required=False)
+
+
+def _save_sent(scope: Scope, appeal: Appeal, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    handed_in = moment(data["handed_in_at"], scope, appeal.violation.store_id)
+    commands.send_appeal(appeal_id=appeal.pk, reference=data["reference"], handed_in_at=handed_in, by=by, at=at)
+    return reverse("web:violation", args=[appeal.violation_id])
+
+
+SENT = FormPage(
+    title=gettext_lazy("Handed in at the platform"), form=SentForm, save=_save_sent,
+    load=lambda scope, pk: Appeal.objects.filter(pk=pk).select_related("violation").first(), store_id="violation__store_id",
+    back=lambda appeal: (appeal.violation.reference, reverse("web:violation", args=[appeal.violation_id])),
+    success=gettext_lazy("The appeal is handed in."),
 )  # fmt: skip
 
 
@@ -533,6 +550,27 @@ CONSEQUENCE = FormPage(
 )  # fmt: skip
 
 
+class OrdersForm(forms.Form):
+    orders = forms.CharField(label=gettext_lazy("Order numbers"), max_length=2000, help_text=gettext_lazy("Separated by commas or spaces."))
+
+
+def _save_orders(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    commands.name_orders(violation_id=found.violation["id"], numbers=numbers_in(data["orders"]), by=by, at=at)
+    return reverse("web:violation", args=[found.violation["id"]])
+
+
+ORDERS = FormPage(
+    title=gettext_lazy("Orders behind it"), form=OrdersForm, load=_load_whole, store_id="violation__store_id", save=_save_orders, back=_back,
+    initial=lambda scope, found: {"orders": ", ".join(found.violation["unknown_orders"])},
+    success=gettext_lazy("Kept."),
+)  # fmt: skip
+
+
+def numbers_in(text: str) -> tuple[str, ...]:
+    """Order numbers as a person writes several."""
+    return tuple(dict.fromkeys(filter(None, re.split(r"[,;，；、\s]+", text))))
+
+
 def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
     class ViolationForm(forms.Form):
         store = forms.TypedChoiceField(label=gettext_lazy("Store"), coerce=int, choices=[(one.id, one.name) for one in scope.stores])
@@ -552,8 +590,6 @@ def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
 
 
 def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
-    import re
-
     store = scope.require(data["store"], "operate")
     if data["money"]:
         scope.whole.require(store.id, "books")
@@ -562,14 +598,16 @@ def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetim
         [
             commands.NewViolation(
                 data["reference"], notified, data["kind"], data["title"], data["rule"].strip(), data["points"],
-                orders=tuple(filter(None, re.split(r"[,;，；、\s]+", data["orders"]))), money=data["money"] or None,
+                orders=numbers_in(data["orders"]), money=data["money"] or None,
                 from_proceeds=data["taken_from"] == "proceeds",
             )
         ],
-        store=store, source=by, by=by, at=at,
+        store=store, source=by, whole=True, by=by, at=at,
     )  # fmt: skip
     if taken.refused:
         raise Refused(taken.refused[0].sentence(), code=taken.refused[0].code)
+    if taken.completed:
+        return reverse("web:violation", args=[Violation.objects.values_list("pk", flat=True).get(store=store, reference=taken.completed[0])])
     if taken.known:
         raise Refused(_("%(reference)s is known already.") % {"reference": taken.known[0]}, code="known", field="reference")
     return reverse("web:violation", args=[taken.added[0]])
@@ -755,10 +793,11 @@ urlpatterns = [
     path("violations/<int:pk>/appeal/", APPEAL_FORM.view, name="violation_appeal"),
     path("violations/<int:pk>/deadline/", DEADLINE.view, name="violation_deadline"),
     path("violations/<int:pk>/consequence/", CONSEQUENCE.view, name="violation_consequence"),
+    path("violations/<int:pk>/orders/", ORDERS.view, name="violation_orders"),
     path("violations/<int:pk>/points/", POINTS.view, name="violation_points"),
     path("violations/<int:pk>/accept/", accept, name="violation_accept"),
     path("violations/<int:pk>/lift/", lift, name="violation_lift"),
-    path("violations/appeals/<int:pk>/send/", send_appeal, name="appeal_send"),
+    path("violations/appeals/<int:pk>/send/", SENT.view, name="appeal_send"),
     path("violations/appeals/<int:pk>/answer/", ANSWER.view, name="appeal_answer"),
     path("violations/appeals/<int:pk>/withdraw/", withdraw_appeal, name="appeal_withdraw"),
 ]

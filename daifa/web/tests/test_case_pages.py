@@ -143,7 +143,7 @@ def test_a_violation_from_entry_to_a_won_appeal(as_role, store):
     seen(client.post(reverse("web:violation_appeal", args=[violation.pk]), {"text": "It was scanned."}), 302)
     appeal = Appeal.objects.get()
     seen(client.post(reverse("web:case_files", args=["appeal", appeal.pk]), {"files": SimpleUploadedFile("a.png", picture())}), 302)
-    seen(client.post(reverse("web:appeal_send", args=[appeal.pk]), {"reason": "AP-1"}), 302)
+    seen(client.post(reverse("web:appeal_send", args=[appeal.pk]), {"reference": "AP-1"}), 302)
     seen(client.post(reverse("web:violation_consequence", args=[violation.pk]), {"kind": "traffic_limit", "from_at": "2026-04-01T00:00"}), 302)
     assert "less traffic" in seen(client.get(reverse("web:violations")))
     seen(client.post(reverse("web:appeal_answer", args=[appeal.pk]), {"outcome": "won", "answer": "Right."}), 302)
@@ -166,6 +166,10 @@ def test_too_late_the_form_offers_a_note(as_role, store):
     assert "can be kept as a note" in seen(client.post(where, {"text": "But …"}), 422)
     seen(client.post(where, {"text": "But …", "keep_as_note": "on"}), 302)
     assert Appeal.objects.get().state == "note"
+    in_time = {"text": "But …", "keep_as_note": "on", "handed_in_at": "2026-03-21T09:00"}
+    seen(client.post(where, in_time), 302)
+    assert Appeal.objects.filter(state="sent", sent_at=datetime(2026, 3, 21, 1, tzinfo=UTC)).exists()
+    commands.withdraw_appeal(appeal_id=Appeal.objects.get(state="sent").pk, by=cast.BY, at=AT)
     seen(client.post(reverse("web:violation_deadline", args=[violation.pk]), {"due_at": "2026-04-05T18:00"}), 302)
     assert Violation.objects.get().appeal_until == datetime(2026, 4, 5, 10, tzinfo=UTC)
     points = reverse("web:violation_points", args=[violation.pk])
