@@ -84,10 +84,17 @@ def take(
             typer.echo(one.sentence(), err=True)
         output.fail(_("Nothing was taken: the last good rule book goes on counting."))
     watch_rules.watch_rules(at=clock.now(), by=output.actor())
+    effects = _effects(taken.book.takes_effect_on) if taken.is_new else {}
     if as_json:
-        output.put_json({"version": taken.book.pk, "is_new": taken.is_new, "takes_effect_on": taken.book.takes_effect_on})
+        output.put_json(
+            {
+                "version": taken.book.pk, "is_new": taken.is_new, "takes_effect_on": taken.book.takes_effect_on,
+                "stores": {code: [_effect_told(one) for one in found] for code, found in effects.items()},
+            }
+        )  # fmt: skip
     elif taken.is_new:
         typer.echo(_("Version %(id)s of the rule book counts from %(day)s.") % {"id": taken.book.pk, "day": taken.book.takes_effect_on or "–"})
+        _say_effects(effects)
     else:
         typer.echo(_("These files are in use already; nothing changes."))
 
@@ -103,10 +110,55 @@ def drop(file: str = typer.Argument(help="Name of one of your own files."), as_j
     if taken.book is None or taken.problems:
         output.fail(_("Nothing was taken: the last good rule book goes on counting."))
     watch_rules.watch_rules(at=clock.now(), by=output.actor())
+    effects = _effects(taken.book.takes_effect_on)
     if as_json:
-        output.put_json({"version": taken.book.pk, "is_new": taken.is_new, "takes_effect_on": taken.book.takes_effect_on})
+        output.put_json(
+            {
+                "version": taken.book.pk, "is_new": taken.is_new, "takes_effect_on": taken.book.takes_effect_on,
+                "stores": {code: [_effect_told(one) for one in found] for code, found in effects.items()},
+            }
+        )  # fmt: skip
     else:
         typer.echo(_("Version %(id)s of the rule book counts from %(day)s.") % {"id": taken.book.pk, "day": taken.book.takes_effect_on or "–"})
+        _say_effects(effects)
+
+
+def _effects(day: date | None) -> dict[str, list[Any]]:
+    """What changes from that day on, for each store: code → effects; only stores for which something changes."""
+    from daifa.flows import watch_rules
+
+    if day is None:
+        return {}
+    now, before = clock.now(), day - timedelta(days=1)
+    found = {store.code: (store, watch_rules.changes_for(store, on=before)) for store in watch_rules.living_stores()}
+    return {code: watch_rules.effects_of(changes, store, at=now) for code, (store, changes) in found.items() if changes}
+
+
+def _effect_told(effect: Any) -> dict[str, Any]:
+    from daifa.domain.policy import telling
+
+    return {
+        "rule": effect.change.rule_id, "on": effect.change.on,
+        "changes": [{"field": name, "before": before, "after": after} for name, before, after in telling.change_words(effect.change)],
+        "clocks": effect.clocks, "would_be_overdue": effect.overdue, "overdue_money": effect.overdue_money,
+        "would_be_relaxed": effect.relaxed, "relaxed_money": effect.relaxed_money, "line": effect.line, "stands_at": effect.value,
+    }  # fmt: skip
+
+
+def _say_effects(effects: dict[str, list[Any]]) -> None:
+    from daifa.domain.policy import telling
+
+    if not effects:
+        typer.echo(_("Nothing changes for any store."))
+        return
+    for code, found in effects.items():
+        typer.echo(f"{code}:")
+        for effect in found:
+            words = "; ".join(f"{name}: {before or '–'} → {after or '–'}" for name, before, after in telling.change_words(effect.change))
+            typer.echo(f"  {effect.change.rule_id} · {effect.change.on} · {words}")
+            for sentence in effect.sentences():
+                typer.echo(f"    {sentence}")
+    typer.echo(_("What has begun keeps the text it began under; “would” is as if it had begun under the new one."))
 
 
 @app.command("list")

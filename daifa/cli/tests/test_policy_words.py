@@ -66,7 +66,24 @@ def test_a_new_file_is_seen_before_it_counts(own_file, store):
     )  # fmt: skip
     assert run("explain", "xhs-ship-spot-domestic", "--json")["threshold"] == "48"
     assert run("explain", "xhs-ship-spot-domestic", "--on", day, "--json")["threshold"] == "40"
+    (effect,) = taken["stores"]["xhs"]
+    assert (effect["rule"], effect["clocks"], effect["would_be_overdue"]) == ("xhs-ship-spot-domestic", 0, 0)
     assert "already" in run("take", own_file)
+
+
+def test_take_says_for_each_store_what_changes(own_file, store, tmp_path):
+    said = run("take", own_file)
+    assert "xhs:\n  xhs-ship-spot-domestic" in said and "> 48 hours → > 40 hours" in said
+    other = tmp_path / "amazon.yaml"
+    other.write_bytes(books.shipped_files()["amazon.yaml"] + b"# compared with the page\n")
+    assert "Nothing changes for any store." in run("take", other, "--on", clock.now().date() + timedelta(days=9))
+
+
+def test_a_file_under_another_name_is_one_problem(own_file, store):
+    wrong = own_file.rename(own_file.with_name("redbook.yaml"))
+    lines = run("take", wrong, code=1).strip().splitlines()
+    assert len(lines) == 2 and "but the file is called redbook.yaml" in lines[0]
+    assert len(run("check", wrong, "--json", code=1)["problems"]) == 1
 
 
 def test_explain_says_source_standing_and_the_owners_word(store):

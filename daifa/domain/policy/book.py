@@ -167,7 +167,9 @@ class _Reader:
         fields = self.fields(root, ("channel", "title", "rules"), (), root)
         title = None
         if "channel" in fields and (said := self.text(fields["channel"])) != self.channel:
+            # Nothing in the file is looked at under a wrong name: each rule would say the same again.
             self.problem(_line(fields["channel"]), _("The channel is %(channel)s, but the file is called %(file)s; both must be the same.") % {"channel": said or "—", "file": self.name})  # fmt: skip
+            return nothing
         if "title" in fields:
             title = self.value(fields["title"], _words)
         listed = fields.get("rules")

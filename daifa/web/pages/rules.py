@@ -400,17 +400,18 @@ def withdraw(request, scope, pk: int):
 # --- What will change -------------------------------------------------------------------------------------------
 
 
-def _changes_table(title, changes, store: Store | None) -> TablePanel:
+def _changes_table(title, changes, store: Store | None, at=None) -> TablePanel:
     rows = []
-    for change in changes:
-        count = watch_rules.touched(change, store) if store else None
-        now = watch_rules.value_now(change, store) if store else None
+    effects = watch_rules.effects_of(changes, store, at=at) if store else [None] * len(changes)
+    for change, effect in zip(changes, effects, strict=True):
+        count, now = (effect.clocks, effect.value) if effect else (None, None)
         for number, (name, before, behind) in enumerate(telling.change_words(change)):
             rows.append(
                 {
                     "on": change.on, "rule": str(change.rule.consequence), "id": change.rule_id, "field": name, "before": before,
                     "after": behind, "touched": "" if count is None or number else str(count),
                     "now": "" if now is None or number else telling.measured(now, change.rule.unit),
+                    "means": " ".join(effect.sentences()) if effect and not number else "",
                 }
             )  # fmt: skip
     return TablePanel(
@@ -423,11 +424,14 @@ def _changes_table(title, changes, store: Store | None) -> TablePanel:
             Column("after", _("From then on"), wrap=True),
             *([Column("now", _("Where you stand"))] if any(row["now"] for row in rows) else []),
             *([Column("touched", _("Running clocks touched"), phone=False)] if any(row["touched"] for row in rows) else []),
+            *([Column("means", _("For what is open now"), wrap=True)] if any(row["means"] for row in rows) else []),
         ],
         rows,
         row_url=lambda row: reverse("web:rule", args=[row["id"]]),
         empty=_("Nothing is announced."),
-    )
+        note=_("What has begun keeps the text it began under; “would” is as if it had begun under the new one.")
+        if any(row["means"] for row in rows) else "",
+    )  # fmt: skip
 
 
 def _changes_panels(request, scope):
@@ -437,7 +441,7 @@ def _changes_panels(request, scope):
     for store in stores:
         changes = watch_rules.changes_for(store, on=on)
         if changes or len(stores) == 1:
-            panels.append(_changes_table(store.name, changes, store))
+            panels.append(_changes_table(store.name, changes, store, scope.at))
     if not panels:
         panels.append(EmptyPanel(_("Nothing is announced"), _("A new file of rules, an announced day or your own word shows here before it counts."), icon="calendar-due"))
     return [*_file_problems(), *panels, *_own_files(scope), *_versions(scope, on)]
