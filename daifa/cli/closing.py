@@ -162,7 +162,7 @@ def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
                 "scenario": closing.scenario, "state": closing.state, "reason": closing.reason,
                 "steps": [
                     {
-                        "step": view.row.code, "state": view.row.state, "who": view.step.who, "due": view.row.due_on,
+                        "step": view.row.code, "state": view.row.state, "who": view.who, "due": view.row.due_on,
                         "rule": view.row.rule_id, "outcome": view.row.outcome, "done_at": view.row.done_at,
                         "evidence": [{"what": one.what, "note": one.note, "facts": one.facts, "sha256": one.sha256} for one in view.evidence],
                     }
@@ -181,7 +181,7 @@ def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
         ("", _("Step"), "", _("Who"), _("Due"), _("By which rule"), _("State")),
         [
             (
-                view.row.position, view.row.code, title(view.row.code), who.get(view.step.who, view.step.who), view.row.due_on,
+                view.row.position, view.row.code, title(view.row.code), who.get(view.who, view.who), view.row.due_on,
                 view.row.rule_id, output.state(CLOSING_STEP, view.row.state),
             )
             for view in views
@@ -296,6 +296,28 @@ def past(
     from daifa.flows.read_closing_files import read_past_closings
 
     _read_table(file, partial(read_past_closings, scope=output.scope()), as_json)
+
+
+@app.command("prepare")
+def prepare(store: str = STORE):
+    """A new store is not open yet: its orders wait until `daifa closing open`."""
+    from daifa.domain.closing.commands import prepare_store
+
+    found = output.store_with(store)
+    with output.sentences():
+        prepare_store(store_id=found.pk, by=output.actor(), at=clock.now())
+    typer.echo(_("The store is being prepared; its orders wait until you open it."))
+
+
+@app.command("open")
+def open_(store: str = STORE):
+    """A store that was being prepared begins to sell."""
+    from daifa.domain.closing.commands import open_store
+
+    found = output.store_with(store)
+    with output.sentences():
+        open_store(store_id=found.pk, by=output.actor(), at=clock.now())
+    typer.echo(_("The store is open."))
 
 
 @app.command("withdraw")

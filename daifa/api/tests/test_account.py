@@ -2,13 +2,14 @@
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from daifa.api.tests.conftest import photo
 from daifa.domain.orders.models import Order
-from daifa.domain.stores.models import Store
+from daifa.domain.stores.models import Store, StoreAccess
 from daifa.lib import clock
 
 V1 = "/api/v1"
@@ -468,3 +469,45 @@ def test_a_person_is_found_handed_over_held_and_erased_by_owners_only(shop, clie
     assert done["erased"] and done["token"], done["stays"]
     assert not AddressVersion.objects.filter(order_id=address.order_id, name=address.name).exists()
     assert get(client, "/privacy/erasures")[0]["token"] == done["token"]
+
+
+def test_a_removal_names_its_violations_and_a_word_is_taken_back(shop, client):
+    given = {
+        "scenario": "forced", "reason": "31 notes", "violations": ["V-1", "V-2"], "about": "no_source", "points": "2",
+        "appeal_until": "2030-01-02",
+    }  # fmt: skip
+    post(client, f"/stores/{shop.first}/closings", {**given, "about": "nothing"}, 422)
+    closing = post(client, f"/stores/{shop.first}/closings", given, 201)
+    assert {day["code"]: day["on"] for day in closing["calendar"]}["appeal_until"] == "2030-01-02"
+    found = get(client, f"/violations?store_id={shop.first}")
+    found = found["items"] if isinstance(found, dict) else found
+    assert {(one["reference"], one["kind"]) for one in found} >= {("V-1", "no_source"), ("V-2", "no_source")}
+    before = get(client, f"/stores/{shop.first}/life")["standing"]
+    assert before == "warned"
+    assert post(client, f"/stores/{shop.first}/standing", {"standing": "frozen", "reason": "a letter"})["standing"] == "frozen"
+    assert post(client, f"/stores/{shop.first}/standing", {"standing": "", "reason": "it was a mistake"})["standing"] == "normal"
+
+
+def test_money_of_a_step_comes_in_other_currencies_too(shop, client, monkeypatch):
+    from daifa.flows import close_store
+
+    closing = post(client, f"/stores/{shop.first}/closings", {"reason": "Enough."}, 201)
+    step = next(one for one in closing["steps"] if one["code"] == "settlement")
+    url = f"{V1}/closing-steps/{step['id']}/do"
+    assert client.post(url, {"amount": "1", "amounts": ["12 dollars"]}).status_code == 422
+    seen = []
+    monkeypatch.setattr(close_store, "do_step", lambda pk, given, **how: seen.append(given))
+    assert client.post(url, {"amount": "5.50", "amounts": ["120.00 USD", "7 JPY"]}).status_code == 200
+    assert seen[0].money("GBP") == {"GBP": Decimal("5.50"), "USD": Decimal("120.00"), "JPY": Decimal(7)}
+
+
+def test_a_new_store_is_prepared_and_opened(shop, client):
+    url = f"/stores/{shop.first}"
+    says(post(client, f"{url}/prepare", {}, 409))  # it has orders
+    new = Store.objects.create(code="new", name="New", currency="GBP", timezone="UTC", created_at=clock.now())
+    owners = StoreAccess.objects.filter(store_id=shop.first, role="owner")
+    StoreAccess.objects.bulk_create(StoreAccess(user_id=one.user_id, store=new, role="owner") for one in owners)
+    life = post(client, f"/stores/{new.pk}/prepare", {})
+    assert (life["lifecycle"], life["takes_orders"]) == ("preparing", False)
+    says(post(client, f"/stores/{new.pk}/prepare", {}, 409))
+    assert post(client, f"/stores/{new.pk}/open", {})["takes_orders"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
@@ -24,6 +25,7 @@ from daifa.api.shapes import (
     file_answer,
     money,
 )
+from daifa.domain.cases.process import VIOLATION_KINDS
 from daifa.domain.closing import commands, queries, rules, steps
 from daifa.domain.closing.commands import said
 from daifa.domain.closing.models import SCENARIOS, Closing, ClosingStep, ComebackStep, Readmission
@@ -33,7 +35,8 @@ from daifa.flows import close_store
 
 router = Router(tags=["closing"])
 Scenario = Literal[tuple(SCENARIOS)]
-StandingState = Literal[tuple(STANDING.table)]
+StandingState = Literal["", *STANDING.table]
+About = Literal[tuple(VIOLATION_KINDS)]
 
 
 class LifeOut(Schema):
@@ -60,7 +63,7 @@ class StoreLifeOut(Schema):
 
 
 class StandingIn(Schema):
-    standing: StandingState
+    standing: StandingState = Field(description="Empty: the word is taken back, and only the violations count.")
     reason: str = Field("", max_length=300)
 
 
@@ -150,6 +153,12 @@ class StartIn(Schema):
     noticed_on: Day | None = Field(None, description="Day of the platform's notice.")
     effective_on: Day | None = Field(None, description="Day on which a changed rule takes effect.")
     most_rounds: int = Field(1, ge=1, le=5, description="Appeals allowed.")
+    violations: list[Annotated[str, Field(max_length=60)]] = Field(
+        [], max_length=50, description="The platform's numbers of the violations behind a removal; unknown ones are written down."
+    )
+    about: About = Field("other", description="What they are about.")
+    points: Decimal = Field(Decimal(0), ge=0, lt=100_000, description="Points of each that is not known yet.")
+    appeal_until: Day | None = Field(None, description="Last day to appeal, where the letter says one.")
 
 
 class ReasonIn(Schema):
@@ -167,6 +176,9 @@ class DoIn(Schema):
     reference: str = Field("", max_length=120, description="The platform's number or letter.")
     outcome: str = Field("", max_length=20)
     amount: AmountOrNothing | None = Field(None, description="Money that was paid, in the store's currency.")
+    amounts: list[Annotated[str, Field(pattern=r"^\d{1,13}(\.\d{1,4})? [A-Z]{3}$")]] = Field(
+        [], max_length=20, description="Money that was paid in other currencies, each as `120.00 USD`."
+    )
 
 
 class StatusOut(Schema):
@@ -264,6 +276,15 @@ def set_standing(request: HttpRequest, store_id: Id, given: StandingIn):
     return _life(store_id)
 
 
+@router.post("/stores/{store_id}/prepare", response={200: StoreLifeOut, **ERRORS})
+def prepare_store(request: HttpRequest, store_id: Id):
+    """A new store is not open yet: its orders wait until it is opened. Only for owners."""
+    who = caller(request)
+    who.require(store_id, "own")
+    commands.prepare_store(store_id=store_id, by=who.by, at=who.at)
+    return _life(store_id)
+
+
 @router.post("/stores/{store_id}/open", response={200: StoreLifeOut, **ERRORS})
 def open_store(request: HttpRequest, store_id: Id):
     """A store that was being prepared begins to sell. Only for owners."""
@@ -324,7 +345,7 @@ def _step(view: queries.StepView) -> dict[str, Any]:
     names = ("id", "code", "state", "due_on", "outcome", "not_before", "done_at")
     return {
         **{name: getattr(row, name) for name in names},
-        "title": said(step.title), "what": said(step.what), "who": step.who, "rule": row.rule_id,
+        "title": said(step.title), "what": said(step.what), "who": view.who, "rule": row.rule_id,
         "needs": list(step.evidence), "outcomes": list(step.outcomes), "blocked_by": view.blocked_by,
         "can_be_left_out": step.optional, "can_be_undone": not step.final,
         "evidence": [{name: getattr(one, name) for name in ProofOut.model_fields} for one in view.evidence],
@@ -355,7 +376,11 @@ def start_closing(request: HttpRequest, store_id: Id, given: StartIn):
     """Begin a closing: its steps and days are written. By choice the store takes no new orders from now on. Only for owners."""
     who = caller(request)
     who.require(store_id, "own")
-    closing = close_store.start(store_id=store_id, **given.model_dump(), by=who.by, at=who.at)
+    wanted = given.model_dump()
+    letter = close_store.Letter(
+        tuple(wanted.pop("violations")), wanted.pop("about"), points=wanted.pop("points"), appeal_until=wanted.pop("appeal_until")
+    )
+    closing = close_store.start(store_id=store_id, **wanted, letter=letter, by=who.by, at=who.at)
     return Status(201, _detail(who, closing.pk))
 
 
@@ -389,7 +414,9 @@ def do_step(request: HttpRequest, step_id: Id, given: Form[DoIn], document: Uplo
     who = caller(request)
     row = _owned_step(who, step_id)
     file = contents_of([document], close_store.MOST_FILE)[0] if document else None
-    close_store.do_step(row.pk, close_store.Given(**given.model_dump(), file=file), by=who.by, at=who.at)
+    wanted = given.model_dump()
+    amounts = {currency: Decimal(number) for number, currency in (one.split() for one in wanted.pop("amounts"))}
+    close_store.do_step(row.pk, close_store.Given(**wanted, file=file, amounts=amounts), by=who.by, at=who.at)
     return _detail(who, row.closing_id)
 
 

@@ -57,6 +57,26 @@ def test_the_public_status(story):
     assert "Switched off" in run(closing.app, "status", "gifts", "--off")
 
 
+def test_a_new_store_is_prepared_and_opened(story):
+    assert "being prepared" in run(closing.app, "prepare", "gifts")
+    assert queries.lifecycle(story.store.pk) == "preparing" and not queries.may_take_orders(story.store.pk)
+    assert "has a life already" in run(closing.app, "prepare", "gifts", code=1)
+    assert "is open" in run(closing.app, "open", "gifts")
+    assert queries.may_take_orders(story.store.pk)
+
+
+def test_on_an_own_site_the_merchant_does_what_a_platform_does_elsewhere(story):
+    from daifa.domain.stores.commands import edit_store
+
+    run(closing.app, "start", "gifts", "--reason", "Change of plan", *at(story))
+    who = {step["step"]: step["who"] for step in run(closing.app, "show", "gifts", "--json")["steps"]}
+    assert (who["closed"], who["public_notice"], who["listings_down"]) == ("platform", "platform", "daifa")
+    edit_store(store_id=story.store.pk, channel="manual", by="t", at=story.at)
+    shown = run(closing.app, "show", "gifts", "--json")
+    assert {step["who"] for step in shown["steps"]} == {"merchant", "daifa"}
+    assert "the platform" not in run(closing.app, "show", "gifts")
+
+
 def test_the_platforms_desk(story, settings):
     settings.DAIFA_PLATFORM_SIDE = False
     assert "DAIFA_PLATFORM_SIDE=1" in run(platform_side.app, "cases", code=1)

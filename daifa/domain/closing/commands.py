@@ -62,7 +62,9 @@ def ensure_lifecycle(store_id: int, *, by: str, at: datetime, state: str = "open
 
 @transaction.atomic
 def prepare_store(*, store_id: int, by: str, at: datetime) -> Lifecycle:
-    """A store that is not open yet: its orders wait until `open_store`. Raises `Refused` where it has a life already."""
+    """A store that is not open yet: its orders wait until `open_store`. Raises `Refused` where it sells already."""
+    if queries.has_orders(store_id):
+        raise Refused(_("This store has orders already: it is open."), code="has_orders")
     if Lifecycle.objects.filter(store_id=store_id).exists():
         raise Refused(_("This store has a life already; only a new one can be prepared."), code="has_lifecycle")
     return ensure_lifecycle(store_id, by=by, at=at, state="preparing")

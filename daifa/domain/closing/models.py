@@ -252,3 +252,8 @@ class PlatformEvent(models.Model):
     note = models.CharField(max_length=500, blank=True, db_default="")
     at = models.DateTimeField()
     by = models.CharField(max_length=60)
+
+    @property
+    def store_id(self) -> int:
+        """Whose it is: its times are shown in that store's zone."""
+        return int(self.case.store_id)

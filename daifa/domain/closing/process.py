@@ -16,7 +16,7 @@ LIFECYCLE = Process(
         "preparing": ("preparing", "筹备中"),
         "open": ("open", "营业中"),
         "closing": ("closing", "闭店中"),
-        "closed": ("closed by the platform", "已闭店"),
+        "closed": ("closed", "已闭店"),  # by the platform, or by its owner where nobody else keeps the shop
         "archived": ("archived", "已归档"),
     },
 )

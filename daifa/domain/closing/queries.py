@@ -101,6 +101,11 @@ def current_lifecycle(store_id: int) -> Lifecycle | None:
     return Lifecycle.objects.filter(store_id=store_id, replaced_at=None).first()
 
 
+def has_orders(store_id: int) -> bool:
+    """True once an order of this store came in."""
+    return bulk.fetch("SELECT EXISTS (SELECT FROM orders_order WHERE store_id = %s)", (store_id,))[0][0]
+
+
 def lives_of(store_id: int) -> list[Lifecycle]:
     """All lives of a store, newest first."""
     return list(Lifecycle.objects.filter(store_id=store_id).order_by("-id"))
@@ -655,23 +660,31 @@ def closings_of(scope: Sequence[int]) -> list[Closing]:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step with its declaration and what proves it, newest first; `blocked_by` codes of steps that come first."""
+    """A step with its declaration and what proves it, newest first; `blocked_by` codes of steps that come first.
+
+    `who`: who does it in this store (merchant, daifa, platform).
+    """
 
     row: ClosingStep
     step: steps.Step
     evidence: list[StepEvidence]
     blocked_by: list[str]
+    who: steps.Who
 
 
 def steps_of(closing_id: int) -> list[StepView]:
     """The steps of a closing in order."""
     rows = list(ClosingStep.objects.filter(closing_id=closing_id).order_by("position"))
+    platform = has_platform(Store.objects.get(pk=Closing.objects.values_list("store_id", flat=True).get(pk=closing_id)))
     kept: dict[int, list[StepEvidence]] = {}
     for one in StepEvidence.objects.filter(step__closing_id=closing_id).order_by("-id"):
         kept.setdefault(one.step_id, []).append(one)
     states = {row.code: row.state for row in rows}
     return [
-        StepView(row, step, kept.get(row.pk, []), rules.missing_before(row.code, step.after, states))
+        StepView(
+            row, step, kept.get(row.pk, []), rules.missing_before(row.code, step.after, states),
+            steps.who_does(step, has_platform=platform),
+        )
         for row in rows
         if (step := steps.BY_CODE.get(row.code)) is not None
     ]

@@ -449,6 +449,13 @@ SCENARIOS: dict[str, tuple[Step, ...]] = {
 }
 """Scenario → its steps in order."""
 
+
+
+def who_does(step: Step, *, has_platform: bool) -> Who:
+    """Who does a step: what a platform does elsewhere is done by the merchant where nobody else keeps the shop."""
+    return "merchant" if step.who == "platform" and not has_platform else step.who
+
+
 BY_CODE: dict[str, Step] = {step.code: step for steps in SCENARIOS.values() for step in steps}
 
 

@@ -141,7 +141,7 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
         "running": ("progress", "winding up", "清退中"),
         "done": ("muted", "finished", "已完成"),
     },
-    "lifecycle": {"open": ("success", "open", "营业中"), "closed": ("muted", "closed by the platform", "已闭店")},
+    "lifecycle": {"open": ("success", "open", "营业中"), "closed": ("muted", "closed", "已闭店")},
     "closing_step": {"not_needed": ("muted", "not needed", "无需办理")},
     "readmission": {
         "applied": ("progress", "applied for", "已申请"),

@@ -322,6 +322,13 @@ def _life_actions(store: Store, scope: Scope) -> list[Any]:
     life = queries.lifecycle(store.pk)
     running = queries.running_closing(store.pk)
     actions: list[Any] = [LinkButton(_("Exposure and visits"), reverse("web:traffic", args=[store.pk]), "chart-line", "ghost")]
+    if not queries.lives_of(store.pk) and not queries.has_orders(store.pk):
+        actions.append(
+            ActionButton(
+                _("Not open yet"), reverse("web:store_prepare", args=[store.pk]), "tools", reason=denied,
+                confirm=_("Is this store still being prepared? Its orders then wait until you open it."),
+            )
+        )
     if life == "preparing":
         actions.append(ActionButton(_("Open"), reverse("web:store_open", args=[store.pk]), "player-play", "primary", reason=denied))
     if running is not None:
@@ -370,6 +377,15 @@ STANDING_EDIT = FormPage(
     intro=gettext_lazy("What the platform has told you, beyond what its violations come to. A frozen store takes no new orders."),
     back=lambda store: (store.name, reverse("web:store_life", args=[store.pk])),
 )
+
+
+@page("own", methods=("POST",))
+def prepare_store(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    scope.whole.require(pk, "own")
+    return _acted(
+        request, reverse("web:store_life", args=[pk]), _("The store is being prepared; its orders wait until you open it."),
+        lambda: commands.prepare_store(store_id=pk, by=scope.by, at=scope.at),
+    )  # fmt: skip
 
 
 @page("own", methods=("POST",))
@@ -605,7 +621,7 @@ def _steps_panel(closing: Closing) -> TablePanel:
         [
             Column("position", "", "quantity", value=lambda view: view.row.position, phone=False),
             Column("title", gettext_lazy("Step"), value=lambda view: said(view.step.title), link=True, hint=_step_hint, wrap=True),
-            Column("who", gettext_lazy("Who"), value=lambda view: WHO[view.step.who], phone=False,
+            Column("who", gettext_lazy("Who"), value=lambda view: WHO[view.who], phone=False,
                    hint=lambda view: who_may(view.row.code)),
             Column("due", gettext_lazy("Due"), "date", value=lambda view: view.row.due_on,
                    hint=lambda view: view.row.rule_id),
@@ -881,7 +897,7 @@ STEP_SHOWN = DetailPage(
     actions=lambda row, scope: _step_actions(scope, row),
     facts=lambda row, scope: [
         Fact(_("What it is for"), said(steps.BY_CODE[row.code].what)),
-        Fact(_("Who"), WHO[steps.BY_CODE[row.code].who]),
+        Fact(_("Who"), WHO[steps.who_does(steps.BY_CODE[row.code], has_platform=queries.has_platform(row.closing.store))]),
         Fact(_("Who may enter it"), who_may(row.code)),
         Fact(_("Due"), row.due_on, "date"),
         Fact(_("How it ended"), said(steps.BY_CODE[row.code].outcomes[row.outcome][1:]) if row.outcome else ""),
@@ -1177,6 +1193,7 @@ urlpatterns = [
     path("closings/back/steps/<int:pk>/", COMEBACK_STEP.view, name="comeback_step"),
     path("stores/<int:pk>/life/", STORE_LIFE.view, name="store_life"),
     path("stores/<int:pk>/life/open/", open_store, name="store_open"),
+    path("stores/<int:pk>/life/prepare/", prepare_store, name="store_prepare"),
     path("stores/<int:pk>/life/standing/", STANDING_EDIT.view, name="standing_edit"),
     path("stores/<int:pk>/life/close/", closing_start, name="closing_start"),
     path("stores/<int:pk>/life/close/<slug:scenario>/", closing_begin, name="closing_begin"),

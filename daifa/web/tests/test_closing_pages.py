@@ -13,7 +13,7 @@ from daifa.domain.closing import commands, queries
 from daifa.domain.closing.models import Closing, ClosingStep, PastClosing, PlatformCase, Readmission
 from daifa.domain.people.models import User
 from daifa.domain.stores.models import StoreAccess
-from daifa.flows import close_store
+from daifa.flows import close_store, platform_side
 from daifa.flows.close_store import Given
 from daifa.lib import clock
 from tests.closing_shop import BY, open_story
@@ -302,3 +302,29 @@ def test_the_platforms_page_is_there_only_where_it_is_switched_on(story, root, a
     assert case.state == "dropped" and queries.running_closing(story.store.pk) is None
     page = text(client.get("/platform/"))
     assert "reversed" in page and "proved" in page
+
+
+def test_a_new_store_is_prepared_on_the_page_of_its_life(root, as_, settings):
+    from daifa.domain.stores.commands import add_store
+
+    new = add_store(code="new", name="New shop", currency="GBP", timezone="Europe/London", by=BY, at=clock.now())
+    owner = as_(root)
+    life = reverse("web:store_life", args=[new.pk])
+    prepare = reverse("web:store_prepare", args=[new.pk])
+    assert prepare in owner.get(life).content.decode()
+    owner.post(prepare)
+    assert queries.lifecycle(new.pk) == "preparing"
+    shown = owner.get(life).content.decode()
+    assert reverse("web:store_open", args=[new.pk]) in shown and prepare not in shown
+    owner.post(reverse("web:store_open", args=[new.pk]))
+    assert queries.lifecycle(new.pk) == "open" and prepare not in owner.get(life).content.decode()
+
+
+def test_the_history_of_disputes_is_in_the_zone_of_each_store(story, root, as_, settings):
+    from daifa.domain.stores.commands import add_store
+
+    settings.DAIFA_PLATFORM_SIDE = True
+    add_store(code="aaa", name="Aaa first", currency="USD", timezone="America/New_York", by=BY, at=story.at)
+    platform_side.give_notice(story.store.pk, "dormancy", reason="quiet", at=story.at)
+    shown = as_(root).get(reverse("web:platform")).content.decode()
+    assert "CST" in shown and "EST" not in shown
