@@ -77,6 +77,7 @@ WHY_STAYS: dict[str, str] = {
     "too_early": N_("%(data)s must be kept until %(until)s: order %(orders)s."),
     "papers_first": N_("Names go together with the papers they stand in, and those must be kept: order %(orders)s."),
     "pack_of_others": N_("The evidence pack %(name)s also serves orders that are kept."),
+    "named_by_others": N_("%(count)s notes, answers or cases of other buyers' orders speak of this person; those orders are not over yet: order %(orders)s."),
     "same_name": N_("%(count)s texts bear a name or address that stands on kept orders too, and nothing in them says whose they are: they stay."),
 }
 """Why something was not erased."""
@@ -592,7 +593,8 @@ def _erase_many(
         may = {data: [order for order in ids if order in here] for data, ids in allowed.items()}
         # Names first: once they are gone from the orders nobody could look for them.
         values = _values(going, kept=kept, also_going=union)
-        look = Work(may, [], _marks(values, going), "", by, at, left_for_last=0 if kept or kind != "store" else store_id or 0)
+        look = Work(may, [], _marks(values, going), "", by, at, left_for_last=0 if kept or kind != "store" else store_id or 0,
+                        holds=lambda ids: holds_of(ids, at=at))  # fmt: skip
         look_through(look)
         counts += look.counts
         token, number = f"erased:{os.urandom(5).hex()}", str(uuid.uuid4())
@@ -656,7 +658,7 @@ def _shred(
     token = again["token"] if again else f"erased:{os.urandom(5).hex()}"
     everything = store_id if kind == "store" and not kept and set(allowed.get("papers", ())) >= set(orders) else None
     marks = _marks(_values(union, customers=gone, kept=kept), union)
-    work = Work(allowed, gone, marks, token, by, at, whole_store=everything, for_real=for_real)
+    work = Work(allowed, gone, marks, token, by, at, whole_store=everything, for_real=for_real, holds=lambda ids: holds_of(ids, at=at))
     since = bulk.fetch("SELECT min(at) FROM orders_addressversion WHERE order_id = ANY(%s::bigint[])", (union,))[0][0]
     people = sorted({*people, *_people_of(allowed.get("contact", []))})
     shred(work)

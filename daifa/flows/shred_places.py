@@ -57,6 +57,7 @@ class Work:
     whole_store: int | None = None  # a store of which everything goes, its uploads included
     left_for_last: int = 0  # a store whose uploads go as a whole afterwards: they are not read now
     for_real: bool = True
+    holds: Callable[[list[int]], Iterable[int]] = tuple  # which of these orders must keep their words
     counts: Counter[str] = field(default_factory=Counter)
     left: list[tuple[str, str, dict[str, Any], list[int]]] = field(default_factory=list)
     wrote: bool = False
@@ -73,13 +74,13 @@ class Work:
 
 def shred(work: Work) -> Work:
     """Do it, or count it. The order matters: marks are taken out of what hangs on orders before that is emptied."""
-    _do(work, _contact, _customers, _letters, _rows_of_orders, _rows, _runs, _disputes, _evidence, _texts, _uploads, _mail_folder)
+    _do(work, _contact, _customers, _letters, _rows_of_orders, _rows, _runs, _disputes, _evidence, _texts, _others, _uploads, _mail_folder)
     return work
 
 
 def look_through(work: Work) -> Work:
     """Texts and files, by marks: each on its own, so that nothing waits and what was done is done."""
-    _do(work, _rows_of_orders, _rows, _texts, _runs, _uploads, _mail_folder)
+    _do(work, _rows_of_orders, _rows, _texts, _others, _runs, _uploads, _mail_folder)
     return work
 
 
@@ -600,6 +601,52 @@ def _texts(work: Work) -> None:
             model = apps.get_model(place.model)
             columns = [model._meta.get_field(name) for name in place.fields.split()]
             _take_out(work, place, model, columns, "order_id IS NULL", ())
+
+
+_OF_PURCHASE = "(SELECT p.order_id FROM purchasing_purchaseorder p WHERE p.id = purchase_order_id)"
+_WRITTEN = (
+    ("orders.Order", "note", "orders_order.id"),
+    ("purchasing.PurchaseAnswer", "rows", _OF_PURCHASE),
+    ("purchasing.PlacementAttempt", "result proof", _OF_PURCHASE),
+    ("aftersales.AftersaleCase", "note", "order_id"),
+    ("aftersales.Refund", "reason no_claim_reason", "order_id"),
+    ("cases.Complaint", "text answer", "order_id"),
+)
+"""What people wrote on orders, with the order it hangs on: (model, columns, order)."""
+
+
+def _others(work: Work) -> None:
+    """Words about these people on other buyers' orders. Those that are not over keep them, and it is told.
+
+    Not for hundreds of people at once: a store that ends takes its notes with it.
+    """
+    if not work.marks or work.marks.words() is None:
+        return
+    kept: dict[int, int] = {}  # order → texts
+    for label, names, order in _WRITTEN:
+        place = next(one for one in PERSONAL if one.model == label and set(names.split()) <= set(one.fields.split()))
+        if not (mine := work.of(place.data)):
+            continue
+        model = apps.get_model(label)
+        table, columns = model._meta.db_table, [model._meta.get_field(name) for name in names.split()]
+        text = "(" + " || ' ' || ".join(f'"{column.column}"::text' for column in columns) + ")"
+        bearing = [
+            key
+            for rows in _read(work, table, "id", text, f"({order} = ANY(%s::bigint[])) IS NOT TRUE", (mine,))
+            for key, words in rows if work.marks.are_in(words)
+        ]  # fmt: skip
+        if not bearing:
+            continue
+        hang_on = dict(bulk.fetch(f"SELECT id, {order} FROM {table} WHERE id = ANY(%s::bigint[])", (bearing,)))
+        held = set(work.holds(sorted({one for one in hang_on.values() if one})))
+        _take_out(work, place, model, columns, f"{table}.id = ANY(%s::bigint[])", ([key for key in bearing if hang_on[key] not in held],))
+        for key in bearing:
+            if hang_on[key] in held:
+                kept[hang_on[key]] = kept.get(hang_on[key], 0) + 1
+    if kept:
+        numbers = [row[0] for row in bulk.fetch("SELECT number FROM orders_order WHERE id = ANY(%s::bigint[]) ORDER BY id LIMIT 5", (sorted(kept),))]
+        told = ", ".join(numbers) + (" …" if len(kept) > len(numbers) else "")
+        work.left.append(("contact", "named_by_others", {"count": sum(kept.values()), "orders": told}, sorted(kept)))
 
 
 _MAY_HANG_LOOSE = ("cases.Complaint", "shipping.ParcelCheck")

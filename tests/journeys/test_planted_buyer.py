@@ -536,6 +536,43 @@ def test_other_spellings_of_one_buyer(home):
         assert (folder / f"{n}.csv").read_bytes().decode(encoding) == "\n".join(["heading,is,long", *["***"] * len(ways)])
 
 
+def test_what_is_written_about_him_on_other_orders(home):
+    """On orders that are over the name goes there too; an order under way keeps its note, and it is told."""
+    shop = cast.open_shop()
+    at = cast.MORNING
+    text = order_file().decode().replace("anna@example.invalid,", f"anna@example.invalid,a gift for {NAME}")
+    under_way = text.split("\r\n", 1)[1].replace("A1", "A7").replace("anna", "anne").split("\r\n")
+    cast.read_file(shop, "orders", "o.csv", (text + "\r\n".join(row for row in under_way if row.startswith("A7"))).encode(), at=at)
+    work_until_idle(at=at)
+    answer_all(at)
+    assert {note for (note,) in bulk.fetch("SELECT note FROM orders_order WHERE number LIKE 'A%%'")} == {f"a gift for {NAME}"}
+    bulk.execute("UPDATE orders_order SET is_history = true WHERE number IN ('Z1', 'A1')")
+    bulk.execute(
+        """INSERT INTO purchasing_purchaseanswer (purchase_order_id, source, rows, at)
+           SELECT p.id, 'user:1', jsonb_build_array(jsonb_build_array(1, 0, 1, 0, 0, %s::text)), %s
+           FROM purchasing_purchaseorder p JOIN orders_order o ON o.id = p.order_id WHERE o.number = 'A1'""",
+        (f"{NAME.upper()} took it back", at),
+    )
+    bulk.execute(
+        """INSERT INTO aftersales_aftersalecase (order_id, store_id, kind, reason, state, note, opened_at)
+           SELECT id, store_id, 'refund', 'damaged', 'closed', %s, %s FROM orders_order WHERE number = 'A1'""",
+        (f"{NAME} of {PHONE} rang", at),
+    )
+    person = privacy.find_person([shop.store.pk], email=MAIL)
+    told = privacy.what_we_hold(person, at=at)
+    done = privacy.erase_person(person, by=cast.BY, at=at)
+    assert done.counts == told.counts
+    assert [(stay.code, stay.params) for stay in done.stays] == [("named_by_others", {"count": 1, "orders": "A7"})]
+    assert "not over yet: order A7" in done.stays[0].sentence()
+    notes = dict(bulk.fetch("SELECT number, note FROM orders_order WHERE number LIKE 'A%%'"))
+    assert notes == {"A1": "a gift for ***", "A7": f"a gift for {NAME}"}
+    answers = {str(row[0]) for row in bulk.fetch("SELECT rows FROM purchasing_purchaseanswer WHERE source = 'user:1'")}
+    assert answers and all("*** took it back" in one for one in answers), answers
+    assert bulk.fetch("SELECT note FROM aftersales_aftersalecase") == [("*** of *** rang",)]
+    assert in_database().keys() <= {"orders_order"}
+    assert AddressVersion.objects.get(order__number="A1").name == "Anna Wood"
+
+
 def test_who_is_meant_must_be_clear(home):
     shop = cast.open_shop()
     cast.read_file(shop, "orders", "o.csv", order_file(), at=cast.MORNING)
