@@ -32,6 +32,7 @@ def calls(client, shop, role):
         assert answer.status_code == status, answer.content
         return answer.json() if answer.content and answer["Content-Type"].startswith("application/json") else answer.content
 
+    call.token = token
     return call
 
 

@@ -30,6 +30,7 @@ from daifa.api.v1 import (
     qualifications,
     risks,
     rules,
+    samples,
     sourcing,
     stores,
     tokens,
@@ -52,7 +53,7 @@ api = NinjaAPI(
 )
 errors.install(api)
 for module in (
-    stores, orders, purchases, parcels, sourcing, listings, agreements, imports, messages, aftersales, clocks, health, risks, rules,
+    stores, orders, purchases, parcels, sourcing, listings, agreements, samples, imports, messages, aftersales, clocks, health, risks, rules,
     violations, complaints, infringements, qualifications, case_files, evidence, closing, exit_index, privacy, books, tokens,
 ):  # fmt: skip
     api.add_router("", module.router)
