@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -64,7 +65,8 @@ class ListPage:
     unique at its end; or several `sorts` (the first is the default).
     `row_url`, `row_class`, `selectable`: functions of a row. `actions`: buttons, or a function of the scope.
     `panels(scope, filters)`: what stands over the table. `total(scope, filters)`: (rows, exact) as of `count_up_to`.
-    `export`: name of the file people may download; "" for none.
+    `export`: name of the file people may download; "" for none. `group`: the heading a row stands under, for long lists whose
+    rows come group by group; on a phone the groups are folded, unless something is searched for.
     """
 
     title: Any
@@ -87,6 +89,7 @@ class ListPage:
     export: str = ""
     intro: Any = ""
     limit: int = 50
+    group: Callable[[Any], str] | None = None
     template: str = "web/list.html"
 
     @cached_property
@@ -140,14 +143,20 @@ class ListPage:
         older = asked.address(after=cursor.token(rows[-1])) if rows and (more or cursor.back) else None
         bulk = allowed(self.bulk, scope)
         shown = cols.visible(self.columns, scope)
-        body = cols.body(
-            shown, rows, scope, row_url=self.row_url, row_class=self.row_class,
-            row_id=(lambda row: value_of(row, self.row_id)) if bulk else None, selectable=self.selectable,
-        )  # fmt: skip
+
+        def body(some: Sequence[Any]) -> Any:
+            return cols.body(
+                shown, some, scope, row_url=self.row_url, row_class=self.row_class,
+                row_id=(lambda row: value_of(row, self.row_id)) if bulk else None, selectable=self.selectable,
+            )  # fmt: skip
+
+        groups = [(label, list(some)) for label, some in groupby(rows, self.group)] if self.group else []
         filtered = bool(asked.filters)
         count, exact = self.total(scope, asked.filters) if self.total and rows else (None, True)
         return {
-            "page": self, "scope": scope, "columns": shown, "body": body, "count": len(rows), "bulk": bulk,
+            "page": self, "scope": scope, "columns": shown, "count": len(rows), "bulk": bulk, "width": len(shown) + bool(bulk),
+            "parts": [(label, len(some), body(some)) for label, some in groups] if len(groups) > 1 else [("", 0, body(rows))],
+            "open": bool(asked.filters.get("q")),
             "newer": newer, "older": older, "first": asked.address() if cursor.key is not None else None,
             "here": asked.address(**place), "clear": request.path, "filtered": filtered, "problems": asked.problems,
             "empty": _call(self.empty, scope) or EmptyPanel(_("Nothing here yet")), "total": count, "exact": exact,

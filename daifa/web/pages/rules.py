@@ -128,6 +128,7 @@ RULES = ListPage(
     search=_("Words of a rule, its id, a metric"),
     order=("id",),
     limit=400,
+    group=lambda rule: telling.channel(rule.channel, queries.channel_titles()),
     rows=_rows,
     columns=[
         Column("consequence", _("What follows"), value=lambda rule: str(rule.consequence), link=True, hint=lambda rule: str(rule.note), wrap=True),
@@ -518,6 +519,7 @@ def _versions(scope, on) -> list[Any]:
             ],
             queries.versions()[:20],
             empty=_("The rules that came with daifa count; they are stored with the next look."),
+            note=_("Times are those of %(zone)s.") % {"zone": scope.zone().key},
         )
     )
     return panels

@@ -80,6 +80,16 @@ def test_strangers_words_are_not_shown_and_not_taken_back(client, store):
     assert RuleOverride.objects.get().withdrawn_at is None
 
 
+def test_the_rules_stand_by_channel_and_fold(client, store):
+    person(client, store, "owner")
+    shown = page(client, "rules")
+    assert shown.count('class="list-fold"') == len(queries.channels_of(store)) and "checkbox" in shown
+    searched = client.get(reverse("web:rules"), {"q": "refund"}).content.decode()
+    assert 'class="visually-hidden" checked' in searched
+    one = client.get(reverse("web:rules"), {"channel": "xiaohongshu"}).content.decode()
+    assert "list-fold" not in one and "xhs-comp-badtrack" in one
+
+
 def test_what_will_change_is_shown_with_its_day(client, store):
     text = books.shipped_files()["xiaohongshu.yaml"].decode().replace("threshold: 48\n", "threshold: 40\n", 1)
     now = clock.now()
