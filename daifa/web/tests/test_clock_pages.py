@@ -137,3 +137,12 @@ def test_money_at_stake_says_what_it_is_made_of(enter, shop):
     set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=clock.now())
     keep_clocks(at=clock.now())
     assert "1 %, at least CN¥3.00, at most CN¥30.00" in body(enter("viewer").get(reverse("web:clocks")))
+
+
+def test_a_store_without_anything_to_count_is_not_said_to_be_in_order(enter, shop):
+    empty = bought_orders.store("empty", channel="amazon", kind="marketplace", country="US", currency="USD")
+    keep_metrics(at=clock.now(), stores=[empty.pk])
+    client = enter("owner", "zh-hans")
+    StoreAccess.objects.get_or_create(store=empty, user=User.objects.get(), defaults={"role": "owner"})
+    page = body(client.get(reverse("web:store_health")))
+    assert "暂无数据" in page and "平台红线" in page and "商品行" not in page
