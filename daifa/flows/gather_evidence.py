@@ -59,6 +59,8 @@ from daifa.domain.shipping.process import PARCEL, PARCEL_CHECK
 from daifa.domain.sourcing.commands import DOCUMENT_FOLDER
 from daifa.domain.sourcing.models import Agreement, AgreementDocument, Sample
 from daifa.domain.sourcing.process import SAMPLE
+from daifa.domain.sourcing.queries import demands_of
+from daifa.domain.sourcing.rules import OWN_KINDS, missing_terms
 from daifa.domain.stores.models import Store
 from daifa.flows.reads.timeline import timeline
 from daifa.lib import bulk, ocr, pictures
@@ -123,6 +125,10 @@ class _Work:
     dropped: int = 0
     papers: int = 0
     shown: set[str] = field(default_factory=set)  # hashes of photos that are in it already
+    case_kind: str = ""
+    case: int = 0
+    complaints: set[int] = field(default_factory=set)  # that are told
+    breaches: set[int] = field(default_factory=set)  # checks that found something foreign: told only where the case is about it
 
     def add(self, name: str, content: bytes, what: str) -> str:
         """Put a file into the pack; returns the name it got there."""
@@ -134,6 +140,14 @@ class _Work:
             number += 1
         self.files.append((name, content, what))
         return name
+
+    def serves(self, subject: str, thing: int) -> bool:
+        """Is this part of the story the case is about? Other violations, complaints and our own checks are another matter."""
+        if subject == "violation":
+            return (self.case_kind, self.case) == ("violation", thing)
+        if subject == "complaint":
+            return thing in self.complaints
+        return subject != "parcel_check" or thing not in self.breaches
 
     def words(self, text: str | None) -> str:
         """A free text as it may be shown."""
@@ -182,14 +196,16 @@ def gather_evidence(
     with translation.override(language):
         who = () if reveal else tuple(dict.fromkeys(_who(orders)))
         work = _Work(
-            store, language, reveal, costs, at, Marks(who), ZoneInfo(store.timezone), by=by, who=who, basis=_basis(orders)
-        )
+            store, language, reveal, costs, at, Marks(who), ZoneInfo(store.timezone), by=by, who=who, basis=_basis(orders),
+            case_kind=case_kind, case=case,
+        )  # fmt: skip
+        _choose(work, [detail.order["id"] for detail in orders], thing)
         if thing is not None:
             _tell_case(work, case_kind, thing)
         for detail in orders:
             _tell_order(work, detail)
         _tell_agreements(work, orders)
-        _tell_complaints(work, [detail.order["id"] for detail in orders], thing)
+        _tell_complaints(work, thing)
         _tell_checks(work, orders)
         _tell_rules(work)
         _say_what_is_left_out(work, orders)
@@ -214,6 +230,29 @@ def _case(store_id: int, kind: str, case: int) -> Any:
     if found is None:
         raise Refused(_("There is no such case."), code="no_case")
     return found
+
+
+def _choose(work: _Work, orders: Sequence[int], thing: Any) -> None:
+    """Which complaints are told, and which of our own findings are not: they serve no case but that of the complaint itself."""
+    complaints = Complaint.objects.filter(store=work.store, order_id__in=orders)
+    if isinstance(thing, Complaint):
+        complaints = Complaint.objects.filter(pk=thing.pk)
+    work.complaints = set(complaints.values_list("pk", flat=True))
+    if work.case_kind:
+        found = ParcelCheck.objects.filter(store=work.store, order_id__in=orders, state="breach")
+        if isinstance(thing, Complaint):  # its own photos are the matter of the case
+            own = CaseFile.objects.filter(thing_kind="complaint", thing=thing.pk).values_list("sha256", flat=True)
+            found = found.exclude(sha256__in=list(own))
+        work.breaches = set(found.values_list("pk", flat=True))
+        if work.breaches:
+            work.gaps.append(
+                ngettext(
+                    "%(count)s check of these parcels found something foreign. It is no matter of this case and not in the pack; see to the supplier.",
+                    "%(count)s checks of these parcels found something foreign. They are no matter of this case and not in the pack; see to the supplier.",
+                    len(work.breaches),
+                )
+                % {"count": len(work.breaches)}
+            )
 
 
 def _orders_of(kind: str, thing: Any) -> list[int]:
@@ -381,7 +420,7 @@ def _tell_order(work: _Work, detail: OrderDetail) -> None:
     _tell_parcels(work, section, order["id"], folder)
     _tell_messages(work, section, order["id"], folder)
     _tell_aftersales(work, section, order["id"])
-    happened = sorted(timeline([work.store.pk], order["id"]), key=lambda one: one.at)
+    happened = sorted((one for one in timeline([work.store.pk], order["id"]) if work.serves(one.subject, one.thing)), key=lambda one: one.at)
     rows = [
         [work.when(one.at), work.words(one.sentence), work.words(" · ".join(part for part in (one.detail, one.why) if part))]
         for one in happened
@@ -496,21 +535,25 @@ def _tell_aftersales(work: _Work, section: Section, order: int) -> None:
 
 
 def _tell_agreements(work: _Work, orders: Sequence[OrderDetail]) -> None:
-    """The agreement that counted when each purchase was made."""
-    asked = bulk.fetch(
-        """SELECT p.supplier_id, s.name, (min(p.at) AT TIME ZONE %s)::date, (max(p.at) AT TIME ZONE %s)::date
+    """The agreement that counted when each purchase was made: of those valid for the store that day the one that asked for nothing more."""
+    days: dict[tuple[int, str], list[date]] = {}
+    for supplier, name, day in bulk.fetch(
+        """SELECT DISTINCT p.supplier_id, s.name, (p.at AT TIME ZONE %s)::date
            FROM purchasing_purchaseorder p JOIN sourcing_supplier s ON s.id = p.supplier_id
-           WHERE p.order_id = ANY(%s::bigint[]) GROUP BY 1, 2 ORDER BY 2""",
-        (work.store.timezone, work.store.timezone, [detail.order["id"] for detail in orders]),
-    )
+           WHERE p.order_id = ANY(%s::bigint[]) ORDER BY 2, 3""",
+        (work.store.timezone, [detail.order["id"] for detail in orders]),
+    ):
+        days.setdefault((supplier, name), []).append(day)
     section = Section(_("Agreements with the suppliers"))
-    for supplier, name, first, last in asked:
-        found = [
-            one
-            for one in Agreement.objects.filter(supplier_id=supplier).order_by("valid_from", "id")
-            if one.store_id in (None, work.store.pk) and one.valid_from <= last and (one.valid_until is None or one.valid_until >= first)
-        ]
-        if not found:
+    for (supplier, name), bought in days.items():
+        recorded = list(Agreement.objects.filter(supplier_id=supplier).order_by("-valid_from", "-id"))
+        found, lacking = [], False
+        for day in bought:
+            one = _counted(work.store, recorded, day)
+            lacking = lacking or one is None
+            if one is not None and one not in found:
+                found.append(one)
+        if lacking:
             work.gaps.append(_("No agreement with %(supplier)s counted when it was bought from.") % {"supplier": name})
         for one in found:
             yes, no = _("yes"), _("no")
@@ -538,11 +581,19 @@ def _tell_agreements(work: _Work, orders: Sequence[OrderDetail]) -> None:
         work.sections.append(section)
 
 
-def _tell_complaints(work: _Work, orders: Sequence[int], thing: Any) -> None:
-    found = list(Complaint.objects.filter(store=work.store, order_id__in=orders).order_by("id"))
-    if isinstance(thing, Complaint) and thing not in found:
-        found.append(thing)
-    for one in found:
+def _counted(store: Store, recorded: Sequence[Agreement], day: date) -> Agreement | None:
+    """The agreement by which could be bought for the store that day, the newest where several would do; as `may_serve` asks."""
+    demands = demands_of(store, on=day)
+    for one in recorded:
+        named = one.store_id == store.pk or (one.store_id is None and store.kind in OWN_KINDS)
+        if named and one.valid_from <= day and (one.valid_until is None or day <= one.valid_until) and not missing_terms(one, demands, day):
+            return one
+    return None
+
+
+def _tell_complaints(work: _Work, thing: Any) -> None:
+    for one in Complaint.objects.filter(pk__in=work.complaints).order_by("id"):
+        tells_finding = not (work.case_kind and one.finding == "breach") or one == thing
         section = Section(
             _("Complaint %(reference)s") % {"reference": one.reference},
             [
@@ -551,7 +602,8 @@ def _tell_complaints(work: _Work, orders: Sequence[int], thing: Any) -> None:
                 (_("Answered"), work.when(one.answered_at)),
                 (_("State"), _state(COMPLAINT, one.state)),
                 (_("Outcome"), queries.word(OUTCOMES, one.outcome)),
-                (_("Finding"), {"clean": _("nothing foreign in the parcel"), "breach": _("something foreign in the parcel")}.get(one.finding, "")),
+                (_("Finding"), {"clean": _("nothing foreign in the parcel"), "breach": _("something foreign in the parcel")}.get(one.finding, "")
+                 if tells_finding else ""),
             ],
         )  # fmt: skip
         if one.text:
@@ -574,6 +626,8 @@ def _tell_checks(work: _Work, orders: Sequence[OrderDetail]) -> None:
     )
     section = Section(_("Parcels checked"))
     rows = []
+    if work.case_kind:  # a test order that failed is our matter with the supplier
+        found = found.exclude(pk__in=work.breaches).exclude(about__in=("test_order", "sample"), state="breach")
     for one in found.select_related("supplier").order_by("at", "id")[:MOST_PHOTOS]:
         rows.append([
             work.when(one.at), str(one.get_about_display()), one.supplier.name if one.supplier else "", _state(PARCEL_CHECK, one.state),
@@ -685,6 +739,8 @@ def _say_what_is_left_out(work: _Work, orders: Sequence[OrderDetail]) -> None:
         work.left_out.append(_("Papers (PDF) are put in as they were handed in; nothing in them is covered."))
     if orders:
         work.left_out.append(_("Other orders of the same buyers are left out."))
+        if work.case_kind:
+            work.left_out.append(_("Other cases about these orders, and checks of our own that are no matter of this one, are left out."))
 
 
 # --- Files --------------------------------------------------------------------------------------------------------

@@ -216,6 +216,10 @@ def _read(file: ImportFile, *, by: str, at: datetime, progress: Progress | None)
         given = {name: options[name] for name in ("mapping", "worksheet", "encoding", "day_first", "decimal_mark") if name in options}
         reading = ViolationReading(path_of(file.sha256), name=file.name, zone=ZoneInfo(file.store.timezone), **given)
         layout = "violations"
+        if reading.unknown:
+            options["unknown_columns"] = reading.unknown
+            file.options = options
+            file.save(update_fields=["options"])
         apply = lambda batch: apply_violations(batch, file, by=by, at=at)  # noqa: E731
     else:
         opened = open_file(

@@ -36,7 +36,8 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "points_until": ("points until", "points expire", "expires", "积分到期", "扣分到期", "到期时间"),
     "appeal_until": ("appeal until", "appeal deadline", "appeal by", "申诉截止", "申诉截止时间"),
     "orders": ("orders", "order", "order number", "order id", "订单号", "订单编号", "涉及订单", "关联订单"),
-    "money": ("amount", "money", "fine", "penalty amount", "扣款金额", "扣款", "罚款", "赔付金额", "金额"),
+    "money": ("amount", "money", "fine", "fine amount", "penalty amount", "deducted", "扣款金额", "扣款", "罚款金额", "罚款",
+              "罚金", "处罚金额", "违约金", "赔付金额", "赔付", "扣除金额", "扣罚金额", "实扣金额", "金额"),
     "taken_from": ("taken from", "source", "扣款来源", "扣款账户", "扣款方式"),
     "consequence": ("consequence", "measure", "penalty", "处罚措施", "处罚结果", "限制"),
     "consequence_until": ("consequence until", "limited until", "处罚截止", "处罚结束时间", "限制截止", "解除时间"),
@@ -91,6 +92,9 @@ class _Row:
             raise error.in_column(self.header[self.places[what]]) from None
 
 
+_UNIT = re.compile(r"[(（\[][^)）\]]*[)）\]]$")  # 罚款金额（元）, amount (CNY)
+
+
 def find_columns(header: Sequence[str], mapping: Mapping[str, str] | None = None) -> dict[str, int]:
     """Field → column. `mapping`: {field: heading} of a person, "" takes the field out."""
     plain = [_plain(cell) for cell in header]
@@ -125,6 +129,7 @@ class ViolationReading:
         self.header = list(sheet.header)
         self.places = find_columns(self.header, mapping)
         check_columns(self.header, self.places)
+        self.unknown = [name for place, name in enumerate(self.header) if name.strip() and place not in self.places.values()]
         self.rows = []
         for number, cells in sheet.rows():
             if any(cell.strip() for cell in cells):
@@ -185,7 +190,7 @@ def apply_violations(batch: Any, file: Any, *, by: str, at: datetime) -> None:
 
 
 def _plain(heading: str) -> str:
-    return clean_text(heading).casefold().replace("_", " ")
+    return _UNIT.sub("", clean_text(heading).casefold().replace("_", " ")).strip()
 
 
 def _violation(number: int, row: _Row) -> NewViolation:

@@ -14,8 +14,12 @@ from daifa.domain.cases import commands as cases
 from daifa.domain.cases import files, queries
 from daifa.domain.cases.models import PictureCover
 from daifa.domain.orders.models import Order
+from daifa.domain.shipping.checks import NewPhoto
+from daifa.domain.sourcing.commands import record_agreement
+from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Task
 from daifa.flows import gather_evidence as flow
+from daifa.flows.check_parcels import add_photos, judge_by_hand
 from daifa.lib import ocr
 from daifa.lib.refusal import Refused
 from tests import cast, photos
@@ -106,7 +110,7 @@ def test_a_pack_for_a_violation(shop, case, language):
     assert json.loads(inside["orders/77001/order.json"])["ship_to"]["name"] == "A•••"
     assert inside["evidence.pdf"].startswith(b"%PDF-")
     row = queries.pack([shop.store.pk], done.pack.pk)
-    assert len(row.left_out) == 6 and row.left_out == index["left_out"] and not row.revealed
+    assert len(row.left_out) == 7 and row.left_out == index["left_out"] and not row.revealed
     assert any(ord(c) > 0x4E00 for c in "".join(row.left_out)) == (language == "zh-hans")
     assert row.sha256 == hashlib.sha256(files.read(row.sha256, "evidence")).hexdigest()
 
@@ -131,6 +135,37 @@ def test_what_tells_who_the_buyer_is_is_covered_on_photos(shop, case):
     # In Chinese nothing else is said, and nothing is read anew for the same buyers.
     again = made(store_id=shop.store.pk, case_kind="complaint", case=complaint, language="zh-hans", at=at + timedelta(days=1))
     assert opened(again.pack)["complaints/C-9/card.jpg"] == copy and PictureCover.objects.get().at == at
+
+
+def test_only_what_serves_the_case_is_told(shop, case, monkeypatch):
+    """The agreement that counted, not those it replaced; no other violation, no finding of our own against ourselves."""
+    violation, complaint, at = case
+    day = cast.MORNING.date()
+    for store, entrusted, number in ((shop.store, None, 1), (shop.store, day, 2)):  # the first asks for the entrustment still
+        record_agreement(
+            supplier_id=shop.factory.pk, store_id=store.pk, valid_from=day, entrusted_on=entrusted, neutral_packing=number == 2, by=cast.BY, at=at
+        )
+    market = add_store(code="red2", name="Red", currency="CNY", kind="marketplace", channel="xiaohongshu", timezone="Asia/Shanghai", by=cast.BY, at=at)
+    record_agreement(supplier_id=shop.factory.pk, store_id=market.pk, valid_from=day, entrusted_on=day, no_cards=True, by=cast.BY, at=at)
+    cases.add_violations(
+        [cases.NewViolation("V-OTHER", at, "late_dispatch", orders=("77001",))], store=shop.store, source=cast.BY, by=cast.BY, at=at
+    )
+    cases.note_findings({complaint: ("breach", {})}, by=cast.BY, at=at)
+    order = Order.objects.get(number="77001")
+    ids, _refused = add_photos([NewPhoto(shop.store.pk, order.pk, None, "complaint", "own.jpg", photo("拼多多"))], by=cast.BY, at=at)
+    judge_by_hand(check_id=ids[0], state="breach", reason="A card of Pinduoduo", by=cast.BY, at=at)
+    pages, pdf_of = [], flow.pdf_of
+    monkeypatch.setattr(flow, "pdf_of", lambda page, **how: pages.append(page) or pdf_of(page, **how))
+    done = made(store_id=shop.store.pk, case_kind="violation", case=violation, language="en", at=at)
+    text, timeline = pages[0], opened(done.pack)["orders/77001/timeline.csv"].decode()
+    assert text.count("Neutral packing") == 2  # the factory's and the system's
+    assert "V-9" in text and "C-9" in text
+    for told in (text, timeline):
+        assert "V-OTHER" not in told and "Pinduoduo" not in told and "something foreign" not in told
+    assert any("found something foreign" in gap for gap in done.gaps)
+    assert any("Other cases about these orders" in one for one in done.pack.left_out)
+    made(store_id=shop.store.pk, case_kind="complaint", case=complaint, language="en", at=at)
+    assert "something foreign" in pages[1] and "V-9" not in pages[1]
 
 
 def test_test_orders_from_the_same_supplier_are_told(shop, case):
@@ -196,7 +231,7 @@ def test_buyers_data_stand_in_it_only_with_a_reason(shop, case):
     inside = opened(done.pack)
     assert "Anna Wood" in " ".join(lines_on(inside["complaints/C-9/card.jpg"]))
     assert b"Anna Wood" in inside["orders/77001/order.json"] and b"77002" not in inside["orders/77001/order.json"]
-    assert done.pack.revealed and done.pack.reason and len(done.pack.left_out) == 4
+    assert done.pack.revealed and done.pack.reason and len(done.pack.left_out) == 5
 
 
 def test_what_is_missing_is_told_to_the_merchant_and_not_to_the_platform(shop):

@@ -89,6 +89,13 @@ def test_the_same_list_again_changes_nothing(store):
     assert audit() == []
 
 
+@pytest.mark.parametrize("heading", ["罚款金额", "罚款金额（元）", "处罚金额", "扣罚金额", "违约金", "Fine amount (CNY)"])
+def test_amounts_are_known_by_their_names_and_columns_nobody_reads_are_said(store, heading):
+    done = read(store, f"违规编号,处罚时间,{heading},处理人备注\nW1,2026-04-18 10:00,88.50,x\n")
+    assert DepositMove.objects.get().amount == Decimal("88.50")
+    assert done.options["unknown_columns"] == ["处理人备注"]
+
+
 def test_a_refused_row_is_mended_and_tried_again(store):
     done = read(store)
     row = next(row for row in rows_of(done, "open") if row.document == "W3")
