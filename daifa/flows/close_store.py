@@ -550,30 +550,31 @@ def _count_listings(doing: Doing) -> None:
 
 def _measure(doing: Doing) -> None:
     months = queries.months_of(doing.store.pk, at=doing.at)
+    lines = queries.lines_of(doing.store.pk, at=doing.at)
     doing.facts |= {
         "orders_by_30_days": [month.orders for month in months],
         "sales_by_30_days": [str(month.sales) for month in months],
-        "quiet": rules.nobody_comes([month.stretch for month in months]),
-        "line": rules.QUIET_ORDERS,
+        "quiet": queries.nobody_comes(doing.store.pk, at=doing.at),
+        "line": next(line.line for line in lines if line.measure == "orders"),
     }
     for name in ("visits", "impressions"):
         values = [getattr(month, name) for month in months]
         if any(value is not None for value in values):
             doing.facts[f"{name}_by_30_days"] = ["–" if value is None else value for value in values]
-    doing.facts["below"] = [line.measure for line in rules.lines_of([month.stretch for month in months]) if line.is_below]
+    doing.facts["below"] = [line.measure for line in lines if line.is_below]
     _count_listings(doing)
     if doing.row.code == "choose":
         if doing.given.outcome == "stay" and doing.facts["quiet"]:
             raise Refused(
                 _("The figures are still below the line, three times thirty days over (%(lines)s): choose another way.")
-                % {"lines": _below(doing.facts["below"])},
+                % {"lines": _below([line for line in lines if line.is_below])},
                 code="still_quiet", field="outcome",
             )  # fmt: skip
         commands.note_params(doing.closing, ruled_on=_today(doing).isoformat())
 
 
-def _below(measures: Sequence[str]) -> str:
-    return ", ".join(f"{commands.said(rules.MEASURES[one])} < {rules.LINES[one]}" for one in measures)
+def _below(lines: Sequence[rules.Line]) -> str:
+    return ", ".join(f"{commands.said(rules.MEASURES[one.measure])} < {one.line}" for one in lines)
 
 
 def _publish_notice(doing: Doing) -> None:

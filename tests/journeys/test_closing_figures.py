@@ -96,3 +96,19 @@ def test_past_closings_count_in_the_yearly_figures(story, tmp_path):
     assert len(closure_records([story.store.pk])) == 3
     assert queries.lifecycle(story.store.pk) == "closing"
     assert rules.LINES.keys() == rules.MEASURES.keys()
+
+
+def test_one_line_for_the_review_the_closing_and_the_desk():
+    from daifa.domain.exit_index.models import ReviewLine
+    from daifa.domain.exit_index.rules import ReviewLines
+    from tests.shipped_orders import NOON, order, store
+
+    shop = store()
+    for day in range(1, 90, 11):  # three in each thirty days
+        order(shop, placed_at=NOON - timedelta(days=day))
+    assert queries.nobody_comes(shop.pk, at=NOON) and queries.lines_of(shop.pk, at=NOON)[0].line == ReviewLines().quiet_orders + 1
+    ReviewLine.objects.create(store=shop, quiet_orders=2)
+    assert not queries.nobody_comes(shop.pk, at=NOON), "her own line is lower"
+    ReviewLine.objects.update(quiet_orders=0, dormant_days=14)
+    assert not queries.nobody_comes(shop.pk, at=NOON)
+    assert queries.nobody_comes(shop.pk, at=NOON + timedelta(days=13)), "no order for fourteen days"

@@ -33,6 +33,8 @@ from daifa.domain.closing.models import (
 )
 from daifa.domain.closing.process import READMISSION, STANDING
 from daifa.domain.compliance.rules import calendar_of
+from daifa.domain.exit_index import queries as exit_index
+from daifa.domain.exit_index.rules import ReviewLines
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
@@ -433,12 +435,22 @@ def months_of(store_id: int, *, at: datetime, months: int = 6) -> list[Month]:
 
 def lines_of(store_id: int, *, at: datetime) -> list[rules.Line]:
     """The thresholds of a store that nobody comes to, against its last three stretches of thirty days."""
-    return rules.lines_of([month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)])
+    stretches = [month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)]
+    return rules.lines_of(stretches, orders=_review_lines(store_id).quiet_orders + 1)
 
 
 def nobody_comes(store_id: int, *, at: datetime) -> bool:
     """True for a store whose figures are below the line for three stretches, see `rules.nobody_comes`."""
-    return rules.nobody_comes([month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)])
+    stretches = [month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)]
+    lines = _review_lines(store_id)
+    newest = bulk.fetch("SELECT max(placed_at) FROM orders_order WHERE store_id = %s AND placed_at <= %s", (store_id, at))[0][0]
+    since = newest or Store.objects.values_list("created_at", flat=True).get(pk=store_id)
+    return rules.nobody_comes(stretches, orders=lines.quiet_orders + 1, is_dormant=(at - since).days >= lines.dormant_days)
+
+
+def _review_lines(store_id: int) -> ReviewLines:
+    """The lines of the monthly review, which count here too: one store is not quiet here and busy there."""
+    return exit_index.review_lines([store_id])[store_id]
 
 
 def traffic_of(store_id: int, *, days: int = 90) -> list[Traffic]:

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_noop as N_
 
+from daifa.domain.exit_index.rules import ReviewLines
+
 LEGAL_NOTICE_DAYS = 30
 """E-Commerce Law art. 16: thirty days of public notice before ceasing. Code, not a setting: no rule's age changes it."""
 REVIEW_DAYS = 10  # a platform takes about 40 days in all, 30 of them the notice
@@ -328,7 +330,7 @@ def quiet_moment(at: datetime, busy: frozenset[int], zone: ZoneInfo, *, has_afte
 
 # --- Quiet stores -------------------------------------------------------------------------------------------------
 
-QUIET_ORDERS = 5
+QUIET_ORDERS = ReviewLines().quiet_orders + 1  # the monthly review's line, which a merchant may set for each store
 QUIET_VISITS = 100
 QUIET_IMPRESSIONS = 1000
 QUIET_MONTHS = 3
@@ -364,25 +366,28 @@ def is_quiet(orders_by_month: Sequence[int], *, line: int = QUIET_ORDERS, months
     return len(last) >= months and all(count < line for count in last)
 
 
-def lines_of(stretches: Sequence[Stretch], *, months: int = QUIET_MONTHS) -> list[Line]:
-    """Each threshold against the last stretches (newest last)."""
+def lines_of(stretches: Sequence[Stretch], *, months: int = QUIET_MONTHS, orders: int = QUIET_ORDERS) -> list[Line]:
+    """Each threshold against the last stretches (newest last); `orders`: the store's own line."""
     last = stretches[-months:]
     found = []
-    for measure, line in LINES.items():
+    for measure, line in (LINES | {"orders": orders}).items():
         values = tuple(getattr(stretch, measure) for stretch in last)
         known = len(values) >= months and None not in values
         found.append(Line(measure, line, values, all(value < line for value in values) if known else None))
     return found
 
 
-def nobody_comes(stretches: Sequence[Stretch], *, months: int = QUIET_MONTHS) -> bool:
+def nobody_comes(
+    stretches: Sequence[Stretch], *, months: int = QUIET_MONTHS, orders: int = QUIET_ORDERS, is_dormant: bool = False
+) -> bool:
     """True when orders are below their line in each of the last stretches, or visits or impressions are and the newest
-    stretch brought few orders too: with orders coming in, low visits only say that figures are missing."""
-    lines = {line.measure: line for line in lines_of(stretches, months=months)}
-    if lines["orders"].is_below:
+    stretch brought few orders too: with orders coming in, low visits only say that figures are missing. `is_dormant`: no order for as long as the monthly
+    review asks for."""
+    lines = {line.measure: line for line in lines_of(stretches, months=months, orders=orders)}
+    if is_dormant or lines["orders"].is_below:
         return True
     newest = stretches[-1].orders if stretches else 0
-    return newest < QUIET_ORDERS and any(lines[measure].is_below for measure in ("visits", "impressions"))
+    return newest < orders and any(lines[measure].is_below for measure in ("visits", "impressions"))
 
 
 # --- Standing -----------------------------------------------------------------------------------------------------
