@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from daifa.connectors.contract import IncomingOffer, IncomingProduct
@@ -316,6 +316,8 @@ def histories(draw):
 )
 def test_whatever_is_shipped_cancelled_and_refunded_the_books_close(history, rate, home):
     lines, steps, cost, together = history
+    # A unit worth less than the smallest coin is paid back with nothing: then nothing says when its line is settled.
+    assume(all(rules.rounded(Decimal(amount) / units, home) or not Decimal(amount) for kind, units, amount in lines if kind == "goods"))
     with transaction.atomic():
         shop = store("generated", currency=home)
         of = order(shop, lines)

@@ -222,7 +222,8 @@ def test_the_cap_counts_what_was_not_suppressed():
     react(tell.tell_in_transit, boxes[1])
     new_number(boxes[1], "NEW1")
     react(tell.tell_number_changed, boxes[1])
-    assert states(thing=boxes[1].pk) == [
+    # A parcel may have the number of the order: messages of orders are left out.
+    assert [row for row in states(thing=boxes[1].pk) if row[0] != "order_received"] == [
         ("dispatched", "sent", ""), ("in_transit", "suppressed", "cap"), ("number_changed", "queued", ""),
     ]  # fmt: skip
 
@@ -499,6 +500,8 @@ def test_a_quarantined_copy_sends_nothing_and_doubts_what_the_backup_held(mail_f
 
 @committed
 def test_only_one_sweep_at_a_time():
+    from daifa.lib.alone import alone
+
     queue(ANNA)
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
@@ -506,8 +509,8 @@ def test_only_one_sweep_at_a_time():
 
     def other():
         try:
-            with tell._alone() as alone:
-                assert alone
+            with alone(tell._LOCK) as mine:
+                assert mine
                 held.set()
                 done.wait(5)
         finally:

@@ -33,7 +33,7 @@ from daifa.domain.closing.models import (
 )
 from daifa.domain.closing.process import READMISSION, STANDING
 from daifa.domain.compliance.rules import calendar_of
-from daifa.domain.exit_index import queries as exit_index
+from daifa.domain.exit_index.queries import review_lines
 from daifa.domain.exit_index.rules import ReviewLines
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
@@ -450,7 +450,7 @@ def nobody_comes(store_id: int, *, at: datetime) -> bool:
 
 def _review_lines(store_id: int) -> ReviewLines:
     """The lines of the monthly review, which count here too: one store is not quiet here and busy there."""
-    return exit_index.review_lines([store_id])[store_id]
+    return review_lines([store_id])[store_id]
 
 
 def traffic_of(store_id: int, *, days: int = 90) -> list[Traffic]:
