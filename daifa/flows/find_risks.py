@@ -90,7 +90,7 @@ def _no_platform_waybill(stores: Sequence[Any], at: datetime) -> list[Found]:
     for store in stores:
         if "platform_waybill" in sourcing.demands_of(store, on=at.date()).terms:
             asking.append(store.id)
-            channel = policy.ALIASES.get(store.channel.lower(), store.channel.lower())
+            channel = policy.book_name(store.channel)
             drawn = [
                 rule for rule in policy.rules(channel, metric="e_waybill_coverage", on=at.date(), store_id=store.id)
                 if rule.acts and rule.threshold is not None

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -39,12 +38,14 @@ from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.queries import installation, may_act_outward, why_not_outward
 from daifa.flows.quarantine import doubt_suspects
 from daifa.lib import bulk, mail
+from daifa.lib.alone import alone
 from daifa.lib.refusal import Refused
 
 CALL_SIZE = 50  # purchases in one call to a supplier's system
 RUN_SIZE = 2000  # purchases in one workbook
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_LOCK_SPACE = 7301  # advisory locks (space, supplier id)
+_LOCK = "daifa.supplier"  # the right to speak to one
+_RUNS_LOCK = "daifa.runs"
 TRIES_A_CALL = 3  # how often one purchase is sent in one go when it proved absent after each
 
 log = logging.getLogger(__name__)
@@ -115,8 +116,8 @@ def submit_purchases(*, at: datetime, by: str = "job:submit_purchases") -> dict[
         return counts
     doubt_suspects(by=by, at=at)
     for supplier, kind, code, script in _suppliers_with_work(ASKABLE_KINDS):
-        with _alone_with(supplier) as alone:
-            if not alone:
+        with alone(_LOCK, supplier) as mine:
+            if not mine:
                 continue
             withheld = [store for store, _supplier in _withheld(_pairs_ready(supplier), by=by, at=at)]
             connector = supplier_connector(kind=kind, code=code, script=script, home=Path(settings.DAIFA_HOME))
@@ -157,8 +158,8 @@ def ask_unknown(*, at: datetime, by: str = "job:ask_unknown") -> dict[str, int]:
     """Ask suppliers with a system about purchases whose fate is unknown, without sending anything."""
     counts = {"placed": 0, "refused": 0, "unknown": 0, "later": 0}
     for supplier, kind, code, script in _suppliers_with_work(ASKABLE_KINDS):
-        with _alone_with(supplier) as alone:
-            if alone:
+        with alone(_LOCK, supplier) as mine:
+            if mine:
                 connector = supplier_connector(kind=kind, code=code, script=script, home=Path(settings.DAIFA_HOME))
                 _own_leftovers(supplier, by=by, at=at)
                 _ask(connector, supplier, counts, by=by, at=at)
@@ -177,17 +178,6 @@ def _suppliers_with_work(kinds: Sequence[str]) -> list[tuple[int, str, str, dict
             (list(kinds),),
         )
     ]
-
-
-@contextmanager
-def _alone_with(supplier: int) -> Iterator[bool]:
-    """Hold the right to speak to a supplier; False when another process has it. Freed by the server if we die."""
-    got = bulk.fetch("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, supplier))[0][0]
-    try:
-        yield got
-    finally:
-        if got:
-            bulk.fetch("SELECT pg_advisory_unlock(%s, %s)", (_LOCK_SPACE, supplier))
 
 
 def _own_leftovers(supplier: int, *, by: str, at: datetime) -> None:
@@ -479,7 +469,7 @@ def fix_runs(
         while True:
             with transaction.atomic():
                 # One writer of runs a supplier: run numbers follow each other without a gap or a clash.
-                bulk.fetch("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK_SPACE + 1, supplier))
+                bulk.fetch("SELECT pg_advisory_xact_lock(hashtext(%s), %s)", (_RUNS_LOCK, supplier))
                 found = [
                     row[0]
                     for row in bulk.fetch(
@@ -575,8 +565,8 @@ def send_runs(*, at: datetime, by: str = "job:send_runs") -> dict[str, int]:
            JOIN sourcing_supplier s ON s.id = r.supplier_id LEFT JOIN stores_store t ON t.id = r.store_id
            WHERE r.state IN ('fixed', 'sending') AND s.delivery = 'mail' ORDER BY r.id"""
     ):
-        with _alone_with(supplier) as alone:
-            if alone:
+        with alone(_LOCK, supplier) as mine:
+            if mine:
                 outcome = _mail_run(run, email, local=store_sample, by=by, at=at)
                 counts[outcome] = counts.get(outcome, 0) + 1
     return counts

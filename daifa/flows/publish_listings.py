@@ -11,8 +11,7 @@ import hashlib
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -47,6 +46,7 @@ from daifa.domain.stores.models import Store
 from daifa.domain.stores.queries import installation, may_act_outward
 from daifa.flows.screen_texts import field_word, held_licences
 from daifa.lib import bulk
+from daifa.lib.alone import alone
 from daifa.lib.refusal import Refused
 
 WAIT, UPLOAD, UNKNOWN, AGAINST, PERSON = (
@@ -55,7 +55,7 @@ WAIT, UPLOAD, UNKNOWN, AGAINST, PERSON = (
 CALL_SIZE = 50  # listings in one call to a channel
 FILE_SIZE = 5000  # listings in one file
 TRIES = 3
-_LOCK_SPACE = 7302  # advisory locks (space, store id)
+_LOCK = "daifa.channel"  # the right to speak to one
 LISTS = ("terms", "categories", "brands")
 
 log = logging.getLogger(__name__)
@@ -675,8 +675,8 @@ def send_listings(*, at: datetime, by: str = "job:send_listings") -> dict[str, i
     if not may_act_outward(at):
         return counts
     for store, code, kind, script in _channels_with_work():
-        with _alone_with(store) as alone:
-            if not alone:
+        with alone(_LOCK, store) as mine:
+            if not mine:
                 continue
             connector = channel_connector(kind=kind, code=code, script=script, home=Path(settings.DAIFA_HOME))
             _own_leftovers(store, by=by, at=at)
@@ -695,8 +695,8 @@ def ask_channels(*, at: datetime, by: str = "job:ask_channels") -> dict[str, int
     """Ask channels about publications whose fate is unknown, without sending anything."""
     counts = {"done": 0, "declined": 0, "unknown": 0, "later": 0}
     for store, code, kind, script in _channels_with_work():
-        with _alone_with(store) as alone:
-            if alone:
+        with alone(_LOCK, store) as mine:
+            if mine:
                 connector = channel_connector(kind=kind, code=code, script=script, home=Path(settings.DAIFA_HOME))
                 _own_leftovers(store, by=by, at=at)
                 _ask(connector, store, counts, by=by, at=at)
@@ -714,17 +714,6 @@ def _channels_with_work() -> list[tuple[int, str, str, dict[str, Any]]]:
             (list(LISTING_KINDS),),
         )
     ]
-
-
-@contextmanager
-def _alone_with(store: int) -> Iterator[bool]:
-    """Hold the right to speak to a store's channel; False when another process has it. Freed by the server if we die."""
-    got = bulk.fetch("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, store))[0][0]
-    try:
-        yield got
-    finally:
-        if got:
-            bulk.fetch("SELECT pg_advisory_unlock(%s, %s)", (_LOCK_SPACE, store))
 
 
 def _own_leftovers(store: int, *, by: str, at: datetime) -> None:

@@ -12,14 +12,17 @@ from daifa.lib import bulk
 
 
 @contextmanager
-def alone(name: str) -> Iterator[bool]:
-    """True for one process at a time, False for those that come meanwhile. Outside a transaction."""
-    got = bulk.fetch("SELECT pg_try_advisory_lock(hashtext(%s))", (name,))[0][0]
+def alone(name: str, thing: int = 0) -> Iterator[bool]:
+    """True for one process at a time (for each `thing`, an id), False for those that come meanwhile.
+
+    Outside a transaction.
+    """
+    got = bulk.fetch("SELECT pg_try_advisory_lock(hashtext(%s), %s)", (name, thing))[0][0]
     try:
         yield got
     finally:
         if got:
             try:
-                bulk.execute("SELECT pg_advisory_unlock(hashtext(%s))", (name,))
+                bulk.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", (name, thing))
             except (DatabaseError, psycopg.Error):
                 pass  # the connection is gone, and the lock with it

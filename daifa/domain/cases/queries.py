@@ -97,11 +97,6 @@ def why_not_exact(store: Store, rule_id: str, start: datetime, until: datetime |
     return gettext(workdays.WHYS[code]) if code else ""
 
 
-def channel_of(store: Store) -> str:
-    """The name under which the rule book knows the store's channel."""
-    return policy.ALIASES.get(store.channel.lower(), store.channel.lower())
-
-
 def currency_of(store_id: int) -> str:
     return Store.objects.values_list("currency", flat=True).get(pk=store_id)
 
@@ -482,7 +477,7 @@ def missing_by_category(store: Store, categories: Iterable[str], on: date) -> di
             "kind", "category", "valid_from", "valid_until", "withdrawn_on"
         )
     ]
-    channel = channel_of(store)
+    channel = policy.book_name(store.channel)
     said = _needs_said(channel, store.pk)
     return {category: rules.missing(channel, category, rules.needs_of(category, said), licences, on) for category in set(categories)}
 

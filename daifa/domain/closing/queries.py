@@ -474,8 +474,7 @@ PLATFORMS = (
 
 def has_platform(store: Store) -> bool:
     """True where somebody else keeps the shop: an application, a deposit, a public notice are theirs."""
-    channel = store.channel.lower()
-    return store.kind == "marketplace" or policy.ALIASES.get(channel, channel) in PLATFORMS
+    return store.kind == "marketplace" or policy.book_name(store.channel) in PLATFORMS
 
 
 _TERMS = {

@@ -46,7 +46,7 @@ class NewAnnouncement:
 @transaction.atomic
 def announce(new: NewAnnouncement, *, by: str, at: datetime) -> Announcement:
     """Enter an exception. It counts with the next reckoning of the clocks. Raises `Refused`."""
-    channel = policy.ALIASES.get(new.channel.lower(), new.channel.lower())
+    channel = policy.book_name(new.channel)
     if channel not in policy.channel_titles() or channel in policy.BESIDE:
         raise Refused(_("There is no channel %(channel)s in the rule book.") % {"channel": new.channel or "–"}, code="channel_unknown", field="channel")
     if not new.title.strip():

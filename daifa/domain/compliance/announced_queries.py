@@ -20,11 +20,6 @@ NEWEST = ("-id",)
 OWN_SITES = ("own_site", "manual")
 
 
-def channel_of(name: str) -> str:
-    """The rule book's word for a store's channel."""
-    return policy.ALIASES.get(name.lower(), name.lower())
-
-
 def read(row: Announcement) -> Announced:
     """A row as the decisions take it."""
     return Announced(
@@ -37,7 +32,7 @@ def read(row: Announcement) -> Announced:
 
 def in_stores(asked: Sequence[Any], *, on: date) -> list[tuple[Announced, list[int]]]:
     """Each exception that counts, in the order in which they move clocks, with the stores (`id, channel`) it holds in."""
-    channels = {store.id: channel_of(store.channel) for store in asked}
+    channels = {store.id: policy.book_name(store.channel) for store in asked}
     named = sorted(set(channels.values()))
     rows = bulk.fetch_dicts(
         "SELECT * FROM compliance_announcement WHERE withdrawn_at IS NULL AND channel = ANY(%s::text[]) ORDER BY id", (named,)

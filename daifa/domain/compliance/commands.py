@@ -132,7 +132,7 @@ def lines_for(
     The text in force when something began decides about it, whatever is read later; texts of days after `today` are not
     asked. `currency`: what money is reckoned in; "" = as the rules set it.
     """
-    books = [channel_of(store.channel), *(rules.LAW_COUNTRIES if store.kind in LAW_ONLY else ())]
+    books = [policy.book_name(store.channel), *(rules.LAW_COUNTRIES if store.kind in LAW_ONLY else ())]
     changes = {
         day for book in books for day in policy.days_of_change(book, kinds=rules.LINE_KINDS, until=today, store_id=store.id)
     }
@@ -144,7 +144,7 @@ def lines_for(
 
 
 def _lines_on(store: Any, ways: Sequence[tuple[Any, ...]], *, on: date, today: date, currency: str) -> list[rules.ClockLine]:
-    texts = policy.texts_of(channel_of(store.channel), on=on, today=today, store_id=store.id)
+    texts = policy.texts_of(policy.book_name(store.channel), on=on, today=today, store_id=store.id)
     found = rules.lines_of(in_market(texts, store.country), ways, country=store.country, currency=currency)
     if store.kind in LAW_ONLY:
         for law, countries in rules.LAW_COUNTRIES.items():
@@ -154,14 +154,9 @@ def _lines_on(store: Any, ways: Sequence[tuple[Any, ...]], *, on: date, today: d
     return found
 
 
-def channel_of(name: str) -> str:
-    """The rule book's word for a store's channel."""
-    return policy.ALIASES.get(name.lower(), name.lower())
-
-
 def zone_of(channel: str, zone: str) -> str:
     """The clock by which days are counted: the platform's where it has one, else the store's."""
-    return rules.PLATFORM_ZONES.get(channel_of(channel), zone)
+    return rules.PLATFORM_ZONES.get(policy.book_name(channel), zone)
 
 
 def lay_out(asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | None = None) -> None:
@@ -606,7 +601,7 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
 
 def _penalties(store: _Store, loss: str, at: datetime) -> list[tuple[Any, ...]]:
     """(store, begins, ends, percent, floor, cap, step, whole, currency) of what a loss costs, by the period of the text."""
-    channel, today, zone = channel_of(store.channel), local_day(store, at), zone_of(store.channel, store.zone)
+    channel, today, zone = policy.book_name(store.channel), local_day(store, at), zone_of(store.channel, store.zone)
     changes = policy.days_of_change(channel, kinds={"compensation"}, until=today, store_id=store.id)
     days = [changes[0] - timedelta(days=1), *changes] if changes else [today]
     midnights = [None, *(rules.end_of_day(day - timedelta(days=1), zone) for day in days[1:]), None]

@@ -53,7 +53,7 @@ def dispatch_times(stores: Mapping[int, Any], orders: Iterable[Placed], *, at: d
     `stores` by id, each with `id, channel, kind, country, currency, timezone, dispatch_hours`.
     """
     modes = _modes(list(stores))
-    stamp = policy.stamp()
+    stamp = policy.version_stamp()
     exceptions = announced_queries.in_stores(list(stores.values()), on=at.date())
     found: dict[int, tuple[datetime, str]] = {}
     for order in orders:

@@ -23,7 +23,7 @@ NEWEST = ("-ended_on", "-id")
 def book_of(store: Any, *, on: date) -> list[Any]:
     """The rules whose figures may be said of a store (`id, channel, kind, country`): its channel's, and of card payments
     where the store takes them itself."""
-    book = health_rules.in_market(policy.rules(commands.channel_of(store.channel), on=on, store_id=store.id), store.country)
+    book = health_rules.in_market(policy.rules(policy.book_name(store.channel), on=on, store_id=store.id), store.country)
     if store.kind in commands.LAW_ONLY:
         book = book + policy.rules("payments", kind="chargeback", on=on, store_id=store.id)
     return book

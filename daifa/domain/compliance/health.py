@@ -138,7 +138,7 @@ def whole_health(store_id: int, *, at: datetime, complaints: Sequence[Complained
     `complaints` to the platform count into defects and disputes: `flows.reads.store_health` brings them along.
     """
     (store,) = commands._stores([store_id])
-    channel, zone = commands.channel_of(store.channel), commands.zone_of(store.channel, store.zone)
+    channel, zone = policy.book_name(store.channel), commands.zone_of(store.channel, store.zone)
     book = figure_queries.book_of(store, on=at.date())
     lines = [rule for rule in book if figure_queries.is_line(rule)]
     if store.kind in commands.LAW_ONLY and not any(rule.metric in health_rules.MEASURE_OF for rule in lines):

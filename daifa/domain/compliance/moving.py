@@ -32,7 +32,7 @@ def exceptions_of(asked: Sequence[Any], *, on: date) -> Exceptions:
         "SELECT EXISTS (SELECT FROM compliance_agreeddispatch WHERE withdrawn_at IS NULL AND store_id = ANY(%s::bigint[]))", (scope,)
     )[0][0]:
         for store in asked:
-            book = {rule.id: rule for rule in policy.rules(announced_queries.channel_of(store.channel), on=on, store_id=store.id)}
+            book = {rule.id: rule for rule in policy.rules(policy.book_name(store.channel), on=on, store_id=store.id)}
             agreed[store.id] = sorted(announced.agreed_kinds(book, own_site=store.kind in announced_queries.OWN_SITES))
     return Exceptions(found, agreed)
 

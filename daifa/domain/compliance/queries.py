@@ -259,6 +259,6 @@ def deadlines_not_kept(channel: str, *, on: date) -> list[tuple[Any, str]]:
     """(rule, why) of a channel's deadlines for which no row here says when they start."""
     return [
         (rule, _(rules.NOT_OURS[rule.metric]))
-        for rule in policy.rules(policy.ALIASES.get(channel.lower(), channel.lower()), on=on)
+        for rule in policy.rules(policy.book_name(channel), on=on)
         if rule.kind == "deadline" and rule.metric in rules.NOT_OURS
     ]

@@ -102,7 +102,7 @@ class FollowersLine(NamedTuple):
 
 def followers_line(channel: str, *, on: date, store_id: int | None = None) -> FollowersLine:
     """The line as the rule book has it that day, the owner's own word included; none where no rule names one."""
-    for rule in policy.rules(policy.ALIASES.get(channel.lower(), channel.lower()), metric="followers", on=on, store_id=store_id):
+    for rule in policy.rules(policy.book_name(channel), metric="followers", on=on, store_id=store_id):
         if rule.threshold is not None:
             return FollowersLine(int(rule.threshold), rule.id, rule.acts, rule.source)
     return FollowersLine(None)

@@ -32,12 +32,6 @@ from daifa.lib import bulk
 # --- Rules ------------------------------------------------------------------------------------------------------
 
 
-def stamp() -> tuple[Any, ...]:
-    """Something that differs whenever a book, an override or an own word was added or withdrawn: to keep what follows
-    from them in memory. One cheap statement."""
-    return _stamp()
-
-
 def rules(
     channel: str, *, metric: str | None = None, kind: str | None = None, on: date, store_id: int | None = None
 ) -> list[Rule]:
@@ -70,7 +64,7 @@ def rule(rule_id: str, *, on: date | None = None, store_id: int | None = None) -
 
 def in_force(*, on: date, store_id: int | None = None) -> Mapping[str, Rule]:
     """Every rule in force on that day, by id. Do not change the mapping: it is shared."""
-    stamp = _stamp()
+    stamp = version_stamp()
     return _in_force(stamp, on, _own(stamp, store_id))
 
 
@@ -90,7 +84,7 @@ def texts_of(channel: str, *, on: date, today: date, store_id: int | None = None
 
 def days_of_change(channel: str, *, kinds: Collection[str], until: date, store_id: int | None = None) -> list[date]:
     """The days up to `until` on which rules of that channel and of these kinds may begin to read otherwise, in order."""
-    stamp = _stamp()
+    stamp = version_stamp()
     found = _days_of_change(stamp, channel, tuple(sorted(kinds)), _own(stamp, store_id))
     return [day for day in found if day <= until]
 
@@ -141,9 +135,14 @@ def sales_channels() -> dict[str, Words]:
     return {name: title for name, title in channel_titles().items() if name not in BESIDE}
 
 
+def book_name(channel: str) -> str:
+    """The rule book's word for a sales channel, as entered in any case and by any of its names."""
+    return ALIASES.get(channel.lower(), channel.lower())
+
+
 def channel_of(store: Any) -> str:
     """The name of the store's channel in the book; "" where the book has none for it (an own site, files by hand)."""
-    channel = ALIASES.get(store.channel.lower(), store.channel.lower())
+    channel = book_name(store.channel)
     return channel if channel in channel_titles() and channel not in BESIDE else ""
 
 
@@ -204,7 +203,7 @@ def screen(texts: Sequence[str], *, lists: Sequence[str] = ("terms",), own_site:
     `lists`: terms, categories (restricted goods), brands. On an own site (`own_site`) nobody is led off a platform:
     such words are left out. The owner's own words count, and what she allowed does not.
     """
-    return _screen(_stamp(), tuple(lists), own_site).hits(texts)
+    return _screen(version_stamp(), tuple(lists), own_site).hits(texts)
 
 
 def may_publish(
@@ -242,7 +241,7 @@ class Lists(NamedTuple):
 
 def lists_now() -> Lists:
     """The lists of words, goods and brands with the owner's own words, as texts are judged by them now."""
-    return _lists_at(_stamp())
+    return _lists_at(version_stamp())
 
 
 @lru_cache(maxsize=4)
@@ -381,8 +380,9 @@ class _Held:
         return [one for one in self.overrides if one.rule_id == rule_id and one.counts(store_id, on)]
 
 
-def _stamp() -> tuple[Any, ...]:
-    """Changes whenever a book, an override or an own word is added or withdrawn: one cheap statement."""
+def version_stamp() -> tuple[Any, ...]:
+    """Changes whenever a book, an override or an own word is added or withdrawn: to keep in memory what follows from
+    them. One cheap statement."""
     return bulk.fetch(
         """SELECT b.newest, b.withdrawn, b.day, o.newest, o.withdrawn, w.newest, w.withdrawn
            FROM (SELECT max(id), count(withdrawn_at), max(takes_effect_on) FROM policy_rulebook) b (newest, withdrawn, day),
@@ -392,7 +392,7 @@ def _stamp() -> tuple[Any, ...]:
 
 
 def _held() -> _Held:
-    return _held_at(_stamp())
+    return _held_at(version_stamp())
 
 
 @lru_cache(maxsize=4)

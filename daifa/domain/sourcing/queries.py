@@ -116,7 +116,7 @@ def demands_of(store: Any, *, on: date) -> ChannelDemands:
     """
     if store.kind in OWN_KINDS:
         return OWN
-    channel = policy.ALIASES.get(store.channel.lower(), store.channel.lower())
+    channel = policy.book_name(store.channel)
     return channel_demands(channel, policy.rules(channel, on=on, store_id=store.id))
 
 

@@ -16,6 +16,7 @@ from daifa.domain.cases import commands, queries, rules
 from daifa.domain.cases.models import Infringement, Qualification
 from daifa.domain.cases.process import BASES, INFRINGEMENT, QUALIFICATIONS, RIGHTS
 from daifa.domain.catalog.models import ListingVariant
+from daifa.domain.policy import queries as policy
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
     ActionButton,
@@ -616,7 +617,7 @@ NEEDS = PanelPage(
 
 
 def _store_choices(scope: Scope) -> list[tuple[str, str]]:
-    channels = sorted({queries.channel_of(store) for store in scope.stores} - {"", "manual", "sample"})
+    channels = sorted({policy.book_name(store.channel) for store in scope.stores} - {"", "manual", "sample"})
     return [("", _("all stores")), *((f"channel:{one}", _("channel %(name)s") % {"name": one}) for one in channels), *((f"store:{one.id}", one.name) for one in scope.stores)]
 
 
