@@ -154,12 +154,13 @@ def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
 
     found = output.store_with(store)
     closing = _closing(found)
-    views = queries.steps_of(closing.pk)
+    views, standing = queries.steps_of(closing.pk), queries.standing_of(found.pk)
+    why = queries.why_words(standing.reason) if standing else ""
     if as_json:
         output.put_json(
             {
                 "store": found.code, "lifecycle": queries.lifecycle(found.pk), "standing": queries.standing(found.pk),
-                "scenario": closing.scenario, "state": closing.state, "reason": closing.reason,
+                "standing_why": why, "scenario": closing.scenario, "state": closing.state, "reason": closing.reason,
                 "steps": [
                     {
                         "step": view.row.code, "state": view.row.state, "who": view.who, "due": view.row.due_on,
@@ -171,9 +172,9 @@ def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
             }
         )  # fmt: skip
         return
-    life, standing = queries.lifecycle(found.pk), queries.standing(found.pk)
+    life, state = queries.lifecycle(found.pk), queries.standing(found.pk)
     typer.echo(
-        f"{found.code} · {output.state(LIFECYCLE, life)} · {output.state(STANDING, standing)} · "
+        f"{found.code} · {output.state(LIFECYCLE, life)} · {output.state(STANDING, state)}{f' ({why})' if why else ''} · "
         f"{SCENARIOS[closing.scenario][output.side()]} · {output.state(CLOSING, closing.state)}"
     )
     who = {"merchant": _("you"), "platform": _("the platform")}

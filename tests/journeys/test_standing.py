@@ -2,18 +2,24 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.db import connection
+from django.utils import translation
 
 from daifa.domain.cases import commands as cases
 from daifa.domain.cases.models import Violation
-from daifa.domain.closing import commands, queries
+from daifa.domain.closing import commands, queries, rules
+from daifa.domain.closing.process import STANDING
 from daifa.domain.policy.commands import NewOverride, override_rules
 from daifa.domain.stores.commands import edit_store
 from daifa.domain.stores.models import Task
 from daifa.flows import close_store
 from daifa.flows.audit import audit
 from daifa.flows.reads.today import today
+from daifa.lib import bulk
 from tests import cast
 from tests.closing_shop import BY, open_story
 
@@ -91,6 +97,44 @@ def test_a_limit_counts_from_its_day_to_its_end(story):
         close_store.keep_standings(at=story.at + timedelta(days=day))
         seen.append(queries.standing(story.store.pk))
     assert seen == ["restricted", "frozen", "restricted", "normal"]
+
+
+def test_why_it_moved_is_said_in_the_readers_language(story):
+    violation(story, "V-8", 0, limits=(cases.NewConsequence("order_limit", story.at, story.at + timedelta(days=2)),))
+    close_store.keep_standings(at=story.at)
+    kept = queries.standing_of(story.store.pk).reason
+    assert kept == '{"why": "limit", "kind": "order_limit", "reference": "V-8"}', "a code and what is told, in no language"
+    assert Task.objects.get(kind="store_restricted", closed_at=None).params["why"] == kept
+    said = {}
+    for language in ("en", "zh-hans"):
+        with translation.override(language):
+            (todo,) = [one for one in today([story.store.pk], at=story.at) if one.kind == "store_restricted"]
+            (cause,) = queries.causes_of_standing(story.store.pk, at=story.at)
+            said[language] = (queries.why_words(cause.why), [one.reason for one in queries.standing_moves(story.store.pk)], todo.sentence)
+    close_store.keep_standings(at=story.at + timedelta(days=3))
+    (limit, moves, sentence), (zh_limit, zh_moves, zh_sentence) = said.values()
+    assert (limit, moves, zh_limit, zh_moves) == ("V-8 · order limit", ["V-8 · order limit"], "V-8 · 限制接单", ["V-8 · 限制接单"])
+    assert "(V-8 · order limit)" in sentence and "V-8 · 限制接单" in zh_sentence and "order limit" not in zh_sentence
+    assert queries.standing_moves(story.store.pk)[0].reason == "points and limits are over or were lifted"
+    with translation.override("zh-hans"):
+        assert queries.standing_moves(story.store.pk)[0].reason == "扣分与限制已到期或撤销"
+
+
+def test_reasons_kept_in_two_languages_are_moved_and_a_persons_words_stay(story):
+    violation(story, "V-9", 0, limits=(cases.NewConsequence("traffic_limit", story.at, story.at + timedelta(days=2)),))
+    close_store.keep_standings(at=story.at)
+    commands.set_standing(store_id=story.store.pk, to="warned", reason="told · 电话里说的", by=BY, at=story.at)
+    moved = import_module("daifa.domain.closing.migrations.0005_reasons_without_language")
+    old = "V·7 · less traffic 限流"
+    bulk.execute("UPDATE history_batch SET reason = %s WHERE reason LIKE %s", (old, '{"why"%'))
+    bulk.execute("UPDATE stores_task SET params = params || jsonb_build_object('why', %s::text) WHERE kind = 'store_restricted'", (old,))
+    moved.forwards(None, SimpleNamespace(connection=connection))
+    assert [one.reason for one in queries.standing_moves(story.store.pk)] == ["told · 电话里说的", "V·7 · less traffic"]
+    assert queries.why_words(Task.objects.get(kind="store_restricted").params["why"]) == "V·7 · less traffic"
+    assert (moved.kept("told by phone · 限流"), moved.kept("7 ≥ 6 · shopee-points-6")) == (None, None)
+    assert rules.why_read(moved.kept(moved.OVER)) == ("over", {})
+    assert STANDING.kind == moved.KIND
+    assert set(moved.LIMITS.values()) == set(rules.STANDING_OF_LIMIT), "every limit that moved a standing"
 
 
 def test_a_word_of_a_person_holds_until_it_gets_worse(story):

@@ -253,7 +253,7 @@ def _life(store_id: int) -> dict[str, Any]:
         "lifecycle": queries.lifecycle(store_id),
         "standing": queries.standing(store_id),
         "standing_since": standing.since if standing else None,
-        "standing_reason": standing.reason if standing else "",
+        "standing_reason": queries.why_words(standing.reason) if standing else "",
         "takes_orders": queries.may_take_orders(store_id),
         "closing_id": running.pk if running else None,
         "lives": [{name: getattr(one, name) for name in LifeOut.model_fields} for one in queries.lives_of(store_id)],

@@ -141,16 +141,13 @@ def reckon_standings(store_ids: Sequence[int] | None = None, *, by: str, at: dat
         if rules.STANDINGS.index(found.said_over) > rules.STANDINGS.index(to):
             found.said_over = to  # a line that is crossed again later counts again
         found.save(update_fields=["reckoned", "said_over"])
-        reason = cause.why if cause else _FELL
+        reason = cause.why if cause else rules.why_kept("over")
         _settle_standing(found, reason=reason, rule_id=cause.rule_id if cause else "", by=by, at=at)
         if found.state != was:
             moved[store_id] = (was, found.state)
             if not fell:
                 _tell_of_standing(found, at=at)
     return moved
-
-
-_FELL = "points and limits are over or were lifted · 扣分与限制已到期或撤销"
 
 
 def _settle_standing(found: Standing, *, reason: str, rule_id: str, by: str, at: datetime) -> None:

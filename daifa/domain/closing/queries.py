@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Max, Q
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE
 from daifa.domain.books import queries as books
@@ -144,8 +146,8 @@ def causes_of_standing(store_id: int, *, at: datetime) -> list[rules.Cause]:
     behind = dict(Violation.objects.filter(pk__in=[one["violation_id"] for one in limits]).values_list("pk", "rule"))
     found += [
         rules.Cause(
-            rules.STANDING_OF_LIMIT[one["kind"]], f"{one['reference']} · {_limit_word(one['kind'])}", behind[one["violation_id"]],
-            one["until_at"],
+            rules.STANDING_OF_LIMIT[one["kind"]], rules.why_kept("limit", kind=one["kind"], reference=one["reference"]),
+            behind[one["violation_id"]], one["until_at"],
         )
         for one in limits
     ]
@@ -156,13 +158,19 @@ def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
 
 
-def _limit_word(kind: str) -> str:
-    """In both languages: the reason is stored, and read by whoever reads it."""
-    return " ".join(CONSEQUENCES[kind])
+def why_words(text: str) -> str:
+    """Why a standing moved, in the reader's language; what a person wrote is given as written."""
+    if (read := rules.why_read(text)) is None:
+        return text
+    code, told = read
+    if code == "over":
+        return _("points and limits are over or were lifted")
+    words = CONSEQUENCES.get(told["kind"], (told["kind"], told["kind"]))
+    return " · ".join(filter(None, (told["reference"], words[(get_language() or "").startswith("zh")])))
 
 
 class StandingMove(NamedTuple):
-    """One move of a standing: from where to where, when, who, why."""
+    """One move of a standing: from where to where, when, who, why (in words)."""
 
     state_from: str
     state: str
@@ -174,8 +182,8 @@ class StandingMove(NamedTuple):
 def standing_moves(store_id: int, *, limit: int = 20) -> list[StandingMove]:
     """How the standing of a store moved, newest first."""
     return [
-        StandingMove(*row)
-        for row in bulk.fetch(
+        StandingMove(*row, why_words(reason))
+        for *row, reason in bulk.fetch(
             """SELECT t.state_from, t.state_to, t.at, b.by, b.reason FROM history_transition t
                JOIN history_batch b ON b.id = t.batch_id
                JOIN closing_standing s ON s.id = t.thing

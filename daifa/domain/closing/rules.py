@@ -5,6 +5,7 @@ Worked tables: docs/rules/closing.md.
 
 from __future__ import annotations
 
+import json
 from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -420,8 +421,29 @@ def standing_of_line(*consequence: str) -> str:
     return "warned" if any(word in words for word in _WARNS) else "restricted"
 
 
+WHYS = {"limit": ("kind", "reference"), "over": ()}
+"""Why a standing moved by itself, where that takes words: code → what is told with it. Said by `queries.why_words`."""
+
+
+def why_kept(code: str, **told: str) -> str:
+    """A code of WHYS with what is told, as it is kept where a reason is kept; the words are made when somebody reads it."""
+    return json.dumps({"why": code} | {name: told[name] for name in WHYS[code]}, ensure_ascii=False)
+
+
+def why_read(text: str) -> tuple[str, dict[str, str]] | None:
+    """(code, what is told) of a kept reason; None = these are words of a person, or figures, to be shown as they are."""
+    if not text.startswith('{"why"'):
+        return None
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return None
+    code = told.pop("why")
+    return (code, told) if code in WHYS and set(told) == set(WHYS[code]) else None
+
+
 class Cause(NamedTuple):
-    """Something that bears on the standing: `why` in figures and references, `until` when it falls away by itself.
+    """Something that bears on the standing: `why` as a reason is kept, `until` when it falls away by itself.
 
     `acts` False: its rule only informs, `why_not` says why; it is shown and moves nothing.
     """

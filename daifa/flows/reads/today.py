@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.queries import cases_waiting
+from daifa.domain.closing.queries import why_words
 from daifa.domain.compliance.signals import BY_KIND
 from daifa.domain.orders.process import HOLDS
 from daifa.domain.stores.queries import open_tasks_of
@@ -269,6 +270,8 @@ def task_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
         advice
     )
 
+    if kind in ("store_warned", "store_restricted", "store_frozen") and params.get("why"):
+        params["why"] = why_words(params["why"])
 
 def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: int = 200) -> list[Todo]:
     """What needs a person in these stores: doubts and what is serious first, then overdue, then due soon, each by money.

@@ -234,7 +234,7 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
     if found is not None:
         facts.append(Fact(_("Since"), found.since, "datetime", store_id=store.pk))
         if found.reason:
-            facts.append(Fact(_("Why"), found.reason))
+            facts.append(Fact(_("Why"), queries.why_words(found.reason)))
         if found.rule_id:
             facts.append(Fact(_("By which rule"), found.rule_id, "code", url=_rule_url(found.rule_id)))
         if found.said:
@@ -253,7 +253,7 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
                 _("What bears on it"),
                 [
                     Column("standing", gettext_lazy("Standing"), "state", states=STANDING),
-                    Column("why", gettext_lazy("Why"), wrap=True, hint=lambda one: one.why_not),
+                    Column("why", gettext_lazy("Why"), value=lambda one: queries.why_words(one.why), wrap=True, hint=lambda one: one.why_not),
                     Column("rule_id", gettext_lazy("By which rule"), "code", url=lambda one: _rule_url(one.rule_id), phone=False),
                     Column("until", gettext_lazy("Until"), "datetime"),
                     Column("acts", "", "badges", value=lambda one: [] if one.acts else [Badge(_("informs only"), "neutral")]),
