@@ -32,7 +32,7 @@ def list_(
         (_("due"), _("clock"), _("of"), _("order"), _("at stake"), _("rule"), _("acts")),
         lambda c: (
             output.when(c.due_at), _(rules.KINDS[c.kind].words), c.thing_number, c.order_number,
-            "" if c.stake is None else output.money(c.stake, c.currency), c.rule, _("yes") if c.acts else _("to be checked"),
+            "" if c.stake is None else output.money(c.stake, c.currency), rules.source_words(c.rule), _("yes") if c.acts else _("to be checked"),
         ),
         right=(4,),
     )  # fmt: skip

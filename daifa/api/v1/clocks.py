@@ -48,7 +48,7 @@ class ClockOut(Schema):
     thing: int
     thing_number: str
     kind: str
-    rule: str = Field(description="Id in the rule book; see /rules/{rule_id}.")
+    rule: str = Field(description="Id in the rule book, see /rules/{rule_id}; “own-promise”: the store's own promise to buyers.")
     started_at: datetime
     due_at: datetime
     state: State

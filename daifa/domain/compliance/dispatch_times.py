@@ -1,7 +1,7 @@
 """When orders have to be shipped by, before any clock of theirs was reckoned: what routing compares suppliers with.
 
 The same lines and the same `rules.due_at` as the clocks, for a batch in memory: two statements, however many orders. A
-test compares it with `queries.ship_by` after a reckoning.
+test compares it with the clocks after a reckoning.
 """
 
 from __future__ import annotations

@@ -150,38 +150,6 @@ def running_out(scope: Sequence[int], *, at: datetime, within: timedelta = timed
     return [Due(*row) for row in rows]
 
 
-# --- Ship-by ----------------------------------------------------------------------------------------------------------------
-
-
-class ShipBy(NamedTuple):
-    """The tightest time for dispatch of an order: when, by which rule, how many days are left (negative: gone), the cost."""
-
-    due_at: datetime
-    rule: str
-    days_left: Decimal
-    stake: Decimal | None
-    currency: str
-
-
-def ship_by(orders: Sequence[int], *, at: datetime) -> dict[int, ShipBy]:
-    """The tightest ship-by of each order, for comparing with suppliers' lead days. Only clocks whose rule acts.
-
-    Orders received since the last reckoning have none yet: `commands.reckon_clocks(at=at, orders=…)` first.
-    """
-    rows = bulk.fetch(
-        """SELECT DISTINCT ON (order_id) order_id, due_at, rule, stake, currency FROM compliance_clock
-           WHERE order_id = ANY(%s::bigint[]) AND thing_kind = 'order' AND acts
-             AND kind IN ('dispatch', 'ship_by', 'carrier_scan', 'ship_by_law')
-           ORDER BY order_id, due_at, stake DESC NULLS LAST""",
-        (list(orders),),
-    )
-    day = Decimal(86_400)
-    return {
-        order: ShipBy(due, rule, round(Decimal((due - at).total_seconds()) / day, 2), stake, currency)
-        for order, due, rule, stake, currency in rows
-    }
-
-
 # --- Findings -----------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.compliance import announced
@@ -116,6 +117,8 @@ NOT_OURS = {
 """Deadlines of which no start is recorded here: the page names them, no clock runs."""
 
 HOURS_IN = {"hour": 1, "day": 24}
+SAYS_TOO = {"xhs-aftersale-return-received": "return_sent", "xhs-fraud-no-pickup": "hub_fraud"}
+"""Rules whose note names a second clock beside their own: of goods on their way back, and "the same for the hub scan"."""
 RETURN_SENT_DAYS = {"direct": 10, "bonded": 10}  # otherwise 7: the second half of the rule on received returns
 PLATFORM_ZONES = dict.fromkeys(("xiaohongshu", "douyin", "pinduoduo", "taobao", "wechat_store"), "Asia/Shanghai")
 """These count days by their own clock, wherever the shop is."""
@@ -129,7 +132,13 @@ LAW_COUNTRIES: dict[str, frozenset[str]] = {
 """Whose buyers a law protects, wherever the shop is."""
 
 OWN_PROMISE, PROMISE = "own-promise", "xhs-ship-shortest-promise"
-"""The clock without a rule of the book: the hours to dispatch that the store promises. And the rule on such promises."""
+"""The clock without a rule of the book: the hours to dispatch that the store promises. And the rule on such promises, where a
+channel's book has it."""
+
+
+def source_words(rule_id: str) -> str:
+    """By what a clock runs, as it is shown: the id of a rule, or "your own promise"."""
+    return _("your own promise") if rule_id == OWN_PROMISE else rule_id
 
 FINDINGS: dict[str, tuple[str, str]] = {
     "parcel_without_scan": (
@@ -303,6 +312,7 @@ WHYS = {
     "limits_in_other_currency": N_("Floor and cap are set in another currency; only the percentage is reckoned."),
     "discounts_counted": N_("The platform's discounts are part of what the compensation is taken of; nothing says whose the order's discounts were, so all are counted."),
     "own_promise": N_("No rule of this channel that may act names a time; it is what the store promises."),
+    "to_order": N_("Sold to order: the hours promised to buyers count."),
     "shorter_promise": N_("The order promises less than the rule allows; the shorter promise counts."),
     **workdays.WHYS,
     "no_started_at": N_("The moment it starts from is not recorded; it counts from the opening of the case."),
@@ -331,18 +341,18 @@ def lines_of(
         until = more[0] if more else None
         key = mode_key(mode, hours, until)
         mine = [line for rule in book if (line := _line(rule, key, mode, country)) is not None]
-        dispatch = _dispatch_of(mine, key, mode, None if until else hours)
+        dispatch = _dispatch_of(mine, key, mode, None if until else hours, by_id.get(PROMISE))
         promised = hours if until and hours else dispatch.hours if dispatch is not None else (hours or 48)
         if dispatch is not None:
             dispatch = replace(dispatch, until=until)
         lines = [line for line in mine if line.kind not in ("dispatch", "pickup")]
         if pickup := [line for line in mine if line.kind == "pickup"]:
             lines.append(min(pickup, key=lambda line: line.hours))
-        if received := next((line for line in mine if line.kind == "return_received"), None):
-            days = RETURN_SENT_DAYS.get(mode, 7)
-            lines.append(replace(received, kind="return_sent", seconds=days * 86_400))
-        if escalated := next((line for line in mine if line.kind == "pickup_fraud"), None):
-            lines.append(replace(escalated, kind="hub_fraud"))  # "the same for the hub scan"
+        for line in [line for line in mine if line.rule in SAYS_TOO]:
+            if SAYS_TOO[line.rule] == "return_sent":
+                lines.append(replace(line, kind="return_sent", seconds=RETURN_SENT_DAYS.get(mode, 7) * 86_400))
+            else:
+                lines.append(replace(line, kind=SAYS_TOO[line.rule]))
         if dispatch is not None:
             lines.append(dispatch)
         if dispatch is None or not dispatch.acts:
@@ -402,16 +412,19 @@ def _line(rule: Any, key: str, mode: str, country: str) -> ClockLine | None:
     return replace(line, seconds=int(Decimal(str(rule.threshold)) * HOURS_IN[rule.unit] * 3600))
 
 
-def _dispatch_of(mine: Sequence[ClockLine], key: str, mode: str, hours: int | None) -> ClockLine | None:
+def _dispatch_of(mine: Sequence[ClockLine], key: str, mode: str, hours: int | None, promise: Any) -> ClockLine | None:
     """Of all lines for dispatch that can apply the shortest; a promise to buyers goes before it where it is shorter,
-    and where it was made to order (`promised`) always."""
+    and where it was made to order (`promised`) always. A longer promise runs by the channel's own rule on promises
+    (`promise`, None = its book has none) or by the store's word alone."""
     lines = [line for line in mine if line.kind == "dispatch"]
     shortest = min(lines, key=lambda line: line.hours, default=None)
     if hours is None or not mine or (shortest is not None and mode != "promised" and shortest.hours <= hours):
         return shortest
-    if shortest is None:
-        return ClockLine(PROMISE, "dispatch", key, hours * 3600)
-    return replace(shortest, seconds=hours * 3600, by_end_of_day=False, why="shorter_promise")
+    if shortest is not None and hours <= shortest.hours:
+        return replace(shortest, seconds=hours * 3600, by_end_of_day=False, why="shorter_promise" if hours < shortest.hours else shortest.why)
+    if promise is not None:
+        return ClockLine(PROMISE, "dispatch", key, hours * 3600, acts=promise.acts)
+    return ClockLine(OWN_PROMISE, "dispatch", key, hours * 3600, why="to_order" if mode == "promised" else "own_promise")
 
 
 def mode_key(mode: str, hours: int | None, until: date | None = None) -> str:

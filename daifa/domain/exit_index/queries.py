@@ -109,6 +109,11 @@ def review_lines(scope: Sequence[int]) -> dict[int, ReviewLines]:
     }
 
 
+def has_own_lines(store_id: int) -> bool:
+    """Did a merchant set the lines of the review for this store? Else they are daifa's own."""
+    return ReviewLine.objects.filter(store_id=store_id).exists()
+
+
 def newest_reviews(scope: Sequence[int]) -> dict[int, StoreReview]:
     """Store → its newest verdict; stores never reviewed are left out."""
     rows = StoreReview.objects.filter(store_id__in=list(scope)).order_by("store_id", "-month").distinct("store_id")

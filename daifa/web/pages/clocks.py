@@ -145,7 +145,7 @@ CLOCKS = ListPage(
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("due_at", gettext_lazy("Due"), "due"),
         Column("stake", gettext_lazy("At stake"), "money", value=_stake, hint=lambda row: row.terms),
-        Column("rule", gettext_lazy("Rule"), "code", phone=False,
+        Column("rule", gettext_lazy("Rule"), "code", phone=False, value=lambda row: rules.source_words(row.rule),
                url=lambda row: None if row.rule == rules.OWN_PROMISE else places.place("rule", row.rule)),
         Column("acts", "", "badges", export=False,
                value=lambda row: [] if row.acts else [Badge(_("to be checked"), "muted", _("The rule only informs."))]),

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from daifa.domain.closing import commands, queries, rules
 from daifa.domain.closing.commands import NewPast, NewTraffic, Written, said
 from daifa.domain.closing.models import SCENARIOS
+from daifa.domain.exit_index.queries import has_own_lines, review_lines
 from daifa.domain.stores.models import Store
 from daifa.flows import read_closing_files
 from daifa.lib.money import Money
@@ -42,6 +43,7 @@ from daifa.web.kit import (
     page,
 )
 from daifa.web.kit import format as fmt
+from daifa.web.pages import places
 
 LARGEST_FILE = 10 << 20
 DATE = {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")}
@@ -88,6 +90,13 @@ def lines_panel(store_id: int, scope: Scope) -> TablePanel:
     def values(line: rules.Line) -> str:
         return " · ".join("–" if value is None else fmt.quantity_text(value) for value in line.values)
 
+    own = has_own_lines(store_id)
+
+    def source(line: rules.Line) -> str:
+        if line.measure != "orders":
+            return _("daifa's own assumption")
+        return _("monthly review, set for this store") if own else _("monthly review, daifa's own assumption")
+
     def verdict(line: rules.Line) -> list[Badge]:
         if line.is_below is None:
             return [Badge(_("not measured"), "neutral")]
@@ -99,11 +108,13 @@ def lines_panel(store_id: int, scope: Scope) -> TablePanel:
             Column("measure", gettext_lazy("Figure"), value=lambda line: said(rules.MEASURES[line.measure])),
             Column("values", gettext_lazy("Last three times 30 days"), value=values, wrap=True),
             Column("line", gettext_lazy("Threshold"), "quantity"),
-            Column("source", gettext_lazy("Where it comes from"), value=lambda line: _("daifa's own assumption"), phone=False),
+            Column("source", gettext_lazy("Where it comes from"), value=source, wrap=True, phone=False,
+                   url=lambda line: places.place("exit_index_lines", store_id) if line.measure == "orders" and scope.may("operate", store_id) else None),
             Column("below", "", "badges", value=verdict),
         ],
         queries.lines_of(store_id, at=scope.at),
-        note=_("A store is called quiet when its orders are below the line three times over; or visits or impressions are, while the last 30 days brought few orders too. Visits and impressions count where they were entered for 20 of the 30 days. No platform publishes its line."),
+        note=_("A store is called quiet when its orders are below the line three times over, or none came for %(days)s days; or visits or impressions are, while the last 30 days brought few orders too. Visits and impressions count where they were entered for 20 of the 30 days. No platform publishes its line.")
+        % {"days": review_lines([store_id])[store_id].dormant_days},
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from daifa.domain.cases import commands as cases
 from daifa.domain.catalog.models import ListingVariant
 from daifa.domain.closing import commands, queries
 from daifa.domain.closing.models import Closing, ClosingStep, PastClosing, PlatformCase, Readmission
+from daifa.domain.exit_index.commands import set_review_lines
 from daifa.domain.people.models import User
 from daifa.domain.stores.models import StoreAccess
 from daifa.flows import close_store, platform_side
@@ -120,7 +121,11 @@ def test_visits_and_past_closings(story, root, as_):
 
     client, store = as_(root), story.store
     page = text(client.get(f"/stores/{store.pk}/life/traffic/"))
-    assert "Does anybody come?" in page and "not measured" in page and "own assumption" in page
+    assert "Does anybody come?" in page and "not measured" in page and "monthly review, daifa&#x27;s own assumption" in page
+    set_review_lines(store_ids=[store.pk], dormant_days=45, quiet_orders=7, quiet_active_days=4, by=BY, at=story.at)
+    page = text(client.get(f"/stores/{store.pk}/life/traffic/"))
+    assert "monthly review, set for this store" in page and "none came for 45 days" in page and ">8<" in page
+    assert f"/exit-index/{store.pk}/lines/" in page
     assert client.post(f"/stores/{store.pk}/life/traffic/enter/", {"day": "2026-03-01", "impressions": 50, "visits": 5}).status_code == 302
     swapped = client.post(f"/stores/{store.pk}/life/traffic/enter/", {"day": "2026-03-02", "impressions": 5, "visits": 50})
     assert swapped.status_code == 422 and "are the columns swapped?" in text(swapped)

@@ -1,5 +1,6 @@
 """Runs docs/rules/clocks.md against the rules that are shipped."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -98,6 +99,30 @@ def test_the_same_order_elsewhere(row):
     assert ", ".join(told) == row["clocks"]
 
 
+@pytest.mark.parametrize("row", rows("Sold to order, and shorter promises", "channel"))
+def test_by_whose_word_a_promise_runs(row):
+    (line,) = [one for one in lines(row["channel"], *way(row["way"]), country="CN") if one.kind == "dispatch"]
+    assert (line.hours, line.rule, line.why) == (int(row["hours"]), row["by"], row["why"])
+
+
+def test_no_channel_is_shown_a_rule_of_another():
+    for channel in {rule.channel for rule in shipped_book().rules.values()}:
+        for mode, _word in rules.MODES:
+            for hours in (None, 12, 36, 240):
+                named = {one.rule for one in lines(channel, mode, hours)} - {rules.OWN_PROMISE}
+                assert {shipped_book().rules[rule].channel for rule in named} <= {channel}, (channel, mode, hours)
+
+
+def test_what_one_channel_says_in_a_note_is_not_made_of_another_channels_rules():
+    elsewhere = [
+        replace(rule, id=rule.id.replace("xhs", "dy"), channel="douyin")
+        for rule in book("xiaohongshu") if rule.metric in ("hours_after_return_signed", "hours_after_pickup_overdue")
+    ]  # fmt: skip
+    kinds = {line.kind for line in rules.lines_of(elsewhere, [("spot", None)])}
+    assert kinds == {"return_received", "pickup_fraud", "ship_by"}
+    assert {"return_sent", "hub_fraud"} <= {line.kind for line in lines("xiaohongshu", "spot")}
+
+
 @pytest.mark.parametrize("row", rows("Clock changes", "zone"))
 def test_clock_changes(row):
     line = rules.ClockLine("x", "dispatch", "spot", int(row["hours"]) * 3600)
@@ -131,7 +156,7 @@ def test_every_deadline_of_the_book_makes_a_clock_or_says_why_not():
 
 def test_what_is_written_here_about_rules_names_rules_of_the_book():
     known = set(shipped_book().rules)
-    named = {*rules.MODES_OF, *rules.ZONES_OF, rules.WHOLE_YUAN, rules.PROMISE, *(one.rule for one in announced.shipped())}
+    named = {*rules.MODES_OF, *rules.ZONES_OF, *rules.SAYS_TOO, rules.WHOLE_YUAN, rules.PROMISE, *(one.rule for one in announced.shipped())}
     named |= {rule for ladder in rules.COMPENSATIONS.values() for rule, _above, _up_to in ladder}
     assert named - known == set()
 

@@ -18,7 +18,7 @@ from daifa.domain.compliance.announced_commands import (
 )
 from daifa.domain.compliance.commands import reckon_clocks, set_dispatch_mode, store_lines, zone_of
 from daifa.domain.compliance.models import AgreedDispatch, Announcement, Clock
-from daifa.domain.compliance.queries import open_clocks, ship_by
+from daifa.domain.compliance.queries import open_clocks
 from daifa.domain.compliance.tests.test_reckoning import HOUR, PAID, order, parcel_of, xhs
 from daifa.domain.orders.models import AddressVersion, Order
 from daifa.domain.policy.book import shipped_book
@@ -108,7 +108,6 @@ def test_a_pause_in_a_region_moves_its_orders_and_the_clock_says_why():
     assert clock_of(there).why == f"announced:{row.pk}"
     (told,) = [one for one in open_clocks([shop.pk]) if one.order_id == there.pk]
     assert told.sentences() == ["Moved by what the platform announced: Typhoon"]
-    assert ship_by([there.pk], at=PAID)[there.pk].due_at == PAID + 120 * HOUR
     before = reckon_clocks(at=PAID)
     assert (before.changed, before.new, before.gone) == (0, 0, 0)
     assert withdraw_announcements([row.pk], by="user:1", at=PAID) == 1

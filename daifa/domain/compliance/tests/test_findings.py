@@ -7,7 +7,7 @@ import pytest
 
 from daifa.domain.compliance.commands import find_parcel_faults, reckon_clocks, set_dispatch_mode
 from daifa.domain.compliance.models import Clock, Finding
-from daifa.domain.compliance.queries import finding_words, open_findings, ship_by
+from daifa.domain.compliance.queries import finding_words, open_clocks, open_findings
 from daifa.domain.history.commands import ensure_months
 from daifa.domain.orders.models import AddressVersion
 from daifa.domain.shipping.models import Parcel
@@ -88,18 +88,17 @@ def test_an_own_site_may_sell_without_tracking():
     assert kinds() == []
 
 
-def test_the_tightest_ship_by_of_orders():
+def test_only_the_clocks_of_the_orders_asked_for_are_reckoned():
     shop = xhs()
     soon, later = order(shop), order(shop, paid=PAID + 30 * HOUR)
     at = PAID + 36 * HOUR
     reckon_clocks(at=at, orders=[soon.pk])
-    assert set(ship_by([soon.pk, later.pk], at=at)) == {soon.pk}, "only what was asked for was reckoned"
+    assert {one.order_id for one in open_clocks([shop.pk])} == {soon.pk}
     reckon_clocks(at=at, orders=[later.pk])
-    found = ship_by([soon.pk, later.pk], at=at)
-    assert (found[soon.pk].days_left, found[soon.pk].stake) == (Decimal("0.50"), Decimal(3))
-    assert found[later.pk].rule == "xhs-ship-spot-domestic"
-
-
+    (first,) = open_clocks([shop.pk], kind="dispatch", order_id=soon.pk)
+    (second,) = open_clocks([shop.pk], kind="dispatch", order_id=later.pk)
+    assert (first.due_at - at, first.stake) == (12 * HOUR, Decimal(3))
+    assert second.rule == "xhs-ship-spot-domestic"
 
 
 @pytest.mark.parametrize("row", STORIES["Scans that cannot be true"].tables["scans"], ids=lambda row: row["scans"])
