@@ -58,7 +58,7 @@ def add(
 
     at = clock.now()
     stores = [None if code == "all" else output.store_with(code) for code in agreement]
-    valid_from = output.day(agreed_from, at.date())
+    valid_from = output.day(agreed_from, at.date()) if agreed_from else None
     signed_on = output.day(entrusted_on, at.date()) if entrusted_on else None
     with output.sentences(), transaction.atomic():
         supplier = add_supplier(
@@ -142,7 +142,8 @@ def agree(
             output.fail(_("There is no file %(name)s.") % {"name": one})
     with output.sentences():
         recorded, routed = record_agreement(
-            supplier_id=supplier.pk, store_id=found.pk if found else None, valid_from=output.day(agreed_from, at.date()),
+            supplier_id=supplier.pk, store_id=found.pk if found else None,
+            valid_from=output.day(agreed_from, at.date()) if agreed_from else None,
             valid_until=output.day(until, at.date()) if until else None, is_authorised=authorised,
             neutral_packing=neutral_packing, no_cards=no_cards, platform_waybill=platform_waybill,
             stock_secured=stock_secured, ships_from=ships_from, returns_to=returns_to, returns_paid_by=returns_paid_by,

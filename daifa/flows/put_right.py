@@ -66,7 +66,7 @@ _FOR_WANT_OF_TERMS = ("agreement_missing", "agreement_incomplete", "entrustment_
 
 @transaction.atomic
 def record_agreement(
-    *, supplier_id: int, store_id: int | None, valid_from: date, by: str, at: datetime,
+    *, supplier_id: int, store_id: int | None, valid_from: date | None = None, by: str, at: datetime,
     papers: Sequence[tuple[str, bytes]] = (), **terms: Any,
 ) -> tuple[Agreement, int]:  # fmt: skip
     """`sourcing.commands.record_agreement` with its papers (name, bytes); returns it and how many held orders are routed

@@ -68,6 +68,7 @@ class TermsIn(Schema):
 
 
 class AgreementIn(TermsIn):
+    valid_from: Day | None = Field(None, description="Null: from today on the store's clock; of all own stores where the day begins last.")
     supplier_id: Id
     store_id: Id | None = Field(None, description="Null: all own stores; a store on a marketplace has to be named.")
 

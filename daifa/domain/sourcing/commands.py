@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,7 +15,8 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.history.commands import open_batch
 from daifa.domain.sourcing.models import Agreement, AgreementDocument, Supplier
-from daifa.domain.sourcing.rules import consumer_words
+from daifa.domain.sourcing.queries import day_in
+from daifa.domain.sourcing.rules import OWN_KINDS, consumer_words
 from daifa.lib import bulk, keeping
 from daifa.lib.money import is_currency
 from daifa.lib.refusal import Refused, RowRefused
@@ -625,12 +626,13 @@ _TERMS = (
 
 @transaction.atomic
 def record_agreement(
-    *, supplier_id: int, store_id: int | None, valid_from: date, valid_until: date | None = None, by: str, at: datetime,
-    **terms: Any,
+    *, supplier_id: int, store_id: int | None, valid_from: date | None = None, valid_until: date | None = None, by: str,
+    at: datetime, **terms: Any,
 ) -> Agreement:  # fmt: skip
     """The supplier agreed to ship for a store (None = all own-site and manual stores). Raises `Refused`.
 
-    `terms`: is_authorised, neutral_packing, no_cards, platform_waybill, stock_secured, ships_from, returns_to,
+    `valid_from` None: from today, on the store's clock; for all stores from the day it is where the day begins last, so that it
+    counts everywhere at once. `terms`: is_authorised, neutral_packing, no_cards, platform_waybill, stock_secured, ships_from, returns_to,
     returns_paid_by, claim_days, entrusted_on, note, remind_days.
     """
     supplier = Supplier.objects.filter(pk=supplier_id).first()
@@ -642,6 +644,8 @@ def record_agreement(
               "behind it as a supplier of its own.") % {"supplier": supplier.name},
             code="consumer_platform", field="supplier",
         )  # fmt: skip
+    if valid_from is None:
+        valid_from = _today_of(store_id, at)
     agreement = Agreement(supplier_id=supplier_id, store_id=store_id, recorded_by=by, recorded_at=at)
     _set_terms(agreement, {"valid_from": valid_from, "valid_until": valid_until, **terms}, at=at)
     agreement.save(force_insert=True)
@@ -659,6 +663,15 @@ def edit_agreement(*, agreement_id: int, by: str, at: datetime, **terms: Any) ->
     agreement.save()
     open_batch(by=by, at=at, reason=f"edit_agreement: {agreement_id} ({', '.join(sorted(terms))})")
     return agreement
+
+
+def _today_of(store_id: int | None, at: datetime) -> date:
+    """The local day of the store; of all own stores the earliest, and the day in UTC where there is none."""
+    zones = bulk.fetch(
+        "SELECT DISTINCT timezone FROM stores_store WHERE id = %s OR (%s::bigint IS NULL AND kind = ANY(%s::text[]))",
+        (store_id, store_id, list(OWN_KINDS)),
+    )
+    return min((day_in(zone, at) for (zone,) in zones), default=at.astimezone(UTC).date())
 
 
 def _set_terms(agreement: Agreement, terms: Mapping[str, Any], *, at: datetime) -> None:

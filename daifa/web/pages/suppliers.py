@@ -504,6 +504,10 @@ def _agreement_form(scope, thing):
         choices.insert(0, ("", _("all own stores, those to come too")))
 
     class AgreementForm(TermsForm):
+        valid_from = forms.DateField(
+            label=_("Valid from"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            help_text=_("In the store's zone; empty: today."),
+        )  # fmt: skip
         store = forms.ChoiceField(
             label=_("For which store"), choices=choices, required=not scope.may_shared("operate"),
             help_text=_("A store on a marketplace needs an agreement that names it."),
@@ -534,7 +538,7 @@ AGREE = FormPage(
     title=lambda supplier, scope: _("Agreement with %(name)s") % {"name": supplier.name},
     form=_agreement_form,
     load=_supplier,
-    initial=lambda scope, supplier: {"valid_from": scope.at.astimezone(scope.zone()).date(), "remind_days": 30},
+    initial=lambda scope, supplier: {"store": scope.current.id if scope.current else "", "remind_days": 30},
     save=_record,
     success=_("Recorded. Orders that were held for want of it are routed again."),
     submit=_("Record"),

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -23,7 +23,7 @@ from daifa.domain.people.models import User
 from daifa.domain.sourcing.commands import end_agreement, import_offers
 from daifa.domain.sourcing.models import Agreement, SkuMapping, Supplier, SupplierOffer
 from daifa.domain.stores.commands import add_store
-from daifa.domain.stores.models import StoreAccess
+from daifa.domain.stores.models import Store, StoreAccess
 from daifa.flows.work import work_until_idle
 from daifa.lib import bulk, clock
 from daifa.web.pages import imports as import_pages
@@ -279,6 +279,17 @@ def test_an_agreement_lets_held_orders_go_on(loop, as_):
     client.post(reverse("web:agreement_end", args=[agreement.pk]), {"last_day": "2026-03-20"})
     agreement.refresh_from_db()
     assert agreement.valid_until == date(2026, 3, 20)
+
+
+def test_an_agreement_begins_on_the_day_of_the_store_it_is_for(loop, as_):
+    Store.objects.filter(pk=loop.store.pk).update(timezone="Asia/Shanghai")
+    client = as_(loop.people["operator"])
+    url = reverse("web:supplier_agreement", args=[loop.shop.factory.pk])
+    with clock.moved_to(datetime(2026, 3, 5, 20, tzinfo=UTC)):
+        page = client.get(url).content.decode()
+        client.post(url, {"store": loop.store.pk, "valid_from": "", "note": "no day"})
+    assert "empty: today" in page
+    assert Agreement.objects.get(note="no day").valid_from == date(2026, 3, 6)
 
 
 def test_papers_of_an_agreement_are_kept_and_given_to_those_who_may_see_them(loop, as_, tmp_path, settings):

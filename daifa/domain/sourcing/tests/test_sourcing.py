@@ -260,6 +260,22 @@ def test_who_may_serve_which_store(supplier):
     assert asked(own, day + timedelta(days=1)) == "", "the agreement for all stores still stands"
 
 
+def test_an_agreement_without_a_day_begins_today_where_it_holds(supplier):
+    evening = datetime(2026, 3, 2, 20, tzinfo=UTC)
+    east, west = store("own_site", timezone="Asia/Shanghai"), store("manual", timezone="America/Los_Angeles")
+    night = datetime(2026, 3, 3, 3, tzinfo=UTC)
+
+    def begins(store_id, at):
+        made = commands.record_agreement(supplier_id=supplier.pk, store_id=store_id, entrusted_on=SIGNED, by=BY, at=at)
+        return made.valid_from
+
+    assert begins(east.pk, evening) == date(2026, 3, 3), "it is tomorrow in Shanghai"
+    assert begins(west.pk, night) == date(2026, 3, 2), "and still yesterday in Los Angeles"
+    assert begins(None, night) == date(2026, 3, 2), "for all stores it counts in each of them at once"
+    pairs = [(one.pk, supplier.pk) for one in (east, west)]
+    assert queries.refusals(pairs, at=night) == {}
+
+
 def test_an_ended_agreement_says_so(supplier):
     own, day = store("own_site"), date(2026, 3, 2)
     agreed = commands.record_agreement(supplier_id=supplier.pk, store_id=own.pk, valid_from=day, entrusted_on=SIGNED, by=BY, at=AT)
