@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from daifa import __version__
-from daifa.cli import language
+from daifa.cli import language, misuse
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,9 @@ COMMANDS = {
 
 
 NO_SUCH_COMMAND = language.N_("No such command %(name)s.")
+STEPS_MISSING = language.N_(
+    "The database of DATABASE_URL lacks %(count)d steps of this version (first: %(first)s). Make a backup, then run `daifa migrate`."
+)
 DID_YOU_MEAN = language.N_("Did you mean %(names)s?")
 
 
@@ -107,6 +110,14 @@ class Registry(TyperGroup):
         command = typer.main.get_command(found)
         command.name = args[0]
         return args[0], language.translate(command), args[1:]
+
+    def make_context(self, *args, **kwargs):
+        with misuse.spoken():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx):
+        with misuse.spoken():
+            return super().invoke(ctx)
 
     def get_help(self, ctx):
         language.translate(self)
@@ -149,8 +160,8 @@ def _open(needs: str) -> None:
         if missing := missing_migrations():
             if given_url():
                 raise _Sentence(
-                    f"The database of DATABASE_URL lacks {len(missing)} steps of this version "
-                    f"(first: {sorted(missing)[0]}). Make a backup, then run `daifa migrate`."
+                    language.words(language.wanted(os.environ))(STEPS_MISSING)
+                    % {"count": len(missing), "first": sorted(missing)[0]}
                 )
             migrate()
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from daifa.domain.policy import book as books
 from daifa.domain.policy import words
@@ -138,6 +139,14 @@ def sales_channels() -> dict[str, Words]:
 def book_name(channel: str) -> str:
     """The rule book's word for a sales channel, as entered in any case and by any of its names."""
     return ALIASES.get(channel.lower(), channel.lower())
+
+
+def channel_word(channel: str) -> str:
+    """A store's sales channel as people say it; one nobody knows here as it was entered."""
+    name, titles = book_name(channel), channel_titles()
+    if name in titles:
+        return str(titles[name])
+    return {"manual": _("manual (files)"), "marketplace": _("marketplace"), "sample": _("sample channel")}.get(name, channel)
 
 
 def channel_of(store: Any) -> str:

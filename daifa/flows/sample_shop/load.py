@@ -67,10 +67,10 @@ class SampleStore(NamedTuple):
 STORES = (
     SampleStore("sample-gifts", "Sample gift shop", "manual", "manual", "GBP", "2.4", "0.20",
                 {"timezone": "Europe/London", "language": "en", "country": "GB", "margin_floor": Decimal(5),
-                 "transit_days": 13, "lost_days": 20, "dispatch_hours": 72, "reply_to": "shop@example.invalid", "message_cap": 10}),
+                 "transit_days": 13, "lost_days": 20, "dispatch_hours": 120, "reply_to": "shop@example.invalid", "message_cap": 10}),
     SampleStore("sample-europe", "Sample shop Europe", "own_site", "sample", "EUR", "2.9", "0.30",
                 {"timezone": "Europe/London", "language": "en", "country": "DE", "margin_floor": Decimal(5),
-                 "transit_days": 15, "lost_days": 22, "dispatch_hours": 72, "reply_to": "europe@example.invalid",
+                 "transit_days": 15, "lost_days": 22, "dispatch_hours": 120, "reply_to": "europe@example.invalid",
                  "review_invitations": True, "message_cap": 10}),
     SampleStore("sample-market", "Sample marketplace store", "marketplace", "marketplace", "GBP", "15", "0",
                 {"timezone": "Europe/London", "language": "en", "country": "GB", "messages_allowed": False}),

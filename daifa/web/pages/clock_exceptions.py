@@ -108,7 +108,7 @@ ANNOUNCEMENTS = ListPage(
     export="announcements",
     columns=[
         Column("title", gettext_lazy("What was announced"), wrap=True, link=True, hint="source"),
-        Column("channel", gettext_lazy("Channel"), value=lambda row: row.store.name if row.store else row.channel),
+        Column("channel", gettext_lazy("Channel"), value=lambda row: row.store.name if row.store else policy.channel_word(row.channel)),
         Column("effect", gettext_lazy("What it does"), wrap=True, value=_effect, hint=_kinds),
         Column("where", gettext_lazy("Where"), wrap=True, value=_where),
         Column("first", gettext_lazy("First day"), "date"),
@@ -215,7 +215,7 @@ ANNOUNCEMENT = DetailPage(
     load=_load,
     store_id=None,
     title=lambda row, scope: row.title,
-    pretitle=lambda row, scope: row.store.name if row.store else str(policy.channel_titles().get(row.channel, row.channel)),
+    pretitle=lambda row, scope: row.store.name if row.store else policy.channel_word(row.channel),
     back=(gettext_lazy("Announcements"), lambda: reverse("web:announcements")),
     badges=lambda row, scope: _state(row),
     actions=lambda row, scope: [

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from daifa.domain.compliance import announced, figure_queries, queries
 from daifa.domain.compliance.health import line_words, value_text
 from daifa.domain.policy.commands import NewOverride
+from daifa.domain.policy.queries import channel_word
 from daifa.flows import put_right
 from daifa.flows.keep_clocks import keep_clocks, keep_metrics
 from daifa.flows.reads.store_health import numbers_of, whole_health
@@ -52,7 +53,7 @@ def _panels_of_all(request: HttpRequest, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Stores"),
             [
-                Column("name", _("Store"), link=True, hint="channel"),
+                Column("name", _("Store"), link=True, hint=lambda store: channel_word(store.channel)),
                 Column("state", _("Lines of the channel"), "badges", value=lambda store: _badges(known.get(store.id))),
                 Column("breaks", _("Breaks next"), "due", value=lambda store: known[store.id][4] if store.id in known else None),
                 Column("day", _("Counted on"), "date", phone=False,
@@ -197,7 +198,7 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
             NotePanel(
                 _("No line that may act holds for this store: own sites have no platform, and rules of undated or weak sources inform until the owner confirms them.")
                 if lines
-                else _("The rule book has no lines for the channel “%(channel)s”.") % {"channel": store.channel},
+                else _("The rule book has no lines for the channel “%(channel)s”.") % {"channel": channel_word(store.channel)},
                 actions=[LinkButton(_("Rule book"), places.place("rules"), icon="book-2")] if places.place("rules") else [],
             )
         )
@@ -366,7 +367,7 @@ STORE_HEALTH = DetailPage(
     load=_load,
     store_id="store_id",
     title=lambda found, scope: _("Health of %(store)s") % {"store": scope.whole.store(found.store_id).name},
-    pretitle=lambda found, scope: found.channel,
+    pretitle=lambda found, scope: channel_word(found.channel),
     back=(gettext_lazy("Store health"), lambda: reverse("web:store_health")),
     actions=lambda found, scope: [
         LinkButton(_("Enter what the platform shows"), reverse("web:store_figure_add", args=[found.store_id]), icon="pencil",
@@ -376,7 +377,7 @@ STORE_HEALTH = DetailPage(
                      reason=scope.why_not("operate", found.store_id)),
     ],
     facts=lambda found, scope: [
-        Fact(_("Channel"), found.channel, "code"),
+        Fact(_("Channel"), channel_word(found.channel)),
         Fact(_("Counted at"), found.at, "datetime", store_id=found.store_id),
         Fact(_("Lines crossed"), sum(one.worst == 100 and one.acts for one in found.metrics), "quantity"),
         Fact(_("Lines near"), sum(one.worst in (70, 85) and one.acts for one in found.metrics), "quantity"),

@@ -144,7 +144,7 @@ STORE = DetailPage(
     ],
     facts=lambda store, scope: [
         Fact(_("Kind"), store.get_kind_display()),
-        Fact(_("Channel"), store.channel, "code"),
+        Fact(_("Channel"), policy.channel_word(store.channel), hint=store.channel),
         Fact(_("Currency"), store.currency, "code"),
         Fact(_("Time zone"), store.timezone),
         Fact(_("Country"), store.country, "code"),
