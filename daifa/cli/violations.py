@@ -323,10 +323,11 @@ def evidence(
     if out is not None and out.suffix.lower() != ".zip" and not out.exists():
         out.mkdir(parents=True, exist_ok=True)
     with output.sentences():
-        done = gather_evidence(
-            store_id=of_store.pk, order_ids=ids, case_kind=kind, case=case, language=language, reveal=bool(reveal), reason=reveal, costs=costs,
-            by=output.actor(), at=clock.now(),
-        )  # fmt: skip
+        with output.watched(_("Photos"), quiet=as_json) as told:
+            done = gather_evidence(
+                store_id=of_store.pk, order_ids=ids, case_kind=kind, case=case, language=language, reveal=bool(reveal), reason=reveal,
+                costs=costs, by=output.actor(), at=clock.now(), progress=told,
+            )  # fmt: skip
         where = None
         if out is not None:
             where = out / done.pack.name if out.is_dir() else out

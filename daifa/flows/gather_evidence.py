@@ -4,6 +4,10 @@ Told are order, agreement, purchase, waybill trail, messages, complaints with th
 the rules as they read on the day. Buyers' data are masked unless the case needs them, on photos too; what is left out is said
 in the pack.
 What would weaken the case because it is missing is told to the person who makes the pack, not in it.
+
+Reading a photo takes seconds: a pack whose photos are still to be read is only written down (`ask_for_evidence`), and a job
+gathers it (`gather_waiting`). Killed in the middle it is gathered again from the beginning, but what was read on photos is
+kept one by one, and the pack comes whole or not at all.
 """
 
 from __future__ import annotations
@@ -12,8 +16,9 @@ import hashlib
 import json
 import logging
 import re
+import time
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +26,7 @@ from io import BytesIO, StringIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db import DatabaseError, transaction
 from django.template import Context, Engine
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -64,6 +70,7 @@ from daifa.domain.sourcing.rules import OWN_KINDS, missing_terms
 from daifa.domain.stores.models import Store
 from daifa.flows.reads.timeline import timeline
 from daifa.lib import bulk, ocr, pictures
+from daifa.lib.alone import alone
 from daifa.lib.money import rounded
 from daifa.lib.pdf import FONTS, pdf_of, picture
 from daifa.lib.process import Process
@@ -73,6 +80,7 @@ from daifa.lib.sheets import escape_formula
 
 MOST_ORDERS = 50
 MOST_PHOTOS = 40  # in the PDF; the ZIP holds all
+A_FEW_PHOTOS = 5  # so many that were read before are copied while somebody waits
 CASE_KINDS = ("violation", "complaint", "infringement")
 # Chinese mobile numbers and mail addresses in free text, also of people who are not the buyer of the order.
 _NUMBERS = re.compile(r"(?<!\d)1[3-9]\d(?:[ -]?\d){8}(?!\d)")
@@ -95,10 +103,21 @@ class Section:
 
 @dataclass(slots=True)
 class Gathered:
-    """The pack, and sentences about what it lacks: for the person who made it, not in it."""
+    """The pack, and sentences about what it lacks: for the person who made it, not in it. None yet while it is being gathered."""
 
     pack: EvidencePack
     gaps: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    """A photo of the pack, to be copied into it: where in the PDF, under which name, where the original lies."""
+
+    section: Section
+    name: str
+    sha256: str
+    folder: str
+    caption: str
 
 
 @dataclass(slots=True)
@@ -129,6 +148,9 @@ class _Work:
     case: int = 0
     complaints: set[int] = field(default_factory=set)  # that are told
     breaches: set[int] = field(default_factory=set)  # checks that found something foreign: told only where the case is about it
+    photos: list[_Photo] = field(default_factory=list)
+    told: list[OrderDetail] = field(default_factory=list)
+    subject: str = ""
 
     def add(self, name: str, content: bytes, what: str) -> str:
         """Put a file into the pack; returns the name it got there."""
@@ -163,15 +185,88 @@ class _Work:
             self.rules.setdefault(rule_id, (on or self.at).astimezone(self.zone).date())
 
 
-def gather_evidence(
+def ask_for_evidence(
     *, store_id: int, order_ids: Sequence[int] = (), case_kind: str = "", case: int = 0, language: str = "en",
     reveal: bool = False, costs: bool = False, reason: str = "", by: str, at: datetime,
 ) -> Gathered:  # fmt: skip
-    """Make a pack for orders of a store, or for a case (violation, complaint, infringement) and the orders behind it.
+    """Ask for a pack for orders of a store, or for a case (violation, complaint, infringement) and the orders behind it.
 
     `reveal` shows buyers' data unmasked and needs the written `reason` why the case needs them; `costs` shows what we
-    paid. Raises `Refused`. Takes some seconds.
+    paid. Made at once where no photo has to be read; else it stands as being gathered. Raises `Refused`.
     """
+    pack, work = _ask(
+        store_id=store_id, order_ids=order_ids, case_kind=case_kind, case=case, language=language, reveal=reveal, costs=costs,
+        reason=reason, by=by, at=at,
+    )  # fmt: skip
+    if len(work.photos) <= A_FEW_PHOTOS and not _to_be_read(work):
+        with alone(_LOCK, pack.pk) as mine:
+            if mine:
+                pack = _finish(pack, work, by=by, at=at)
+    return Gathered(pack, list(pack.gaps))
+
+
+def gather_evidence(*, at: datetime, by: str, progress: Progress | None = None, **wanted: Any) -> Gathered:
+    """Make a pack and wait for it: as `ask_for_evidence`, and some seconds for each photo. Raises `Refused`.
+
+    Killed in the middle, the worker makes it.
+    """
+    pack, work = _ask(by=by, at=at, **wanted)
+    while pack.state == "gathering":
+        with alone(_LOCK, pack.pk) as mine:
+            if mine:
+                pack = _finish(pack, work, by=by, at=at, progress=progress)
+                continue
+        time.sleep(0.3)  # the worker was quicker
+        pack.refresh_from_db()
+    if pack.state == "failed":
+        raise Refused(pack.sentence, code="pack_not_made")
+    return Gathered(pack, list(pack.gaps))
+
+
+def gather_waiting(*, at: datetime, by: str = "job:gather_packs") -> dict[str, int]:
+    """Gather what was asked for; counts {"made": …, "failed": …}. Each pack by one process at a time.
+
+    One that cannot be made says why and stops nothing behind it; one that was begun too often without an end is given up.
+    """
+    counts = {"made": 0, "failed": 0}
+    for pk in queries.packs_gathering():
+        with alone(_LOCK, pk) as mine:
+            if not mine:
+                continue
+            pack = EvidencePack.objects.get(pk=pk)
+            if pack.state != "gathering":
+                continue
+            with translation.override(pack.language):
+                try:
+                    if pack.erased_at is not None:
+                        raise Refused(_("The data of its buyers were erased meanwhile."), code="erased")
+                    if not commands.begin_pack(pk):
+                        raise Refused(_("It was begun %(times)s times and never came to its end: one of its photos may be too much for this machine.")
+                                      % {"times": commands.MOST_TRIES}, code="tried_often")  # fmt: skip
+                    done = _finish(pack, _tell(pack, at=at), by=by, at=at)
+                except Refused as refused:
+                    done = commands.give_up_pack(pk, sentence=refused.sentence, by=by, at=at)
+                except DatabaseError:
+                    raise  # no fault of the pack: it is tried again
+                except Exception as error:
+                    log.warning("Evidence pack %s could not be made: %s", pk, type(error).__name__)
+                    done = commands.give_up_pack(
+                        pk, sentence=_("Something unexpected happened (%(error)s). Ask for it again.") % {"error": type(error).__name__}, by=by, at=at
+                    )
+            counts["made" if done.state == "made" else "failed"] += 1
+    return counts
+
+
+Progress = Callable[[int, int], None]
+"""Called with the photos that are done, and how many there are."""
+_LOCK = "daifa.gathering"
+
+
+def _ask(
+    *, store_id: int, order_ids: Sequence[int] = (), case_kind: str = "", case: int = 0, language: str = "en",
+    reveal: bool = False, costs: bool = False, reason: str = "", by: str, at: datetime,
+) -> tuple[EvidencePack, _Work]:  # fmt: skip
+    """Check a wish and write it down, with everything that needs no photo. Raises `Refused`."""
     if reveal and not reason.strip():
         raise Refused(
             _("Write down why this case needs the buyer's data; otherwise they stay masked."), code="reason_missing", field="reason"
@@ -187,36 +282,76 @@ def gather_evidence(
         raise Refused(
             _("A pack holds at most %(most)s orders; choose those the case is about.") % {"most": MOST_ORDERS}, code="too_many"
         )
-    details = [order_detail([store_id], order) for order in wanted]
-    if any(detail is None for detail in details):
-        raise Refused(_("One of the orders is not of this store."), code="no_order")
     if not wanted and thing is None:
         raise Refused(_("Say which orders or which case it is for."), code="nothing")
-    orders = [detail for detail in details if detail is not None]
-    with translation.override(language):
-        who = () if reveal else tuple(dict.fromkeys(_who(orders)))
-        work = _Work(
-            store, language, reveal, costs, at, Marks(who), ZoneInfo(store.timezone), by=by, who=who, basis=_basis(orders),
-            case_kind=case_kind, case=case,
+    with transaction.atomic():
+        pack = commands.ask_pack(
+            store_id=store_id, case_kind=case_kind, case=case, orders=wanted, name=f"{_stem(store, at)}.zip", language=language,
+            revealed=reveal, reason=reason, costs=costs, by=by, at=at,
         )  # fmt: skip
-        _choose(work, [detail.order["id"] for detail in orders], thing)
+        work = _tell(pack, at=at)
+        commands.count_photos(pack.pk, done=0, of=len(work.photos))
+        pack.photos = len(work.photos)
+    return pack, work
+
+
+def _stem(store: Store, at: datetime) -> str:
+    return f"evidence-{store.code}-{at.astimezone(ZoneInfo(store.timezone)):%Y%m%d-%H%M}"
+
+
+def _tell(pack: EvidencePack, *, at: datetime) -> _Work:
+    """Everything the pack is to say, in its language; its photos are only named. Raises `Refused`."""
+    store = Store.objects.get(pk=pack.store_id)
+    thing = _case(store.pk, pack.case_kind, pack.case)
+    details = [order_detail([store.pk], order) for order in pack.orders]
+    if any(detail is None for detail in details):
+        raise Refused(_("One of the orders is not of this store."), code="no_order")
+    orders = [detail for detail in details if detail is not None]
+    with translation.override(pack.language):
+        who = () if pack.revealed else tuple(dict.fromkeys(_who(orders)))
+        work = _Work(
+            store, pack.language, pack.revealed, pack.costs, at, Marks(who), ZoneInfo(store.timezone), by=pack.by, who=who,
+            basis=_basis(orders), case_kind=pack.case_kind, case=pack.case, told=orders,
+        )  # fmt: skip
+        _choose(work, list(pack.orders), thing)
         if thing is not None:
-            _tell_case(work, case_kind, thing)
+            _tell_case(work, pack.case_kind, thing)
         for detail in orders:
             _tell_order(work, detail)
         _tell_agreements(work, orders)
         _tell_complaints(work, thing)
         _tell_checks(work, orders)
         _tell_rules(work)
-        _say_what_is_left_out(work, orders)
-        stem = f"evidence-{store.code}-{at.astimezone(work.zone):%Y%m%d-%H%M}"
-        number = _subject(case_kind, thing, orders)
-        content, contents = _zipped(work, stem, number, reason)
-    pack = commands.keep_pack(
-        store_id=store_id, case_kind=case_kind, case=case, orders=wanted, name=f"{stem}.zip", content=content,
-        language=language, contents=contents, left_out=work.left_out, revealed=reveal, reason=reason, by=by, at=at,
-    )  # fmt: skip
-    return Gathered(pack, work.gaps)
+        work.subject = _subject(pack.case_kind, thing, orders)
+    return work
+
+
+def _to_be_read(work: _Work) -> int:
+    """How many photos nobody has read yet, knowing these buyers."""
+    if work.reveal or ocr.why_not():
+        return 0
+    known = queries.covers_of(work.store.pk, [one.sha256 for one in work.photos])
+    return sum(not _is_read(known.get(one.sha256), work) for one in work.photos)
+
+
+def _finish(pack: EvidencePack, work: _Work, *, by: str, at: datetime, progress: Progress | None = None) -> EvidencePack:
+    """Copy the photos, reading those nobody has read, and put everything together. Raises `Refused`, having said so on the pack."""
+    with translation.override(pack.language):
+        try:
+            for number, photo in enumerate(work.photos):
+                _copy_photo(work, photo)
+                commands.count_photos(pack.pk, done=number + 1, of=len(work.photos))
+                if progress is not None:
+                    progress(number + 1, len(work.photos))
+            _say_what_is_left_out(work, work.told)
+            stem = _stem(work.store, at)
+            content, contents = _zipped(work, stem, work.subject, pack.reason)
+        except Refused as refused:
+            commands.give_up_pack(pack.pk, sentence=refused.sentence, by=by, at=at)
+            raise
+        return commands.finish_pack(
+            pack.pk, name=f"{stem}.zip", content=content, contents=contents, left_out=work.left_out, gaps=work.gaps, by=by, at=at
+        )
 
 
 # --- What it is about ---------------------------------------------------------------------------------------------
@@ -633,10 +768,9 @@ def _tell_checks(work: _Work, orders: Sequence[OrderDetail]) -> None:
             work.when(one.at), str(one.get_about_display()), one.supplier.name if one.supplier else "", _state(PARCEL_CHECK, one.state),
             work.words(one.reason),
         ])  # fmt: skip
-        content = files.read(one.sha256, PHOTO_FOLDER)
-        if content is not None and one.sha256 not in work.shown:
+        if one.sha256 not in work.shown and files.path_of(one.sha256, PHOTO_FOLDER).is_file():
             name = f"parcel-checks/{one.pk}-{_safe(one.name)}"
-            _add_photo(work, section, name, content, PHOTO_FOLDER, f"{work.when(one.at)} · {_state(PARCEL_CHECK, one.state)}")
+            _add_photo(work, section, name, one.sha256, PHOTO_FOLDER, f"{work.when(one.at)} · {_state(PARCEL_CHECK, one.state)}")
     if rows:
         section.tables.append(("", [_("Time"), _("What for"), _("Supplier"), _("Result"), _("Why")], rows))
     _tell_samples(work, section, suppliers)
@@ -757,16 +891,23 @@ def _add_files(work: _Work, section: Section, kind: str, things: Sequence[int], 
             work.papers += 1
             work.add(name, content, _("paper of the case; SHA-256 as received %(hash)s") % {"hash": file.sha256})
         else:
-            _add_photo(work, section, name, content, files.FOLDER, f"{file.name} · {work.when(file.at)}")
+            _add_photo(work, section, name, file.sha256, files.FOLDER, f"{file.name} · {work.when(file.at)}")
 
 
-def _add_photo(work: _Work, section: Section, name: str, content: bytes, folder: str, caption: str) -> None:
-    """A copy of a photo: without what cameras write into it, private parts covered; one nobody has looked at waits."""
-    sha256 = hashlib.sha256(content).hexdigest()
+def _add_photo(work: _Work, section: Section, name: str, sha256: str, folder: str, caption: str) -> None:
+    """Name a photo that goes into the pack; `_copy_photo` brings it."""
     work.shown.add(sha256)
+    work.photos.append(_Photo(section, name, sha256, folder, caption))
+
+
+def _copy_photo(work: _Work, photo: _Photo) -> None:
+    """A copy of a photo: without what cameras write into it, private parts covered; one nobody has looked at waits."""
+    content = files.read(photo.sha256, photo.folder)
     try:
+        if content is None:
+            raise pictures.NoPicture
         media_type = pictures.check(content).media_type
-        cover = None if work.reveal else _cover(work, sha256, folder, content)
+        cover = None if work.reveal else _cover(work, photo.sha256, photo.folder, content)
         if cover is not None and cover.state in ("waiting", "left_out"):
             work.waiting += cover.state == "waiting"
             work.dropped += cover.state == "left_out"
@@ -777,21 +918,27 @@ def _add_photo(work: _Work, section: Section, name: str, content: bytes, folder:
         words = queries.private_words(cover.found) if cover is not None else ""
         small = pictures.small(copy, 1000)
     except pictures.NoPicture:
-        work.gaps.append(_("The file %(name)s cannot be read any more.") % {"name": name})
+        work.gaps.append(_("The file %(name)s cannot be read any more.") % {"name": photo.name})
         return
-    what = _("photo; SHA-256 as received %(hash)s") % {"hash": sha256}
+    what = _("photo; SHA-256 as received %(hash)s") % {"hash": photo.sha256}
     if words:
         work.covered += 1
         what += "; " + _("covered: %(parts)s") % {"parts": words}
-    work.originals[work.add(name, copy, what)] = (sha256, words)
-    if sum(len(one.photos) for one in [*work.sections, section]) < MOST_PHOTOS:
-        section.photos.append((f"{caption} · {_('covered: %(parts)s') % {'parts': words}}" if words else caption, small))
+    work.originals[work.add(photo.name, copy, what)] = (photo.sha256, words)
+    if sum(len(one.photos) for one in work.sections) < MOST_PHOTOS:
+        caption = f"{photo.caption} · {_('covered: %(parts)s') % {'parts': words}}" if words else photo.caption
+        photo.section.photos.append((caption, small))
+
+
+def _is_read(known: PictureCover | None, work: _Work) -> bool:
+    """A person's word, or what was read knowing the same buyers, counts for every pack."""
+    return known is not None and (not known.basis or (known.basis == work.basis and known.why != "ocr_missing"))
 
 
 def _cover(work: _Work, sha256: str, folder: str, content: bytes) -> PictureCover:
     """What is covered on a photo: a person's word, else what is read on it now (or was, knowing the same buyers)."""
     known = queries.covers_of(work.store.pk, [sha256]).get(sha256)
-    if known is not None and (not known.basis or (known.basis == work.basis and known.why != "ocr_missing")):
+    if known is not None and _is_read(known, work):
         return known
     parts: tuple[Part, ...] = ()
     why = ""

@@ -29,6 +29,7 @@ def work_until_idle(
     _count(counts, progress, "closing_steps", _keep_closings(at))
     _watch_cases(at)
     _count(counts, progress, "listings", _send_listings(at))
+    _count(counts, progress, "packs", _gather_packs(at))
     barren = 0
     for _ in range(MOST_ROUNDS):
         before = sum(counts.values())
@@ -80,6 +81,12 @@ def _send_listings(at: datetime) -> int:
 
     publish_listings.judge_again(at=at)
     return publish_listings.send_listings(at=at)["done"]
+
+
+def _gather_packs(at: datetime) -> int:
+    from daifa.flows import gather_evidence
+
+    return gather_evidence.gather_waiting(at=at)["made"]
 
 
 def _send_messages(at: datetime) -> int:

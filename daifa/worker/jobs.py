@@ -94,6 +94,13 @@ def read_photos() -> None:
     check_complaints.note_checked(at=clock.now())
 
 
+@job("gather_packs", queueing_lock="gather_packs")
+def gather_packs() -> None:
+    from daifa.flows import gather_evidence
+
+    gather_evidence.gather_waiting(at=clock.now())
+
+
 @job("find_risks", queueing_lock="find_risks")
 def find_risks() -> None:
     from daifa.flows import find_risks as flow

@@ -20,6 +20,7 @@ SCHEDULE = {
     jobs.ask_suppliers: "*/5 * * * *",
     jobs.track_parcels: "*/5 * * * *",
     jobs.read_photos: "* * * * *",
+    jobs.gather_packs: "* * * * * 5-59/10",
     jobs.find_risks: "23 * * * *",
     jobs.keep_clocks: "3-59/5 * * * *",
     jobs.chase_suppliers: "8-59/10 * * * *",

@@ -143,10 +143,12 @@ def cases_of(shop, order: int, at) -> dict[str, int]:
     [file], _ = cases.attach_files([("77001.png", picture.getvalue())], store_id=shop.store.pk, thing_kind="complaint",
                                    thing=found["complaint"], by=cast.BY, at=at)  # fmt: skip
     licence = cases.add_qualification(store=shop.store, kind="ccc", number="77001", valid_from=date(2026, 1, 1), by=cast.BY, at=at)
-    pack = cases.keep_pack(
-        store_id=shop.store.pk, case_kind="complaint", case=found["complaint"], orders=[order], name="77001.zip", content=b"Anna Wood 77001",
-        language="en", contents=[("77001", "0" * 64, 15, "")], left_out=["77001"], revealed=True, reason="77001", by=cast.BY, at=at,
+    pack = cases.ask_pack(
+        store_id=shop.store.pk, case_kind="complaint", case=found["complaint"], orders=[order], name="77001.zip", language="en",
+        revealed=True, reason="77001", by=cast.BY, at=at,
     )  # fmt: skip
+    cases.finish_pack(pack.pk, name="77001.zip", content=b"Anna Wood 77001", contents=[("77001", "0" * 64, 15, "")], left_out=["77001"],
+                      gaps=["77001"], by=cast.BY, at=at)  # fmt: skip
     listing = ListingVariant.objects.create(store=shop.store, sku="77001-R", title="77001", created_at=at)
     [right] = cases.record_right(
         listing_ids=[listing.pk], store=shop.store, right="trademark", basis="own", number="77001", valid_from=date(2026, 1, 1), by=cast.BY, at=at

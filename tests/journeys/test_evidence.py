@@ -20,7 +20,8 @@ from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Task
 from daifa.flows import gather_evidence as flow
 from daifa.flows.check_parcels import add_photos, judge_by_hand
-from daifa.lib import ocr
+from daifa.flows.work import work_until_idle
+from daifa.lib import bulk, ocr
 from daifa.lib.refusal import Refused
 from tests import cast, photos
 
@@ -45,7 +46,8 @@ def lines_on(content):
 
 
 @pytest.fixture
-def shop():
+def shop(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "files"
     return cast.open_shop()
 
 
@@ -277,3 +279,96 @@ def test_the_orders_timeline_tells_of_its_cases(shop, case):
     order = Order.objects.get(number="77001")
     told = {one.subject: one.sentence for one in timeline([shop.store.pk], order.pk) if one.subject in ("violation", "complaint")}
     assert told == {"violation": "Violation V-9: in force", "complaint": "Complaint C-9: open"}
+
+
+# --- As a job -----------------------------------------------------------------------------------------------------
+
+
+def asked(**words):
+    return flow.ask_for_evidence(by=cast.BY, **words).pack
+
+
+def evidence_files():
+    folder = files.path_of("0" * 64, "evidence").parent.parent
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_photos_to_be_read_make_it_a_job(shop, case):
+    violation, complaint, at = case
+    pack = asked(store_id=shop.store.pk, case_kind="complaint", case=complaint, costs=True, language="en", at=at)
+    assert (pack.state, pack.photos, pack.made_at, evidence_files()) == ("gathering", 1, None, [])
+    assert not PictureCover.objects.exists(), "nothing was read while somebody waits"
+    later = at + timedelta(minutes=1)
+    assert work_until_idle(at=later)["packs"] == 1
+    pack.refresh_from_db()
+    assert (pack.state, pack.at, pack.made_at, pack.photos_done) == ("made", at, later, 1)
+    inside = opened(pack)
+    assert "complaints/C-9/card.jpg" in inside and b"goods_amount" in inside["orders/77001/purchases.json"], "what was asked for is kept"
+    assert [row[2:] for row in bulk.fetch("SELECT kind, thing, state_from, state_to FROM history_transition WHERE kind = 54 ORDER BY at")] == [
+        ("", "gathering"), ("gathering", "made")]  # fmt: skip
+    assert flow.gather_waiting(at=later) == {"made": 0, "failed": 0}
+    # What was read for the same buyers is not read twice: the next one is there at once, as is one without photos.
+    assert asked(store_id=shop.store.pk, case_kind="complaint", case=complaint, at=later).state == "made"
+    cases.decide_pictures([PictureCover.objects.get().pk], to="left_out", by=cast.BY, at=at)
+    assert asked(store_id=shop.store.pk, case_kind="violation", case=violation, at=later).state == "made"
+
+
+def test_a_pack_that_cannot_be_made_says_why_and_stops_nothing_behind_it(shop, case, monkeypatch):
+    violation, complaint, at = case
+    first = asked(store_id=shop.store.pk, case_kind="complaint", case=complaint, language="en", at=at)
+    second = asked(store_id=shop.store.pk, case_kind="violation", case=violation, language="en", at=at)
+    calls, pdf_of = [], flow.pdf_of
+
+    def torn(page, **how):
+        calls.append(page)
+        if len(calls) == 1:
+            raise Refused("No font for it.", code="font_missing")
+        return pdf_of(page, **how)
+
+    monkeypatch.setattr(flow, "pdf_of", torn)
+    assert flow.gather_waiting(at=at) == {"made": 1, "failed": 1}
+    first.refresh_from_db()
+    assert (first.state, first.sentence, first.sha256) == ("failed", "No font for it.", "")
+    assert Task.objects.get(kind="pack_not_made", closed_at=None).params == {"sentence": "No font for it."}
+    assert len(evidence_files()) == 1
+    cases.ask_pack_again(first.pk, by=cast.BY, at=at)
+    assert flow.gather_waiting(at=at) == {"made": 1, "failed": 0}
+    assert not Task.objects.filter(kind="pack_not_made", closed_at=None).exists()
+    with pytest.raises(Refused, match="only one that could not be made"):
+        cases.ask_pack_again(second.pk, by=cast.BY, at=at)
+    # What nobody foresaw is no reason to stand still either; what cuts it off again and again is given up.
+    third = asked(store_id=shop.store.pk, case_kind="violation", case=violation, reveal=True, reason="asked", at=at)
+    assert third.state == "made"
+    for number, (error, sentence) in enumerate(((ZeroDivisionError, "ZeroDivisionError"), (KeyboardInterrupt, "5 times"))):
+        cases.decide_pictures([PictureCover.objects.get().pk], to="as_is", by=cast.BY, at=at)
+        PictureCover.objects.all().delete()
+
+        def broken(page, error=error, **how):
+            raise error
+
+        monkeypatch.setattr(flow, "pdf_of", broken)
+        pack = asked(store_id=shop.store.pk, case_kind="complaint", case=complaint, language="en", at=at + timedelta(hours=number))
+        for _try in range(cases.MOST_TRIES if error is KeyboardInterrupt else 0):
+            with pytest.raises(KeyboardInterrupt):
+                flow.gather_waiting(at=at)
+        assert flow.gather_waiting(at=at) == {"made": 0, "failed": 1}
+        pack.refresh_from_db()
+        assert pack.state == "failed" and sentence in pack.sentence
+
+
+def test_what_was_erased_meanwhile_is_not_gathered(shop, case, monkeypatch):
+    _violation, complaint, at = case
+    pack = asked(store_id=shop.store.pk, case_kind="complaint", case=complaint, language="en", at=at)
+    pdf_of = flow.pdf_of
+
+    def erased_now(page, **how):
+        bulk.execute("UPDATE cases_evidencepack SET erased_at = %s", (at,))
+        return pdf_of(page, **how)
+
+    monkeypatch.setattr(flow, "pdf_of", erased_now)
+    assert flow.gather_waiting(at=at) == {"made": 0, "failed": 1}
+    pack.refresh_from_db()
+    assert (pack.state, evidence_files()) == ("failed", []) and "erased meanwhile" in pack.sentence
+    assert not Task.objects.filter(kind="pack_not_made").exists(), "nobody is to do anything about it"
+    with pytest.raises(Refused, match="nothing to gather"):
+        cases.ask_pack_again(pack.pk, by=cast.BY, at=at)

@@ -24,8 +24,9 @@ from daifa.domain.books.commands import NewExpense, add_expenses
 from daifa.domain.books.models import Entry, Posting
 from daifa.domain.cases.commands import (
     NewComplaint,
+    ask_pack,
     attach_files,
-    keep_pack,
+    finish_pack,
     open_complaints,
     settle_complaint,
 )
@@ -132,10 +133,13 @@ def loop(shop):
     complaint = Complaint.objects.get()
     attach_files([("a.png", picture(NAME))], store_id=shop.store.pk, thing_kind="complaint", thing=complaint.pk,
                  note=f"from {NAME}", by=cast.BY, at=at)  # fmt: skip
-    keep_pack(
-        store_id=shop.store.pk, case_kind="complaint", case=complaint.pk, orders=[order.pk], name="pack.zip",
-        content=b"PK not really, but of " + NAME.encode(), language="en", contents=[["order.json", "0" * 64, 1, "order"]],
-        left_out=[f"the address of {NAME}"], revealed=True, reason=f"asked by {NAME}", by=cast.BY, at=at,
+    pack = ask_pack(
+        store_id=shop.store.pk, case_kind="complaint", case=complaint.pk, orders=[order.pk], name="pack.zip", language="en",
+        revealed=True, reason=f"asked by {NAME}", by=cast.BY, at=at,
+    )  # fmt: skip
+    finish_pack(
+        pack.pk, name="pack.zip", content=b"PK not really, but of " + NAME.encode(), contents=[("order.json", "0" * 64, 1, "order")],
+        left_out=[f"the address of {NAME}"], gaps=[f"nobody asked {NAME}"], by=cast.BY, at=at,
     )  # fmt: skip
     # What a program or a person may write down by accident.
     open_tasks([NewTask("supplier_needs_person", shop.store.pk, "supplier", shop.factory.pk, {"sentence": f"Who is {NAME}?"})], at=at)

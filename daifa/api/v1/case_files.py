@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import File, Router, Schema
+from ninja import Field, File, Router, Schema
 from ninja.files import UploadedFile
 
 from daifa.api.caller import caller
@@ -15,6 +15,7 @@ from daifa.api.shapes import Done, Id, a_file, contents_of, file_answer
 from daifa.domain.cases import commands, queries
 from daifa.domain.cases.files import MAX_BYTES, path_of
 from daifa.domain.cases.models import Appeal, Complaint, Infringement, ListingRight, Qualification, Violation
+from daifa.domain.cases.process import EVIDENCE_PACK
 
 router = Router(tags=["case files"])
 
@@ -28,6 +29,7 @@ OWNERS: dict[str, tuple[Any, str]] = {
 }
 """What a file can belong to: its rows, and where their store stands."""
 Owner = Literal[tuple(OWNERS)]
+PackState = Literal[tuple(EVIDENCE_PACK.table)]
 
 
 class FileOut(Schema):
@@ -46,13 +48,17 @@ class FileOut(Schema):
 
 
 class PackOut(Schema):
-    """An evidence pack; its bytes are under /evidence/{id}/file."""
+    """An evidence pack; its bytes are under /evidence/{id}/file once its state is `made`."""
 
     id: int
     store_id: int
     case_kind: str
     case: int
     orders: list[int]
+    state: PackState = Field(description="`gathering`: photos are read first, some seconds each; `failed`: `sentence` says why.")
+    sentence: str
+    photos: int
+    photos_done: int
     name: str
     sha256: str
     size: int
@@ -60,7 +66,8 @@ class PackOut(Schema):
     revealed: bool
     erased_at: datetime | None
     by: str
-    at: datetime
+    at: datetime = Field(description="When it was asked for.")
+    made_at: datetime | None
 
 
 def file_out(row: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from daifa.api.caller import caller
 from daifa.api.errors import ERRORS, Problem, not_found
 from daifa.api.shapes import After, Id, Limit, Number, Page, a_file, cursor_of, file_answer, page_of
 from daifa.api.v1.case_files import PackOut, pack_out
-from daifa.domain.cases import files, queries
+from daifa.domain.cases import commands, files, queries
 from daifa.domain.orders.queries import order_named
 
 router = Router(tags=["evidence"])
@@ -30,7 +30,7 @@ class PackDetailOut(PackOut):
     reason: str = Field(description="Why buyers' data stand in it unmasked; empty where they do not.")
     left_out: list[str]
     contents: list[PackedFileOut]
-    lacks: list[str] = Field([], description="Said once, when it is made: what would make the case stronger.")
+    lacks: list[str] = Field([], description="What would make the case stronger; it does not stand in the pack.")
 
 
 class PackIn(Schema):
@@ -45,7 +45,7 @@ class PackIn(Schema):
     costs: bool = Field(False, description="Show what was paid to suppliers.")
 
 
-def _detail(found: Any, lacks: list[str]) -> dict[str, Any]:
+def _detail(found: Any) -> dict[str, Any]:
     return {
         **{name: getattr(found, name) for name in PackOut.model_fields},
         "reason": found.reason if found.revealed else "",
@@ -53,7 +53,7 @@ def _detail(found: Any, lacks: list[str]) -> dict[str, Any]:
         "contents": [
             {"name": name, "sha256": sha256, "size": size, "what": what} for name, sha256, size, what in found.contents
         ],
-        "lacks": lacks,
+        "lacks": found.gaps,
     }
 
 
@@ -67,8 +67,11 @@ def list_packs(request: HttpRequest, store_id: Number = None, after: After = Non
 
 @router.post("/evidence", response={201: PackDetailOut, **ERRORS})
 def make_pack(request: HttpRequest, given: PackIn):
-    """Gather order, agreement, purchase, waybill trail, messages, photos and the rules as they read then. Takes seconds."""
-    from daifa.flows.gather_evidence import gather_evidence
+    """Gather order, agreement, purchase, waybill trail, messages, photos and the rules as they read then. Takes seconds.
+
+    Where photos have to be read first it answers 201 with the state `gathering`; ask /evidence/{id} until it is `made`.
+    """
+    from daifa.flows.gather_evidence import ask_for_evidence
 
     who = caller(request)
     who.require(given.store_id, "operate")
@@ -80,12 +83,12 @@ def make_pack(request: HttpRequest, given: PackIn):
         if not found:
             raise Problem(409, "no_order", _("This store has no order %(number)s.") % {"number": number}, "orders")
         ids += found
-    done = gather_evidence(
+    done = ask_for_evidence(
         store_id=given.store_id, order_ids=ids, case_kind=given.case_kind or "", case=given.case_id or 0,
         language=given.language, reveal=bool(given.reveal.strip()), reason=given.reveal.strip(), costs=given.costs,
         by=who.by, at=who.at,
     )  # fmt: skip
-    return Status(201, _detail(done.pack, [str(gap) for gap in done.gaps]))
+    return Status(201, _detail(done.pack))
 
 
 @router.get("/evidence/{pack_id}", response={200: PackDetailOut, **ERRORS})
@@ -96,7 +99,18 @@ def get_pack(request: HttpRequest, pack_id: Id):
     if found is None:
         raise not_found()
     who.require(found.store_id, "operate")
-    return _detail(found, [])
+    return _detail(found)
+
+
+@router.post("/evidence/{pack_id}/again", response={200: PackDetailOut, **ERRORS})
+def ask_pack_again(request: HttpRequest, pack_id: Id):
+    """Ask again for a pack that could not be made; 409 for any other."""
+    who = caller(request)
+    found = queries.pack(who.scope, pack_id)
+    if found is None:
+        raise not_found()
+    who.require(found.store_id, "operate")
+    return _detail(commands.ask_pack_again(pack_id, by=who.by, at=who.at))
 
 
 @router.get(
@@ -111,4 +125,6 @@ def get_pack_file(request: HttpRequest, pack_id: Id):
     who.require(found.store_id, "operate")
     if found.erased_at:
         raise Problem(409, "erased", _("It was erased."))
+    if found.state != "made":
+        raise Problem(409, "not_made", found.sentence or _("It is not made yet."))
     return file_answer(files.path_of(found.sha256, "evidence"), found.name, "application/zip")

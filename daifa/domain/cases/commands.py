@@ -5,6 +5,7 @@ Many at once where many arrive at once. Whoever does one thing gets `Refused` wi
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
@@ -40,6 +42,7 @@ from daifa.domain.cases.process import (
     COMPLAINT_KINDS,
     CONSEQUENCES,
     DEPOSIT_MOVES,
+    EVIDENCE_PACK,
     INFRINGEMENT,
     OUTCOMES,
     QUALIFICATIONS,
@@ -1274,18 +1277,113 @@ def decide_pictures(
 # --- Evidence packs -----------------------------------------------------------------------------------------------
 
 
+MOST_TRIES = 5
+"""A pack whose gathering was cut off so often is given up: something in it stops the program each time."""
+
+
 @transaction.atomic
-def keep_pack(
-    *, store_id: int, case_kind: str, case: int, orders: Sequence[int], name: str, content: bytes, language: str,
-    contents: Sequence[tuple[str, str, int, str]], left_out: Sequence[str], revealed: bool, reason: str, by: str, at: datetime,
+def ask_pack(
+    *, store_id: int, case_kind: str, case: int, orders: Sequence[int], name: str, language: str, revealed: bool, reason: str,
+    costs: bool = False, by: str, at: datetime,
 ) -> EvidencePack:  # fmt: skip
-    """Store a pack's bytes under their hash, with the row that says what it holds."""
-    sha256 = keeping.store("evidence", content)
-    return EvidencePack.objects.create(
-        store_id=store_id, case_kind=case_kind, case=case, orders=sorted(orders), name=name[:120], sha256=sha256,
-        size=len(content), language=language, contents=[list(row) for row in contents], left_out=list(left_out),
-        revealed=revealed, reason=reason[:300], by=by, at=at,
+    """Write down which pack is wanted; it is gathered by `flows/gather_evidence.py`. `name` stands for it until then."""
+    pack = EvidencePack.objects.create(
+        store_id=store_id, case_kind=case_kind, case=case, orders=sorted(orders), state="gathering", name=name[:120], language=language,
+        revealed=revealed, reason=reason[:300], costs=costs, by=by, at=at,
     )  # fmt: skip
+    record_births(EVIDENCE_PACK, [pack.pk], "gathering", by=by, at=at)
+    pack.refresh_from_db()
+    return pack
+
+
+@transaction.atomic
+def begin_pack(pack_id: int) -> bool:
+    """Count one more try to gather a pack; False once there were too many."""
+    tries = bulk.fetch(
+        "UPDATE cases_evidencepack SET tries = tries + 1 WHERE id = %s AND state = 'gathering' RETURNING tries", (pack_id,)
+    )
+    return bool(tries) and tries[0][0] <= MOST_TRIES
+
+
+def count_photos(pack_id: int, *, done: int, of: int) -> None:
+    """How many of its photos have been looked at."""
+    bulk.execute("UPDATE cases_evidencepack SET photos_done = %s, photos = %s WHERE id = %s", (done, of, pack_id))
+
+
+def finish_pack(
+    pack_id: int, *, name: str, content: bytes, contents: Sequence[tuple[str, str, int, str]], left_out: Sequence[str],
+    gaps: Sequence[str] = (), by: str, at: datetime,
+) -> EvidencePack:  # fmt: skip
+    """Store a pack's bytes under their hash and say what it holds; whoever comes second finds it made.
+
+    The hash is written down before the file is: killed in between, the next try knows which file was left. Where the data of
+    its orders were erased meanwhile nothing is kept and the pack has failed.
+    """
+    sha256 = hashlib.sha256(content).hexdigest()
+    with transaction.atomic():
+        pack = _locked(EvidencePack, pack_id)
+        if pack.state != "gathering":
+            return pack
+        _drop_left(pack, but=sha256)
+        EvidencePack.objects.filter(pk=pack_id).update(sha256=sha256)
+    keeping.store("evidence", content)
+    with transaction.atomic():
+        pack = _locked(EvidencePack, pack_id)
+        if pack.erased_at is not None:
+            _drop_left(pack)
+            return _failed(pack, _("The data of its buyers were erased meanwhile."), by=by, at=at)
+        if move(EVIDENCE_PACK, [pack_id], to="made", by=by, at=at, set_at="made_at").moved:
+            EvidencePack.objects.filter(pk=pack_id).update(
+                name=name[:120], size=len(content), contents=[list(row) for row in contents], left_out=list(left_out), gaps=list(gaps),
+                photos_done=F("photos"), sentence="",
+            )  # fmt: skip
+            close_tasks(kind="pack_not_made", thing_kind="evidence_pack", things=[pack_id], by=by, at=at)
+        pack.refresh_from_db()
+        return pack
+
+
+@transaction.atomic
+def give_up_pack(pack_id: int, *, sentence: str, by: str, at: datetime) -> EvidencePack:
+    """A pack that cannot be made says why, on its page and on Today; it can be asked for again."""
+    pack = _locked(EvidencePack, pack_id)
+    if pack.state == "gathering":
+        _drop_left(pack)
+        _failed(pack, sentence, by=by, at=at)
+    return pack
+
+
+@transaction.atomic
+def ask_pack_again(pack_id: int, *, by: str, at: datetime) -> EvidencePack:
+    """A pack that could not be made is wanted all the same. Raises `Refused`."""
+    pack = _locked(EvidencePack, pack_id)
+    if pack.erased_at is not None:
+        raise Refused(_("The data of its buyers were erased: there is nothing to gather."), code="erased")
+    if not move(EVIDENCE_PACK, [pack_id], to="gathering", by=by, at=at, sets={"tries": 0, "photos_done": 0, "sentence": ""}).moved:
+        raise Refused(
+            _("This pack is “%(state)s”: only one that could not be made is asked for again.")
+            % {"state": queries.word(dict(EVIDENCE_PACK.words), pack.state)},
+            code="wrong_state",
+        )  # fmt: skip
+    close_tasks(kind="pack_not_made", thing_kind="evidence_pack", things=[pack_id], by=by, at=at)
+    pack.refresh_from_db()
+    return pack
+
+
+def _failed(pack: EvidencePack, sentence: str, *, by: str, at: datetime) -> EvidencePack:
+    _must(move(EVIDENCE_PACK, [pack.pk], to="failed", by=by, at=at, sets={"sentence": sentence[:300], "sha256": ""}))
+    if pack.erased_at is None:
+        open_tasks(
+            [NewTask(kind="pack_not_made", store_id=pack.store_id, thing_kind="evidence_pack", thing=pack.pk, params={"sentence": sentence[:300]})],
+            at=at,
+        )  # fmt: skip
+    pack.refresh_from_db()
+    return pack
+
+
+def _drop_left(pack: EvidencePack, *, but: str = "") -> None:
+    """The file of an earlier try that never came to its end."""
+    if pack.sha256 and pack.sha256 != but and not EvidencePack.objects.filter(sha256=pack.sha256).exclude(pk=pack.pk).exists():
+        files.path_of(pack.sha256, "evidence").unlink(missing_ok=True)
 
 
 # --- What time brings ---------------------------------------------------------------------------------------------

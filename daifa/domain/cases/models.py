@@ -10,6 +10,7 @@ from daifa.domain.cases.process import (
     COMPLAINT_KINDS,
     CONSEQUENCES,
     DEPOSIT_MOVES,
+    EVIDENCE_PACK,
     INFRINGEMENT,
     OUTCOMES,
     QUALIFICATIONS,
@@ -305,24 +306,36 @@ class EvidencePack(models.Model):
     """A dated PDF and ZIP with the hash of every file in it; never changed once made.
 
     `case_kind` and `case` name what it was made for ("" = for orders alone). `revealed`: buyers' data stand in it
-    unmasked, for the reason written down.
+    unmasked, for the reason written down. Until `made_at` it is a wish: what it is to hold, and how far reading its
+    photos has come; then `name`, `sha256` and what follows say what it holds.
     """
 
     store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="+")
     case_kind = models.CharField(max_length=14, blank=True, db_default="")
     case = models.BigIntegerField(db_default=0)
     orders = ArrayField(models.BigIntegerField(), default=list)
+    state = models.CharField(max_length=10, choices=EVIDENCE_PACK.choices(), db_default="made")
     name = models.CharField(max_length=120)
-    sha256 = models.CharField(max_length=64)
-    size = models.IntegerField()
+    sha256 = models.CharField(max_length=64, blank=True, db_default="")
+    size = models.IntegerField(db_default=0)
     language = models.CharField(max_length=10)
     contents = models.JSONField(default=list)  # [[name, sha256, bytes, what it is], …]
     left_out = models.JSONField(default=list)  # sentences in the pack's language
+    gaps = models.JSONField(default=list)  # what would make the case stronger, likewise; not in the pack
     revealed = models.BooleanField(db_default=False)
+    costs = models.BooleanField(db_default=False)  # what was paid to suppliers is shown
     reason = models.CharField(max_length=300, blank=True, db_default="")
+    photos = models.IntegerField(db_default=0)
+    photos_done = models.IntegerField(db_default=0)
+    tries = models.SmallIntegerField(db_default=0)  # how often gathering was begun
+    sentence = models.CharField(max_length=300, blank=True, db_default="")  # why it could not be made
     erased_at = models.DateTimeField(null=True)
     by = models.CharField(max_length=60)
-    at = models.DateTimeField()
+    at = models.DateTimeField()  # when it was asked for
+    made_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["case_kind", "case"], name="packs_of_case")]
+        indexes = [
+            models.Index(fields=["case_kind", "case"], name="packs_of_case"),
+            models.Index(fields=["id"], name="packs_gathering", condition=Q(state="gathering")),
+        ]

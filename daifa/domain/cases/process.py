@@ -100,6 +100,19 @@ INFRINGEMENT = Process(
     },
 )
 
+EVIDENCE_PACK = Process(
+    name="evidence_pack",
+    kind=54,
+    table_name="cases_evidencepack",
+    table={"gathering": ["made", "failed"], "made": [], "failed": ["gathering"]},
+    starts=["gathering"],
+    words={
+        "gathering": ("being gathered", "正在生成"),
+        "made": ("made", "已生成"),
+        "failed": ("could not be made", "未能生成"),
+    },
+)
+
 # What a violation is about; the words a platform uses for it are in `rules.KIND_WORDS`.
 VIOLATION_KINDS: dict[str, tuple[str, str]] = {
     "late_dispatch": ("late dispatch", "延迟发货"),

@@ -546,8 +546,8 @@ def private_words(found: Mapping[str, int]) -> str:
 
 
 _PACK = (
-    "id", "store_id", "case_kind", "case", "orders", "name", "sha256", "size", "language", "revealed", "reason", "erased_at",
-    "by", "at",
+    "id", "store_id", "case_kind", "case", "orders", "state", "name", "sha256", "size", "language", "revealed", "reason", "photos",
+    "photos_done", "sentence", "erased_at", "by", "at", "made_at",
 )  # fmt: skip
 
 
@@ -566,6 +566,11 @@ def pack_page(scope: Sequence[int], *, cursor: Cursor | None = None, limit: int 
 def pack(scope: Sequence[int], pack_id: int) -> EvidencePack | None:
     """One pack; None when it is not there or not in scope."""
     return EvidencePack.objects.filter(pk=pack_id, store_id__in=list(scope)).first()
+
+
+def packs_gathering() -> list[int]:
+    """Packs that were asked for and are not made yet, in that order."""
+    return list(EvidencePack.objects.filter(state="gathering").order_by("id").values_list("pk", flat=True))
 
 
 # --- What others ask ----------------------------------------------------------------------------------------------

@@ -103,6 +103,7 @@ PERSONAL: tuple[Place, ...] = (
     Place("cases.Infringement", "claim counter", "disputes", "marks", "platform"),
     Place("cases.CaseFile", "name note", "disputes", "marks", "platform"),
     Place("cases.EvidencePack", "contents left_out reason", "disputes", "marks", "platform"),
+    Place("cases.EvidencePack", "gaps sentence", "disputes", "marks", "operators"),
     # --- what the program writes down by itself -------------------------------------------------------------------
     Place("stores.Task", "params", "contact", "marks", "operators"),
     Place("history.Batch", "reason", "contact", "marks", "staff"),

@@ -121,6 +121,10 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Violation %(reference)s can be appealed"),
         N_("Look at the orders behind it; appeal with evidence before the time ends, or accept it."),
     ),
+    "pack_not_made": (
+        N_("An evidence pack could not be made: %(sentence)s"),
+        N_("Mend what the sentence says, then ask for the pack again."),
+    ),
     "picture_to_look_at": (
         N_("A photo for an evidence pack waits for your eyes"),
         N_("Nothing could be read on it. Look whether it tells who the buyer is: show it, cover parts of it, or leave it out."),
@@ -266,12 +270,12 @@ def task_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
     params = {"number": params.get("order"), **params}  # a restored copy names the order so
     if kind == "no_source_risk" and params.get("kind") in BY_KIND:
         params["signal"] = BY_KIND[params["kind"]].words[int((get_language() or "").startswith("zh"))]
+    if kind in ("store_warned", "store_restricted", "store_frozen") and params.get("why"):
+        params["why"] = why_words(params["why"])
     return _(sentence) % _Dashes({name: value for name, value in params.items() if value is not None}), _(
         advice
     )
 
-    if kind in ("store_warned", "store_restricted", "store_frozen") and params.get("why"):
-        params["why"] = why_words(params["why"])
 
 def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: int = 200) -> list[Todo]:
     """What needs a person in these stores: doubts and what is serious first, then overdue, then due soon, each by money.

@@ -223,6 +223,11 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
         "escalated": ("danger", "before the platform", "平台介入"),
         "rejected": ("muted", "not upheld", "不成立"),
     },
+    "evidence_pack": {
+        "gathering": ("progress", "being gathered", "正在生成"),
+        "made": ("success", "made", "已生成"),
+        "failed": ("danger", "could not be made", "未能生成"),
+    },
     "infringement": {
         "notified": ("warning", "notice received", "收到通知"),
         "taken_down": ("danger", "taken down", "已被下架"),

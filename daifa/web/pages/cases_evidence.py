@@ -14,8 +14,17 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from daifa.domain.cases import commands, files, queries
-from daifa.domain.cases.models import Appeal, Complaint, Infringement, ListingRight, Qualification, Violation
+from daifa.domain.cases.models import (
+    Appeal,
+    Complaint,
+    EvidencePack,
+    Infringement,
+    ListingRight,
+    Qualification,
+    Violation,
+)
 from daifa.domain.cases.pictures import COLUMNS, DECISIONS, ROWS, WHY_WAITING, box_of, fields_under
+from daifa.domain.cases.process import EVIDENCE_PACK
 from daifa.domain.orders.queries import order_detail, order_named
 from daifa.flows import gather_evidence as flow
 from daifa.lib import pictures
@@ -35,11 +44,13 @@ from daifa.web.kit import (
     ListPage,
     NotePanel,
     Panel,
+    ProgressPanel,
     Scope,
     TablePanel,
     after,
     page,
     say,
+    states,
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places
@@ -181,10 +192,11 @@ def now_button(
 
 
 _PACK_COLUMNS = [
-    Column("name", gettext_lazy("Pack"), link=True),
-    Column("at", gettext_lazy("Made"), "datetime"),
-    Column("size", gettext_lazy("Kilobytes"), "quantity", value=lambda row: -(-row["size"] // 1024)),
-    Column("sha256", gettext_lazy("SHA-256"), "code", value=lambda row: row["sha256"][:16] + "…", phone=False),
+    Column("name", gettext_lazy("Pack"), link=True, hint=lambda row: row["sentence"] if row["state"] == "failed" else ""),
+    Column("state", gettext_lazy("State"), "state", states=EVIDENCE_PACK),
+    Column("at", gettext_lazy("Made"), "datetime", value=lambda row: row["made_at"] if row["state"] == "made" else None),
+    Column("size", gettext_lazy("Kilobytes"), "quantity", value=lambda row: -(-row["size"] // 1024) or None),
+    Column("sha256", gettext_lazy("SHA-256"), "code", value=lambda row: row["sha256"][:16] + "…" if row["state"] == "made" else "", phone=False),
     Column(
         "flags", "", "badges", export=False,
         value=lambda row: [
@@ -223,8 +235,50 @@ def _covers_of(found: Any) -> list[dict[str, Any]]:
     ]
 
 
+def _gathering(found: Any) -> ProgressPanel:
+    """How far a pack has come that is being gathered."""
+    if not found.tries:
+        sentence = _("Waits for the worker, which reads its photos: some seconds for each.")
+    elif found.photos_done < found.photos:
+        sentence = _("%(done)s of %(photos)s photos looked at") % {"done": found.photos_done, "photos": found.photos}
+    else:
+        sentence = _("The photos are done; the papers are put together.")
+    return ProgressPanel(
+        _("Being gathered"), reverse("web:evidence_progress", args=[found.pk]), found.photos_done, found.photos,
+        found.state == "gathering" and found.erased_at is None, sentence=sentence, name=f"pack-{found.pk}",
+    )  # fmt: skip
+
+
+@page("operate", methods=("GET", "HEAD"))
+def progress(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """How far a pack has come; loads its page again once it is made, or could not be."""
+    found = queries.pack(scope.all_store_ids, pk)
+    if found is None:
+        raise Http404
+    return _gathering(found).respond(request)
+
+
+@page("operate", methods=("POST",))
+def ask_again(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """A pack that could not be made is asked for once more."""
+    found = queries.pack(scope.whole.all_store_ids, pk)
+    scope.whole.require(found.store_id if found else None, "operate")
+    here = reverse("web:evidence_pack", args=[pk])
+    try:
+        commands.ask_pack_again(pk, by=scope.by, at=scope.at)
+    except Refused as refused:
+        return after(request, here, refused=[refused.sentence])
+    return after(request, here, _("Asked for again: it is gathered now."))
+
+
 def _pack_panels(found: Any, scope: Scope) -> list[Panel]:
     panels: list[Panel] = []
+    if found.state == "gathering" and not found.erased_at:
+        return [_gathering(found)]
+    if found.state == "failed" and not found.erased_at:
+        panels.append(NotePanel(found.sentence, title=_("It could not be made"), tone="danger"))
+    if found.gaps:
+        panels.append(NotePanel(" ".join(found.gaps), title=_("What would make the case stronger"), tone="info"))
     if found.erased_at:
         panels.append(NotePanel(_("The pack was erased with the data of its buyers; what it held stays listed."), tone="warning"))
     if found.left_out:
@@ -252,6 +306,8 @@ def _pack_panels(found: Any, scope: Scope) -> list[Panel]:
                 note=_("Look at each copy before you hand the pack in: the reader can miss what is blurred or written by hand."),
             )
         )
+    if found.state != "made":
+        return panels
     panels.append(
         TablePanel(
             _("Files of this pack"),
@@ -270,25 +326,35 @@ def _case_url(found: Any) -> str | None:
     return places.place(PAGE_OF[found.case_kind], found.case) if found.case_kind in PAGE_OF else None
 
 
+def _why_no_file(found: Any) -> str | None:
+    if found.erased_at:
+        return _("It was erased.")
+    return None if found.state == "made" else _("It is not made yet.") if found.state == "gathering" else _("It could not be made.")
+
+
 PACK = DetailPage(
     load=lambda scope, pk: queries.pack(scope.all_store_ids, pk),
     needs="operate",
     title=lambda found, scope: found.name,
     back=(gettext_lazy("Evidence"), lambda: reverse("web:evidence")),
+    badges=lambda found, scope: [Badge(states.word(EVIDENCE_PACK, found.state), states.tone(EVIDENCE_PACK, found.state))],
     actions=lambda found, scope: [
         LinkButton(
-            _("Download"), reverse("web:evidence_file", args=[found.pk]), "download", "primary", download=True,
-            reason=_("It was erased.") if found.erased_at else None,
+            _("Download"), reverse("web:evidence_file", args=[found.pk]), "download", "primary", download=True, reason=_why_no_file(found),
         ),
+        *([ActionButton(_("Ask for it again"), reverse("web:evidence_again", args=[found.pk]), icon="refresh",
+                        reason=_("It was erased.") if found.erased_at else scope.why_not("operate", found.store_id))]
+          if found.state == "failed" else []),
         *([now_button(scope, store_id=found.store_id, kind=found.case_kind, case=found.case, order=found.orders[0] if found.orders else 0, again=True)]
-          if (found.case_kind or len(found.orders) == 1) and not found.revealed else []),
+          if (found.case_kind or len(found.orders) == 1) and not found.revealed and found.state == "made" else []),
     ],
     facts=lambda found, scope: [
         Fact(_("For"), CASE_WORDS.get(found.case_kind, _("Orders")), url=_case_url(found)),
         Fact(_("Orders"), len(found.orders) or None, "quantity"),
-        Fact(_("Made"), found.at, "datetime", hint=fmt.actor_names([found.by])[found.by]),
+        Fact(_("Asked for"), found.at, "datetime", hint=fmt.actor_names([found.by])[found.by], store_id=found.store_id),
+        Fact(_("Made"), found.made_at, "datetime", store_id=found.store_id),
         Fact(_("Language"), dict(LANGUAGES).get(found.language, found.language)),
-        Fact(_("SHA-256"), in_groups(found.sha256)),
+        Fact(_("SHA-256"), in_groups(found.sha256) if found.state == "made" else None),
         *([Fact(_("Why buyers' data stand in it"), found.reason)] if found.revealed else []),
     ],
     panels=_pack_panels,
@@ -299,7 +365,7 @@ PACK = DetailPage(
 def pack_file(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     """The ZIP, for those who may work its store."""
     found = queries.pack(scope.all_store_ids, pk)
-    if found is None or found.erased_at or not (where := files.path_of(found.sha256, "evidence")).is_file():
+    if found is None or found.erased_at or found.state != "made" or not (where := files.path_of(found.sha256, "evidence")).is_file():
         raise Http404
     response = FileResponse(where.open("rb"), as_attachment=True, filename=found.name, content_type="application/zip")
     response["X-Content-Type-Options"] = "nosniff"
@@ -339,7 +405,7 @@ def _make_form(scope: Scope, thing: Any) -> type[forms.Form]:
 _CASES: dict[str, Any] = {"violation": Violation, "complaint": Complaint, "infringement": Infringement}
 
 
-def _make(scope: Scope, data: dict[str, Any], *, by: str, at: datetime) -> flow.Gathered:
+def _make(scope: Scope, data: dict[str, Any], *, by: str, at: datetime) -> EvidencePack:
     store = scope.require(data["store"], "operate")
     case = 0
     if data["kind"]:
@@ -353,39 +419,39 @@ def _make(scope: Scope, data: dict[str, Any], *, by: str, at: datetime) -> flow.
         if not ids:
             raise Refused(_("This store has no order %(number)s.") % {"number": number}, code="no_order", field="orders")
         orders += ids
-    return flow.gather_evidence(
+    return flow.ask_for_evidence(
         store_id=store.id, order_ids=orders, case_kind=data["kind"], case=case, language=data["language"], reveal=data["reveal"],
         costs=data["costs"], reason=data["reason"] if data["reveal"] else "", by=by, at=at,
-    )  # fmt: skip
+    ).pack  # fmt: skip
 
 
 @page("operate")
 def make(request: HttpRequest, scope: Scope) -> HttpResponse:
-    """The form of a pack; what the pack lacks is said once it is made."""
+    """The form of a pack."""
     kind, case, store = _asked(scope, request)
     reference = ""
     if kind and case:
         reference = _CASES[kind].objects.filter(pk=case, store_id__in=scope.all_store_ids).values_list("reference", flat=True).first() or ""
-    gaps: list[str] = []
+    made: list[EvidencePack] = []
 
     def save(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
-        done = _make(scope, data, by=by, at=at)
-        gaps.extend(done.gaps)
-        return reverse("web:evidence_pack", args=[done.pack.pk])
+        made.append(_make(scope, data, by=by, at=at))
+        return reverse("web:evidence_pack", args=[made[0].pk])
 
     form = FormPage(
-        title=gettext_lazy("Make an evidence pack"), form=_make_form, save=save, submit=gettext_lazy("Make it"), success=gettext_lazy("The pack is made."),
+        title=gettext_lazy("Make an evidence pack"), form=_make_form, save=save, submit=gettext_lazy("Make it"), success=lambda thing: _said(made[0]),
         initial=lambda scope, thing: {
             "store": store or (scope.current.id if scope.current else None), "kind": kind, "case": reference,
             "language": "zh-hans" if (get_language() or "").startswith("zh") else "en", "orders": request.GET.get("orders", "")[:4000],
         },
-        intro=gettext_lazy("It takes some seconds. Order, agreement, purchase, waybill trail, messages, photos and the rules as they read then."),
+        intro=gettext_lazy("It takes some seconds, longer where photos are to be read. Order, agreement, purchase, waybill trail, messages, photos and the rules as they read then."),
         back=(gettext_lazy("Evidence"), lambda: reverse("web:evidence")),
     )  # fmt: skip
-    response = form.respond(request, scope)
-    if gaps:
-        say(request, warning=_("What would make the case stronger: %(gaps)s") % {"gaps": " ".join(gaps)})
-    return response
+    return form.respond(request, scope)
+
+
+def _said(pack: EvidencePack) -> str:
+    return _("The pack is made.") if pack.state == "made" else _("Asked for: its photos are read first. You may leave this page.")
 
 
 @page("operate", methods=("POST",))
@@ -401,15 +467,14 @@ def make_now(request: HttpRequest, scope: Scope) -> HttpResponse:
         store_id, kind, back = (found.order["store_id"] if found else None), "", places.order(order_id)
     store = scope.whole.require(store_id, "operate")
     try:
-        done = flow.gather_evidence(
+        pack = flow.ask_for_evidence(
             store_id=store.id, order_ids=[order_id] if not kind else [], case_kind=kind, case=number if kind else 0,
             language="zh-hans" if (get_language() or "").startswith("zh") else "en", by=scope.by, at=scope.at,
-        )  # fmt: skip
+        ).pack  # fmt: skip
     except Refused as refused:
         return after(request, back or reverse("web:evidence"), refused=[refused.sentence])
-    warning = _("What would make the case stronger: %(gaps)s") % {"gaps": " ".join(done.gaps)} if done.gaps else None
-    say(request, _("The pack is made."), warning=warning)
-    return HttpResponseRedirect(reverse("web:evidence_pack", args=[done.pack.pk]))
+    say(request, _said(pack))
+    return HttpResponseRedirect(reverse("web:evidence_pack", args=[pack.pk]))
 
 
 # --- Photos in packs ----------------------------------------------------------------------------------------------
@@ -551,6 +616,8 @@ urlpatterns = [
     path("evidence/make/", make, name="evidence_make"),
     path("evidence/<int:pk>/", PACK.view, name="evidence_pack"),
     path("evidence/<int:pk>/file/", pack_file, name="evidence_file"),
+    path("evidence/<int:pk>/progress/", progress, name="evidence_progress"),
+    path("evidence/<int:pk>/again/", ask_again, name="evidence_again"),
     path("casefiles/<int:pk>/", case_file, name="case_file"),
     path("casefiles/<slug:kind>/<int:pk>/", add_files, name="case_files"),
 ]

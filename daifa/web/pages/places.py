@@ -35,6 +35,7 @@ _PAGES = {
     "closing_step": "closing_step", "standing": "store_life",
     "violation": "violation", "complaint": "complaint", "infringement": "infringement", "qualification": "qualification",
     "picture_cover": "picture",
+    "evidence_pack": "evidence_pack",
     "listing_file": "listing_file", "publication": "publication", "aftersale_case": "case", "refund": "refund", "scan": "parcel",
 }  # fmt: skip
 

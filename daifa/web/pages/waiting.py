@@ -21,6 +21,7 @@ OF_THING = {
     "violation": "violations", "complaint": "complaints", "infringement": "infringements", "qualification": "qualifications",
     "closing_step": "closings", "standing": "closings", "store_review": "exit_index", "listings": "listings",
     "listing_file": "listings", "publication": "listings", "picture_cover": "infringements",
+    "evidence_pack": "evidence",
 }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from daifa.domain.history.commands import ensure_months
 from daifa.domain.people.models import User
 from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import StoreAccess, Task
+from daifa.flows.gather_evidence import gather_waiting
 from daifa.lib import clock
 from tests import cast
 
@@ -331,6 +332,14 @@ def test_one_click_makes_the_pack_and_a_photo_nobody_could_read_waits(as_role, s
     answer = client.post(reverse("web:evidence_now"), {"kind": "complaint", "case": str(complaint), "next": reverse("web:complaint", args=[complaint])})
     pack = EvidencePack.objects.get()
     assert answer.status_code == 302 and answer["Location"] == reverse("web:evidence_pack", args=[pack.pk])
+    # The photo is still to be read: the page answers at once, the worker does the rest.
+    waits = seen(client.get(answer["Location"]))
+    assert "Being gathered" in waits and "Waits for the worker" in waits and reverse("web:evidence_progress", args=[pack.pk]) in waits
+    assert client.get(reverse("web:evidence_file", args=[pack.pk])).status_code == 404
+    asked = client.get(reverse("web:evidence_progress", args=[pack.pk]))
+    assert "HX-Refresh" not in asked.headers
+    assert gather_waiting(at=AT) == {"made": 1, "failed": 0}
+    assert client.get(reverse("web:evidence_progress", args=[pack.pk]))["HX-Refresh"] == "true"
     told = seen(client.get(answer["Location"]))
     assert "1 photo waits for you" in told and "1 photo is left out" in told
     cover = PictureCover.objects.get()
@@ -350,6 +359,22 @@ def test_one_click_makes_the_pack_and_a_photo_nobody_could_read_waits(as_role, s
     client.post(decide, {"decision": "left_out"})
     cover.refresh_from_db()
     assert cover.state == "left_out"
+
+
+def test_a_pack_that_could_not_be_made_says_why_and_is_asked_for_again(as_role, store):
+    client = as_role("operator")
+    wanted = {"store_id": store.pk, "case_kind": "", "case": 0, "orders": [], "name": "p.zip", "language": "en", "revealed": False, "reason": ""}
+    pack = commands.ask_pack(**wanted, by=cast.BY, at=AT)
+    commands.give_up_pack(pack.pk, sentence="The paper is torn.", by=cast.BY, at=AT)
+    here = reverse("web:evidence_pack", args=[pack.pk])
+    page = seen(client.get(here))
+    again = reverse("web:evidence_again", args=[pack.pk])
+    assert "The paper is torn." in page and again in page and "could not be made" in page
+    assert "An evidence pack could not be made: The paper is torn." in seen(client.get(reverse("web:today")))
+    assert here in seen(client.get(reverse("web:today"))) and "The paper is torn." in seen(client.get(reverse("web:evidence")))
+    assert "it is gathered now" in seen(client.post(again, follow=True))
+    assert "only one that could not be made" in seen(client.post(again, follow=True))
+    assert EvidencePack.objects.get().state == "gathering" and "torn" not in seen(client.get(reverse("web:today")))
 
 
 def test_an_order_has_its_pack_in_one_click(as_role, store):
