@@ -149,8 +149,9 @@ def refund(
     amount: str,
     cancels: Mapping[int, int] | None = None,
     at: datetime = PAID + 5 * DAY,
+    names: Mapping[int, int] | None = None,
 ) -> int:
-    """A confirmed refund that cancels units of order lines {line number: units} nobody had shipped."""
+    """A confirmed refund that cancels units of order lines {line number: units} nobody had shipped; `names`: others."""
     row = Refund.objects.create(
         store=shop, order=of, external_ref=f"C-{next(_numbers)}", state="confirmed",
         reason="credit_note" if of else "no_original", amount=Decimal(amount), currency=shop.currency, at=at,
@@ -164,4 +165,8 @@ def refund(
         RefundLine.objects.create(
             refund=row, order_line=of_line, quantity=units, cancelled=units, amount=units * of_line.unit_price
         )
+    for number, units in (names or {}).items():
+        assert of is not None
+        of_line = line(of, number)
+        RefundLine.objects.create(refund=row, order_line=of_line, quantity=units, amount=units * of_line.unit_price)
     return row.pk

@@ -700,13 +700,18 @@ CHECKS: list[Check] = [
         "deferred_income",
         "9",
         "order",
-        N_("Orders wholly handed over on which income is still deferred"),
+        N_("Orders wholly handed over, or paid back for what was cancelled, on which income is still deferred"),
         f"""SELECT o.id, format('order %s: %s %s', o.number, s.amount, s.currency) FROM
             (SELECT e.order_id, p.currency, -sum(p.amount) AS amount FROM books_entry e JOIN books_posting p ON p.entry_id = e.id
              JOIN books_account a ON a.id = p.account_id WHERE a.code = '2100' AND e.order_id IS NOT NULL
              GROUP BY 1, 2 HAVING sum(p.amount) <> 0) s
             JOIN orders_order o ON o.id = s.order_id
-            WHERE [[o.store_id]] AND o.cancelled = 0 AND o.shipped = o.units AND NOT o.is_history
+            WHERE [[o.store_id]] AND o.shipped + o.cancelled = o.units AND NOT o.is_history
+              AND NOT EXISTS (SELECT FROM orders_orderline l
+                              LEFT JOIN aftersales_refundline x ON x.order_line_id = l.id
+                              LEFT JOIN aftersales_refund r ON r.id = x.refund_id AND r.state = 'confirmed'
+                              WHERE l.order_id = o.id AND l.cancelled > 0 GROUP BY l.id
+                              HAVING l.cancelled > coalesce(sum(x.cancelled) FILTER (WHERE r.id IS NOT NULL), 0))
               AND NOT EXISTS (SELECT FROM shipping_parcel p JOIN stores_store t ON t.id = p.store_id
                               WHERE p.order_id = o.id AND p.state <> 'cancelled' AND p.delivered_at IS NULL
                                 AND (t.revenue_at = 'delivered' OR p.handed_over_at IS NULL))

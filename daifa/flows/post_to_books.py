@@ -182,7 +182,11 @@ class _Orders:
     purchases: dict[int, _Purchase] = field(default_factory=dict)
     earned: dict[int, int] = field(default_factory=dict)  # parcel → last line posted as income
     cost: dict[int, int] = field(default_factory=dict)  # parcel → last line posted as cost
-    deferred: dict[int, Decimal] = field(default_factory=dict)  # only of orders with posted refunds
+    # Only of orders with posted refunds:
+    deferred: dict[int, Decimal] = field(default_factory=dict)
+    refunded: dict[int, Decimal] = field(default_factory=dict)
+    # Refunds not posted yet → (line, units they cancelled, other units).
+    waiting: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
 
 
 def post_handed_over(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
@@ -196,16 +200,27 @@ def post_delivered(things: list[int], *, at: datetime, by: str) -> dict[int, str
 
 
 def post_lost(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
-    """Parcels lost or sent back before they became income: what they cost is cost. Elsewhere nothing changes."""
+    """Parcels lost or sent back before they became income: what they cost is cost, and what was refunded for them
+    before comes out of deferred income. Elsewhere nothing changes.
+    """
     parcels = [
         parcel for parcel in _unposted(things) if parcel.revenue_at == "delivered" and not parcel.delivered_at
     ]
     books = _load(parcels)
+    refunds = _balances(list(books.deferred), rules.REFUNDS)
     entries = []
     for parcel in parcels:
         lines = _left(books, parcel, books.cost)
         if lines:
             legs = rules.merged(_cost_legs(books, lines, parcel.home))
+            if refunds.get(parcel.order):
+                back = rules.lost_after_refund(
+                    books.income[parcel.order], books.currency[parcel.order], deferred=books.deferred[parcel.order],
+                    refunds=refunds[parcel.order],
+                )  # fmt: skip
+                books.deferred[parcel.order] -= _sum_of(back, rules.DEFERRED)
+                refunds[parcel.order] += _sum_of(back, rules.REFUNDS)
+                legs += back
             entries.append(
                 NewEntry(
                     parcel.store, "parcel_lost", lines[-1].id, at, legs, parcel.order, parcel.supplier,
@@ -304,7 +319,7 @@ def _load(parcels: Sequence[_Parcel]) -> _Orders:
     return _load_orders(sorted({parcel.order for parcel in parcels}))
 
 
-def _load_orders(orders: list[int]) -> _Orders:
+def _load_orders(orders: list[int], *, for_refunds: bool = False) -> _Orders:
     books = _Orders()
     if not orders:
         return books
@@ -332,8 +347,9 @@ def _load_orders(orders: list[int]) -> _Orders:
     refunded = [
         order for order, facts in books.facts.items() if any(fact == "refund_confirmed" for fact, _ in facts)
     ]
-    if refunded:
-        books.deferred = _deferred(books, refunded)
+    if wanted := orders if for_refunds else refunded:
+        books.deferred = _deferred(books, wanted)
+        _count_refunds(books, wanted)
     return books
 
 
@@ -402,20 +418,27 @@ def _count_posted(books: _Orders, dead: dict[int, int]) -> None:
 
 def _deferred(books: _Orders, orders: Sequence[int]) -> dict[int, Decimal]:
     """Deferred income of orders; a payment not posted yet counts as if it were."""
-    found = dict(
-        bulk.fetch(
-            """SELECT e.order_id, -sum(p.amount) FROM books_entry e JOIN books_posting p ON p.entry_id = e.id
-               JOIN orders_order o ON o.id = e.order_id AND o.currency = p.currency
-               WHERE e.order_id = ANY(%s::bigint[]) AND p.account_id = (SELECT id FROM books_account WHERE code = %s)
-               GROUP BY 1""",
-            (list(orders), rules.DEFERRED),
-        )
-    )
+    found = {order: -amount for order, amount in _balances(orders, rules.DEFERRED).items()}
     for order in orders:
         if ("order_paid", order) not in books.facts.get(order, ()) and books.income.get(order):
             paid = rules.order_paid(books.total[order], NOTHING, books.currency[order])
             found[order] = found.get(order, NOTHING) - _sum_of(paid, rules.DEFERRED)
     return {order: found.get(order, NOTHING) for order in orders}
+
+
+def _balances(orders: Sequence[int], account: str) -> dict[int, Decimal]:
+    """What an account holds of orders, in their own currency: debit positive; orders without a leg there are left out."""
+    if not orders:
+        return {}
+    return dict(
+        bulk.fetch(
+            """SELECT e.order_id, sum(p.amount) FROM books_entry e JOIN books_posting p ON p.entry_id = e.id
+               JOIN orders_order o ON o.id = e.order_id AND o.currency = p.currency
+               WHERE e.order_id = ANY(%s::bigint[]) AND p.account_id = (SELECT id FROM books_account WHERE code = %s)
+               GROUP BY 1""",
+            (list(orders), account),
+        )
+    )
 
 
 def _sum_of(legs: Iterable[Leg], account: str) -> Decimal:
@@ -441,9 +464,7 @@ def post_refunds(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     known = {refund for _, refund in posted_facts(("refund_confirmed", row[0]) for row in refunds)}
     refunds = [row for row in refunds if row[0] not in known]
     live = sorted({row[2] for row in refunds if row[2] is not None and not row[6] and row[4] == row[7]})
-    books = _load_orders(live)
-    books.deferred = _deferred(books, live) if live else {}
-    before, cancelled = _earlier_refunds(books, live)
+    books = _load_orders(live, for_refunds=True)
     fees = _fees({row[1] for row in refunds})
     entries = []
     for refund, store, order, amount, currency, confirmed_at, _, _, total, paid_at, zone in refunds:
@@ -457,41 +478,44 @@ def post_refunds(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
             fee_back = NOTHING
             if store in fees:
                 in_force = rules.fees_on(fees[store], _day(paid_at, zone))
-                fee_back = rules.fee_given_back(in_force, total, before.get(order, NOTHING), amount, currency)
+                fee_back = rules.fee_given_back(
+                    in_force, total, books.refunded.get(order, NOTHING), amount, currency
+                )
+            units = books.waiting.get(refund, ())
             legs = rules.refund_confirmed(
-                amount, currency, lines=books.income.get(order), cancelled=cancelled.get(refund, ()),
-                deferred=books.deferred[order], fee_back=fee_back,
+                amount, currency, lines=books.income.get(order), cancelled=[(line, gone) for line, gone, _ in units if gone],
+                others=[(line, other) for line, _, other in units], deferred=books.deferred[order], fee_back=fee_back,
             )  # fmt: skip
             books.deferred[order] -= _sum_of(legs, rules.DEFERRED)
-            before[order] = before.get(order, NOTHING) + amount
-        entries.append(NewEntry(store, "refund_confirmed", refund, confirmed_at, legs, order))
+            books.refunded[order] = books.refunded.get(order, NOTHING) + amount
+        # One that gives nothing back for its units counts too: the next one of the line takes the units before them.
+        entries.append(
+            NewEntry(
+                store, "refund_confirmed", refund, confirmed_at, legs, order, even_if_empty=refund in books.waiting
+            )
+        )  # fmt: skip
     post_entries(entries, by=by)
     return {}
 
 
-def _earlier_refunds(
-    books: _Orders, orders: list[int]
-) -> tuple[dict[int, Decimal], dict[int, list[tuple[int, int]]]]:
-    """Order → refunded and posted so far; refund → the units it cancelled. Counts the earlier ones as settled."""
-    before: dict[int, Decimal] = {}
-    cancelled: dict[int, list[tuple[int, int]]] = {}
-    if not orders:
-        return before, cancelled
+def _count_refunds(books: _Orders, orders: list[int]) -> None:
+    """Money and units of posted refunds; the units of those that wait are kept aside."""
     seen: set[int] = set()
-    for order, refund, amount, line, units in bulk.fetch(
-        """SELECT r.order_id, r.id, r.amount, l.order_line_id, l.cancelled FROM aftersales_refund r
-           LEFT JOIN aftersales_refundline l ON l.refund_id = r.id AND l.cancelled > 0
+    for order, refund, amount, line, gone, other in bulk.fetch(
+        """SELECT r.order_id, r.id, r.amount, l.order_line_id, l.cancelled, l.quantity - l.cancelled FROM aftersales_refund r
+           LEFT JOIN aftersales_refundline l ON l.refund_id = r.id AND l.quantity > 0
            WHERE r.order_id = ANY(%s::bigint[]) ORDER BY r.id, l.id""",
         (orders,),
     ):
         posted = ("refund_confirmed", refund) in books.facts.get(order, ())
         if posted and refund not in seen:
-            before[order] = before.get(order, NOTHING) + amount
+            books.refunded[order] = books.refunded.get(order, NOTHING) + amount
         seen.add(refund)
-        if line is None or not units:
+        of_line = books.income.get(order, {}).get(line)
+        if of_line is None:
             continue
         if not posted:
-            cancelled.setdefault(refund, []).append((line, units))
-        elif line in books.income.get(order, {}):
-            books.income[order][line].settled += units
-    return before, cancelled
+            books.waiting.setdefault(refund, []).append((line, gone, other))
+        else:
+            of_line.settled += gone
+            of_line.paid_back += other

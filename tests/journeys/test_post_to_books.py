@@ -8,19 +8,22 @@ from threading import Barrier, Thread
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, assume, given, settings
+from django.db.models import F, Sum
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daifa.connectors.contract import IncomingOffer, IncomingProduct
+from daifa.domain.aftersales.models import Refund
 from daifa.domain.books import queries, rules
+from daifa.domain.books.commands import NewEntry, post_entries
 from daifa.domain.books.models import Entry, Posting
 from daifa.domain.catalog.commands import import_products
-from daifa.domain.orders.models import OrderLine
+from daifa.domain.orders.models import Order, OrderLine
 from daifa.domain.purchasing.models import PurchaseOrder
 from daifa.domain.sourcing.commands import import_offers
 from daifa.domain.stores.models import FeeRule
 from daifa.flows import post_to_books as flow
-from daifa.flows.audit import audit
+from daifa.flows.audit import CHECKS, audit, find
 from daifa.flows.work import work_until_idle
 from daifa.lib import bulk
 from tests import cast
@@ -146,6 +149,54 @@ def test_units_worth_less_than_a_penny_are_counted_all_the_same():
     assert ledger("parcel") == [
         "parcel_handed_over: ", "parcel_handed_over: 2100 +0.01, 4000 -0.01", "parcel_handed_over: ",
     ]  # fmt: skip
+
+
+def test_units_worth_less_than_a_penny_that_are_cancelled_leave_nothing_deferred():
+    shop = store()
+    of = order(shop, [("goods", 4, "0.02")])
+    bought = purchase(of, [(1, 4, "0", "0")])
+    post(flow.post_orders, of.pk)
+    for _ in range(2):
+        post(flow.post_refunds, refund(shop, of, "0", {1: 1}))
+    box = parcel(bought, {1: 2}).pk
+    post(flow.post_handed_over, box)
+    assert ledger()[1:] == [
+        "refund_confirmed: ",
+        "refund_confirmed: 2100 +0.01, 4200 -0.01",
+        "parcel_handed_over: 2100 +0.01, 4000 -0.01",
+    ]
+    assert broken_orders(shop) == []
+
+
+def test_the_auditor_finds_a_cent_that_stays_deferred_after_cancelled_units_were_paid_back():
+    shop = store()
+    of = order(shop, [("goods", 2, "10.00")])
+    post(flow.post_orders, of.pk)
+    refund(shop, of, "10.00", {1: 2})
+    given = Refund.objects.get()
+    legs = [(rules.DEFERRED, "GBP", Decimal("9.99")), (rules.RECEIVABLE, "GBP", Decimal("-9.99"))]
+    post_entries([NewEntry(shop.pk, "refund_confirmed", given.pk, NOW, legs, of.pk)], by="test")
+    assert broken_orders(shop) == [("deferred_income", [(of.pk, f"order {of.number}: 0.0100 GBP", 1)])]
+
+
+def test_refunded_on_its_way_then_lost_where_revenue_waits_for_delivery():
+    shop = store(revenue_at="delivered")
+    of = order(shop, [("goods", 2, "40.00")])
+    bought = purchase(of, [(1, 2, "5.00", "0")])
+    post(flow.post_orders, of.pk)
+    post(flow.post_purchases, answer(bought, {1: 2}))
+    lost, fine = parcel(bought, {1: 1}), parcel(bought, {1: 1}, delivered_at=PAID + 6 * DAY, state="delivered")
+    post(flow.post_refunds, refund(shop, of, "15.00", names={1: 1}))
+    lost.state = "lost"
+    lost.save()
+    post(flow.post_lost, lost.pk)
+    post(flow.post_lost, lost.pk)
+    post(flow.post_delivered, fine.pk)
+    assert ledger()[2:] == [
+        "refund_confirmed: 4900 +15.00, 1100 -15.00",
+        "parcel_lost: 5000 +5.00, 1300 -5.00, 2100 +20.00, 4900 -15.00, 4200 -5.00",
+        "parcel_delivered: 2100 +20.00, 4000 -20.00, 5000 +5.00, 1300 -5.00",
+    ]
 
 
 def test_an_order_worth_nothing_writes_no_entry_for_its_payment():
@@ -285,39 +336,62 @@ def test_a_second_answer_puts_its_units_into_the_posted_parcel():
 
 # --- Generated histories -------------------------------------------------------------------------------------------
 
-prices = st.decimals(min_value=0, max_value=200, places=2)
+# Amounts of lines: from free of charge over cents, of which a unit has less than the smallest coin, to plenty.
+prices = st.decimals(min_value=0, max_value=200, places=2) | st.decimals(
+    min_value=0, max_value=Decimal("0.05"), places=3
+)
+STRAIGHT = settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @st.composite
-def histories(draw):
-    goods = draw(st.lists(st.tuples(st.integers(1, 4), prices), min_size=1, max_size=3))
+def histories(draw, fates):
+    """(lines, steps (line number, units, fate), cost of a unit, how many steps are posted together)."""
+    goods = draw(st.lists(st.tuples(st.integers(1, 4) | st.integers(5, 40), prices), min_size=1, max_size=3))
     money = draw(st.lists(st.tuples(st.sampled_from(["shipping", "discount"]), prices), max_size=2))
     cheapest = sum(price for _, price in goods) / 4
     lines = [("goods", units, str(price)) for units, price in goods]
     lines += [
-        (kind, 1, str(price if kind == "shipping" else -min(price, cheapest).quantize(Decimal("0.01"))))
+        (kind, 1, str(price if kind == "shipping" else -min(price, cheapest).quantize(Decimal("0.001"))))
         for kind, price in money
     ]
-    units = [n for n, (count, _) in enumerate(goods, 1) for _ in range(count)]
-    steps = draw(st.permutations(units))
-    fates = draw(
-        st.lists(st.sampled_from(["ship", "ship", "cancel"]), min_size=len(units), max_size=len(units))
-    )
+    steps = []
+    for number, (count, _) in enumerate(goods, 1):
+        while count:
+            units = draw(st.integers(max(1, count // 4), count))
+            steps.append((number, units, draw(st.sampled_from(fates))))
+            count -= units
     cost = draw(st.decimals(min_value=0, max_value=90, places=4))
-    together = draw(st.integers(1, 3))
-    return lines, list(zip(steps, fates, strict=True)), cost, together
+    return lines, draw(st.permutations(steps)), cost, draw(st.integers(1, 3))
 
 
-@given(histories(), st.sampled_from(["1", "0.1087"]), st.sampled_from(["GBP", "JPY"]))
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+def given_back(of, step, units, home):
+    """What a buyer gets back for units of a line: its price a unit, rounded once."""
+    return rules.rounded(line(of, step).amount * units / line(of, step).quantity, home)
+
+
+def settled_books(shop, home):
+    """Balances after everything was posted: balanced, nothing deferred any more."""
+    books = queries.trial_balance([shop.pk])
+    assert books.off == {}
+    at = {(b.code, b.currency): b.amount for b in books.rows}
+    assert at.get((rules.DEFERRED, home), 0) == 0
+    return at
+
+
+@given(
+    histories(["ship", "ship", "cancel", "again"]),
+    st.sampled_from(["1", "0.1087"]),
+    st.sampled_from(["GBP", "JPY", "KWD"]),
+    st.permutations(["refunds", "parcels", "answers"]),
 )
-def test_whatever_is_shipped_cancelled_and_refunded_the_books_close(history, rate, home):
+@STRAIGHT
+def test_whatever_is_shipped_cancelled_and_refunded_the_books_close(history, rate, home, turns):
+    """`again`: shipped, and a replacement of one unit after it."""
     lines, steps, cost, together = history
-    # A unit worth less than the smallest coin is paid back with nothing: then nothing says when its line is settled.
-    assume(all(rules.rounded(Decimal(amount) / units, home) or not Decimal(amount) for kind, units, amount in lines if kind == "goods"))
     with transaction.atomic():
         shop = store("generated", currency=home)
         of = order(shop, lines)
@@ -328,40 +402,121 @@ def test_whatever_is_shipped_cancelled_and_refunded_the_books_close(history, rat
             parcel_freight="7.7",
         )  # fmt: skip
         post(flow.post_orders, of.pk)
-        shipped: Counter = Counter()
         refunded = Decimal(0)
-        boxes, answers, refunds = [], [], []
-        for number, (step, fate) in enumerate(steps, 1):
-            if fate == "ship":
-                answers.append(answer(bought, {step: 1}))
-                boxes.append(parcel(bought, {step: 1}).pk)
-                shipped[step] += 1
-            else:
-                amount = rules.rounded(line(of, step).unit_price, home)
-                refunds.append(refund(shop, of, str(amount), {step: 1}))
+        due: dict[str, list[int]] = {"parcels": [], "answers": [], "refunds": []}
+        for number, (step, units, fate) in enumerate(steps, 1):
+            if fate == "cancel":
+                amount = given_back(of, step, units, home)
+                due["refunds"].append(refund(shop, of, str(amount), {step: units}))
                 refunded += amount
+            else:
+                due["answers"].append(answer(bought, {step: units}))
+                due["parcels"].append(parcel(bought, {step: units}).pk)
+            if fate == "again":
+                once_more = purchase(of, [(step, 1, str(cost), "0")], of_supplier=whom, rate=rate, kind="replacement")
+                due["answers"].append(answer(once_more, {1: 1}))
+                due["parcels"].append(parcel(once_more, {1: 1}).pk)
             if number % together == 0 or number == len(steps):
                 # As the engine gathers them: each reaction over everything due, in any order of reactions.
-                for reaction, due in (
-                    (flow.post_refunds, refunds),
-                    (flow.post_handed_over, boxes),
-                    (flow.post_purchases, answers),
-                ):
-                    if due:
-                        post(reaction, *due)
-                boxes, answers, refunds = [], [], []
-        books = queries.trial_balance([shop.pk])
-        assert books.off == {}
-        at = {(b.code, b.currency): b.amount for b in books.rows}
-        assert at.get((rules.DEFERRED, home), 0) == 0
+                for name in turns:
+                    if due[name]:
+                        post(REACTIONS[name], *due[name])
+                        due[name] = []
+        at = settled_books(shop, home)
         assert at.get((rules.GOODS_BOUGHT, home), 0) == 0
         profit = queries.profit_of_orders([shop.pk], [of.pk]).get(of.pk, queries.OrderProfit(home))
         total = rules.rounded(of.total_amount, home)
         # Refunds out of deferred income never were sales: what stays is the total less what was given back.
         assert profit.sales - profit.refunds == total - refunded
-        if not refunded and not any(fate == "cancel" for _, fate in steps):
+        if "cancel" not in [fate for *_, fate in steps]:
             assert profit.sales == total
+        assert broken_orders(shop) == []
         transaction.set_rollback(True)
+
+
+REACTIONS = {"refunds": flow.post_refunds, "parcels": flow.post_handed_over, "answers": flow.post_purchases}
+
+
+def broken_orders(shop):
+    """What the auditor says of the books of orders."""
+    gone = F("quantity") - F("cancelled")
+    OrderLine.objects.filter(order__store=shop, kind="goods").update(
+        allocated=gone, purchased=gone, accepted=gone, shipped=gone
+    )
+    for of in Order.objects.filter(store=shop):
+        goods = of.lines.filter(kind="goods").aggregate(cancelled=Sum("cancelled"), shipped=Sum("shipped"))
+        Order.objects.filter(pk=of.pk).update(
+            allocated=goods["shipped"], purchased=goods["shipped"], accepted=goods["shipped"], **goods
+        )
+    return [
+        (check.code, find(check, [shop.pk]))
+        for check in CHECKS
+        if check.code in ("deferred_income", "entry_balance", "orders_posted_right", "refunds_posted", "parcels_posted")
+        and find(check, [shop.pk])
+    ]
+
+
+@given(
+    histories(["deliver", "deliver", "cancel", "lose", "lose", "lose and find"]),
+    st.sampled_from(["GBP", "JPY", "KWD"]),
+    st.sampled_from(["refund first", "refund later"]),
+    st.booleans(),
+)
+@STRAIGHT
+def test_what_was_lost_and_paid_back_leaves_nothing_deferred_where_revenue_waits_for_delivery(
+    history, home, when, names_lines
+):
+    """Units are delivered, cancelled and refunded, or lost and refunded (before or after); some turn up all the same."""
+    lines, steps, cost, together = history
+    with transaction.atomic():
+        shop = store("generated", currency=home, revenue_at="delivered")
+        of = order(shop, lines)
+        quantities = {each.line_no: each.quantity for each in of.lines.filter(kind="goods")}
+        bought = purchase(of, [(n, quantity, str(cost), "0") for n, quantity in quantities.items()], of_supplier=supplier("factory", home))
+        post(flow.post_orders, of.pk)
+        refunded, found, due = Decimal(0), [], []
+        goods = sum((each.amount for each in of.lines.filter(kind="goods")), Decimal(0))
+        for number, (step, units, fate) in enumerate(steps, 1):
+            if fate != "cancel":
+                post(flow.post_purchases, answer(bought, {step: units}))
+            if fate == "deliver":
+                due.append((flow.post_delivered, parcel(bought, {step: units}, delivered_at=PAID + 6 * DAY, state="delivered").pk))
+            else:
+                # Everything paid for the units comes back, their share of postage and discount with it.
+                amount = rules.rounded(share_of(of, step, units, goods), home)
+                refunded += amount
+                gone = fate == "cancel"
+                given = refund(
+                    shop, of, str(amount), {step: units} if gone else None,
+                    names={step: units} if names_lines and not gone else None,
+                )  # fmt: skip
+                if fate == "cancel":
+                    due.append((flow.post_refunds, given))
+                else:
+                    box = parcel(bought, {step: units}, state="lost")
+                    pair = [(flow.post_refunds, given), (flow.post_lost, box.pk)]
+                    due += pair if when == "refund first" else pair[::-1]
+                    if fate == "lose and find":
+                        found.append(box)
+            if number % together == 0 or number == len(steps):
+                for reaction, thing in due:
+                    post(reaction, thing)
+                due = []
+        for box in found:
+            box.delivered_at, box.state = PAID + 9 * DAY, "delivered"
+            box.save()
+            post(flow.post_delivered, box.pk)
+        settled_books(shop, home)
+        profit = queries.profit_of_orders([shop.pk], [of.pk]).get(of.pk, queries.OrderProfit(home))
+        assert profit.sales - profit.refunds == rules.rounded(of.total_amount, home) - refunded
+        transaction.set_rollback(True)
+
+
+def share_of(of, step, units, goods):
+    own = line(of, step)
+    if not goods:
+        return of.total_amount * units / of.units
+    return of.total_amount * own.amount / goods * units / own.quantity
 
 
 # --- Races ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ currency's minor unit; what comes in may have four decimals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
@@ -165,6 +165,7 @@ class LineRevenue:
     cancelled: int = 0
     lost: int = 0  # in parcels that will not arrive and were not recognised
     settled: int = 0  # cancelled units that earlier refunds have paid back
+    paid_back: int = 0  # other units that they have: lost ones, or such as came back
 
     def upto(self, units: int, currency: str) -> list[tuple[str, Decimal]]:
         """Income of the first `units` units, account by account: round(total·k/n)."""
@@ -250,7 +251,11 @@ def handed_over(
             income[code] = income.get(code, NOTHING) + after - before
         line.handed = last
     total = sum(income.values(), NOTHING)
-    taken = total if deferred is None or total <= 0 else min(total, max(deferred, NOTHING))
+    taken = total
+    if deferred is not None:
+        if total > 0:
+            taken = min(total, max(deferred, NOTHING))
+        taken += _left_over(lines.values(), deferred - taken - _awaited(lines.values(), currency), currency)
     return merged(
         [
             (DEFERRED, currency, taken),
@@ -258,6 +263,32 @@ def handed_over(
             *((code, currency, -amount) for code, amount in income.items()),
         ]
     )
+
+
+def _awaited(lines: Iterable[LineRevenue], currency: str) -> Decimal:
+    """Income of the units that can still be handed over, neither cancelled nor lost; a discount of cents over several
+    units can make single ones worth less than nothing: they keep nothing back.
+    """
+    awaited = sum(
+        (line.between(line.handed + line.lost, line.quantity - line.cancelled, currency) for line in lines), NOTHING
+    )
+    return max(awaited, NOTHING)
+
+
+def _left_over(lines: Collection[LineRevenue], left: Decimal, currency: str) -> Decimal:
+    """How much of `left`, deferred and awaited by no unit, nobody waits for any more.
+
+    Nothing while cancelled units wait for their refund. Lost ones wait until a refund names them; refunds that name no
+    lines leave no more than rounding does.
+    """
+    if not left or any(line.cancelled > line.settled for line in lines):
+        return NOTHING
+    lost = [line for line in lines if line.lost > line.paid_back]
+    if not lost:
+        awaits = any(line.handed + line.lost + line.cancelled < line.quantity for line in lines)
+        return max(left, NOTHING) if awaits else left
+    coins = sum((line.lost - line.paid_back) * len(line.parts) for line in lost)
+    return left if 0 < left <= coins * minor_unit(currency) else NOTHING
 
 
 # --- Refunds ------------------------------------------------------------------------------------------------------
@@ -269,23 +300,19 @@ def refund_confirmed(
     *,
     lines: Mapping[int, LineRevenue] | None = None,
     cancelled: Iterable[tuple[int, int]] = (),
+    others: Iterable[tuple[int, int]] = (),
     deferred: Decimal = NOTHING,
     fee_back: Decimal = NOTHING,
 ) -> list[Leg]:
     """A refund: out of deferred income as far as units will never be handed over, the rest against sales.
 
     `cancelled` are the (line, units) that this refund pays back before they were shipped; what it leaves of their
-    share (a postage kept) is income now. `deferred` is the order's balance before. Moves `settled` on.
+    share (a postage kept) is income now, and so it is with units of `others` that are lost. `deferred` is the order's
+    balance before. Moves `settled` and `paid_back` on.
     """
     amount = rounded(amount, currency)
     lines = lines or {}
-    awaited = sum(
-        (
-            line.between(line.handed + line.lost, line.quantity - line.cancelled, currency)
-            for line in lines.values()
-        ),
-        NOTHING,
-    )
+    awaited = _awaited(lines.values(), currency)
     free = max(deferred - awaited, NOTHING)
     released = min(amount, free)
     share = NOTHING
@@ -295,7 +322,11 @@ def refund_confirmed(
             last = line.quantity - line.settled
             share += line.between(max(last - units, line.handed), last, currency)
             line.settled += units
+    for line_id, units in others:
+        if line_id in lines:
+            lines[line_id].paid_back += units
     kept = min(max(share - amount, NOTHING), free - released)
+    kept += _left_over(lines.values(), deferred - awaited - released - kept, currency)
     return merged(
         [
             (DEFERRED, currency, released + kept),
@@ -304,6 +335,24 @@ def refund_confirmed(
             (OTHER_INCOME, currency, -kept),
             (FEES, currency, -fee_back),
         ]
+    )
+
+
+def lost_after_refund(
+    lines: Mapping[int, LineRevenue], currency: str, *, deferred: Decimal, refunds: Decimal
+) -> list[Leg]:
+    """Units were lost after their refund: what had to be posted against sales while they were awaited comes out of
+    deferred income now, as if the refund had come later. `refunds` is the order's balance of them.
+    """
+    waiting = sum(
+        (line.between(line.quantity - line.cancelled, line.quantity - line.settled, currency) for line in lines.values()),
+        NOTHING,
+    )  # fmt: skip
+    free = max(deferred - _awaited(lines.values(), currency) - waiting, NOTHING)
+    released = min(free, max(refunds, NOTHING))
+    kept = _left_over(lines.values(), free - released, currency)
+    return merged(
+        [(DEFERRED, currency, released + kept), (REFUNDS, currency, -released), (OTHER_INCOME, currency, -kept)]
     )
 
 
