@@ -131,6 +131,29 @@ def _is_whole(message: Message) -> bool:
     return all(message.string) if isinstance(message.string, tuple) else bool(message.string)
 
 
+_HAN = "\u3400-\u9fff"
+_MARKS = {",": "，", ";": "；", ":": "：", "?": "？", "!": "！"}
+_MARK = re.compile(rf"(?:(?<=[{_HAN}”」》）])([,;:?!]) ?|(?<=\S)([,;:?!])(?=[{_HAN}“]))")
+_BRACKETS = re.compile(rf"(?<!%)\(((?:%\(\w+\)[sd]|[^()])*[{_HAN}](?:%\(\w+\)[sd]|[^()])*)\)|(?<=[{_HAN}”])\(((?:%\(\w+\)[sd]|[^()])*)\)")
+
+
+def chinese_marks(text: str) -> str:
+    """The text with the marks of Chinese print (，；：？！（）) where a Chinese sentence has English ones.
+
+    A mark with no Chinese sign on either side stays as it is: it may belong to a command or an address.
+    """
+    if not re.search(f"[{_HAN}]", text):
+        return text
+    text = _BRACKETS.sub(lambda found: f"（{found[1] if found[1] is not None else found[2]}）", text)
+    return _MARK.sub(lambda found: _MARKS[found[1] or found[2]], text)
+
+
+def _printed(string: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+    if isinstance(string, tuple | list):
+        return tuple(chinese_marks(one) for one in string)
+    return chinese_marks(string) if string else string
+
+
 def merged(catalogue: Catalog, wanted: Catalog, *others: Catalog) -> Catalog:
     """The sentences of `wanted` with translations of `others` (the last one wins), else of `catalogue`.
 
@@ -148,12 +171,12 @@ def merged(catalogue: Catalog, wanted: Catalog, *others: Catalog) -> Catalog:
         string = best.string if best is not None else None
         if isinstance(message.id, tuple) and isinstance(string, str):
             string = (string,)
-        result.add(message.id, string, locations=message.locations, auto_comments=message.auto_comments,
+        result.add(message.id, _printed(string), locations=message.locations, auto_comments=message.auto_comments,
                    context=message.context)  # fmt: skip
     for source in reversed(sources):
         for message in source:
             if message.id and _is_whole(message) and result.get(message.id, message.context) is None:
-                result.add(message.id, message.string, context=message.context)
+                result.add(message.id, _printed(message.string), context=message.context)
     return result
 
 

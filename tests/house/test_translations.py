@@ -43,3 +43,21 @@ def test_merging_keeps_what_others_wrote():
     assert {message.id: message.string for message in result if message.id} == {
         "Save": "保存", "Order": "订单", "New": None, "Of a change on its way": "还在路上",
     }  # fmt: skip
+
+
+def test_chinese_sentences_are_printed_with_chinese_marks():
+    for told, printed in (
+        ("未说明时按最严的一档,(浙江)除外: %(day)s", "未说明时按最严的一档，（浙江）除外：%(day)s"),
+        ("两个字母,如 CN;留空:全部(默认)", "两个字母，如 CN；留空：全部（默认）"),
+        ("省份(US-CA, CA-ON)", "省份（US-CA, CA-ON）"),
+        ("运行 daifa clocks list (--json) 见 http://example.invalid:80/", "运行 daifa clocks list (--json) 见 http://example.invalid:80/"),
+        ("%(n)d 行, %(count)d 处", "%(n)d 行，%(count)d 处"),
+        ("Nothing, here (at all)", "Nothing, here (at all)"),
+    ):
+        assert strings.chinese_marks(told) == printed
+    wrong = [
+        one for message in strings.read() if message.id
+        for one in (message.string if isinstance(message.string, tuple) else (message.string,))
+        if one and strings.chinese_marks(one) != one
+    ]  # fmt: skip
+    assert wrong == [], "python -m daifa.lib.strings update"

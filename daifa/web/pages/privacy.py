@@ -178,6 +178,13 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
                                  icon="circle-check"))  # fmt: skip
         return panels
     panels.append(
+        NotePanel(
+            ngettext("%(count)d order leads to this person.", "%(count)d orders lead to this person.", len(told.orders))
+            % {"count": len(told.orders)},
+            actions=_person_actions(),
+        )
+    )
+    panels.append(
         TablePanel(
             _("Orders"),
             [
@@ -274,7 +281,7 @@ def _about(place: str) -> dict[str, str]:
     return {"data": found[0].data, "how": said(HOW[found[0].how])}
 
 
-def _person_actions(scope: Scope) -> list[Any]:
+def _person_actions() -> list[Any]:
     return [
         ActionButton(_("Hand over"), reverse("web:privacy_export"), icon="download"),
         ActionButton(_("Put a hold on it"), reverse("web:privacy_hold"), icon="lock", ask=_("Why must it be kept?")),
@@ -289,7 +296,6 @@ PERSON = PanelPage(
     title=gettext_lazy("What we hold on this person"),
     panels=_person_panels,
     needs="own",
-    actions=_person_actions,
     pretitle=gettext_lazy("Buyers' data"),
 )
 
@@ -438,7 +444,7 @@ def _rules() -> list[dict[str, Any]]:
     for code, ids in RULES_OF.items():
         for rule_id in ids:
             if rule_id in found:
-                found[rule_id]["data"] += ", " + data_word(code)
+                found[rule_id]["data"] = _("%(first)s; %(more)s") % {"first": found[rule_id]["data"], "more": data_word(code)}
                 continue
             try:
                 rule = policy.rule(rule_id)
