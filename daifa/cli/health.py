@@ -71,4 +71,13 @@ def _stands(metric) -> str:
     if metric.missing and metric.platform is None:
         return _("not measured")
     word = _("crossed") if metric.worst == 100 else _("near") if metric.worst else ""
-    return word if metric.acts or not word else f"{word} ({_('to be checked')})"
+    if metric.verdict == "ended":
+        word = _("ended")
+    elif word and not metric.acts:
+        word = f"{word} ({_('to be checked')})"
+    text = ""
+    if metric.text_from is not None:
+        text = _("text from %(day)s") % {"day": metric.text_from}
+    elif metric.text_until is not None:
+        text = _("text until %(day)s") % {"day": metric.text_until}
+    return " · ".join(filter(None, (word, text)))

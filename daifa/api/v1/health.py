@@ -60,6 +60,8 @@ class MetricOut(Schema):
     why_not: str
     consequence: str
     note: str
+    text_from: date | None = Field(description="First day of its text, where that came while the window ran: only what fell since is held against it.")
+    text_until: date | None = Field(description="Last day of a text that counts no more; the window began under it. The text of today is a figure of its own.")
     missing: str = Field(description="Why it cannot be measured here.")
     breaks: BreakOut | None
     orders: list[int] = Field(description="Some of the orders behind the bad ones.")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from daifa.domain.compliance import commands, figure_rules, health_rules
 from daifa.domain.compliance.figure_rules import Figure, Reportable
+from daifa.domain.compliance.health_rules import Text
 from daifa.domain.compliance.models import ReportedFigure
 from daifa.domain.policy import queries as policy
 from daifa.domain.policy.book import metrics as metric_words
@@ -20,13 +20,39 @@ STEP = Decimal("0.0001")
 NEWEST = ("-ended_on", "-id")
 
 
-def book_of(store: Any, *, on: date) -> list[Any]:
+def book_of(store: Any, *, on: date, today: date | None = None) -> list[Any]:
     """The rules whose figures may be said of a store (`id, channel, kind, country`): its channel's, and of card payments
-    where the store takes them itself."""
-    book = health_rules.in_market(policy.rules(policy.book_name(store.channel), on=on, store_id=store.id), store.country)
+    where the store takes them itself. `today`: as they read on a past day, with what is known of that text today."""
+    known = policy.texts_of if today is not None else policy.rules
+    given = {"on": on, "store_id": store.id} | ({"today": today} if today is not None else {})
+    book = health_rules.in_market(known(policy.book_name(store.channel), **given), store.country)
     if store.kind in commands.LAW_ONLY:
-        book = book + policy.rules("payments", kind="chargeback", on=on, store_id=store.id)
+        book = book + [rule for rule in known("payments", **given) if rule.kind == "chargeback"]
     return book
+
+
+LINE_KINDS = frozenset({"metric_limit", *figure_rules.KINDS})
+LONGEST = timedelta(days=460)
+"""The longest window and what lies before it: earlier texts judge nothing any more."""
+
+
+def texts_of(store: Any, *, today: date) -> list[Text]:
+    """The lines of a store (`id, channel, kind, country`) by the days on which each text of them counted, up to `today`."""
+    books = [policy.book_name(store.channel), *(["payments"] if store.kind in commands.LAW_ONLY else [])]
+    changes = {day for one in books for day in policy.days_of_change(one, kinds=LINE_KINDS, until=today, store_id=store.id)}
+    late = sorted(day for day in changes if day > today - LONGEST)
+    days = [late[0] - timedelta(days=1), *late] if late else [today]
+    return health_rules.texts_over_time(
+        [
+            (None if day == days[0] else day, [rule for rule in book_of(store, on=day, today=today) if is_line(rule)])
+            for day in days
+        ]
+    )
+
+
+def text_on(texts: Iterable[Text], rule_id: str, day: date) -> Any:
+    """The line as it read on that day; None = there was none."""
+    return next((text.rule for text in texts if text.rule.id == rule_id and text.holds_on(day)), None)
 
 
 def reportable(store: Any, *, on: date) -> dict[str, Reportable]:
@@ -88,7 +114,10 @@ class StoreSaid(NamedTuple):
 
 
 def said_lines(scope: Sequence[int], *, at: datetime) -> list[StoreSaid]:
-    """Each line of these stores for which the platform's figure is known, with how it stands. Few rows, a few statements."""
+    """Each line of these stores for which the platform's figure is known, with how it stands. Few rows, a few statements.
+
+    A figure is held against the line as it read on the figure's last day; one from before there was a line against none.
+    """
     known: dict[int, list[Figure]] = {}
     for row in (
         ReportedFigure.objects.filter(store_id__in=list(scope), withdrawn_at=None, ended_on__gte=at.date() - timedelta(days=400))
@@ -100,11 +129,15 @@ def said_lines(scope: Sequence[int], *, at: datetime) -> list[StoreSaid]:
         return []
     found = []
     for store in commands._stores(sorted(known)):
-        today = at.astimezone(ZoneInfo(commands.zone_of(store.channel, store.zone))).date()
-        for rule in book_of(store, on=at.date()):
-            if not is_line(rule):
+        today = commands.local_day(store, at)
+        texts = texts_of(store, today=today)
+        for text in texts:
+            if text.last is not None:
                 continue
-            if figure := figure_rules.latest(known[store.id], rule.metric, rule.window_days):
+            if figure := figure_rules.latest(known[store.id], text.rule.metric, text.rule.window_days):
+                rule = text_on(texts, text.rule.id, figure.ended_on)
+                if rule is None:
+                    continue
                 age = (today - figure.ended_on).days
                 stale = age >= figure_rules.stale_after(figure.window_days or rule.window_days)
                 found.append(StoreSaid(store.id, rule, figure, figure_rules.standing(rule, figure), age, stale))

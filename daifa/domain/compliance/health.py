@@ -6,7 +6,7 @@ out once in two temporary tables; each metric is then a count over them. What de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.compliance import commands, figure_queries, figure_rules, health_rules, moving, rules
 from daifa.domain.compliance.figure_rules import Figure
-from daifa.domain.compliance.health_rules import Break, Bucket, Window
+from daifa.domain.compliance.health_rules import Break, Bucket, Judged, Text, Window
 from daifa.domain.compliance.moving import LeftOut
 from daifa.domain.policy import queries as policy
 from daifa.domain.policy.book import metrics as metric_words
@@ -34,6 +34,7 @@ class Platform:
     """What the platform itself says of a figure, beside what is reckoned here. `said` None: there is no line.
 
     `apart`: by how much its value lies above the one reckoned here; None where both are alike or only one is known.
+    `line_then`: the line as it read on the figure's last day, where that is another than today's.
     """
 
     figure: Figure
@@ -41,6 +42,7 @@ class Platform:
     is_stale: bool
     said: figure_rules.Said | None = None
     apart: Decimal | None = None
+    line_then: str = ""
 
 
 class Complained(NamedTuple):
@@ -88,6 +90,11 @@ class Metric:
     breaks: Break | None = None
     orders: list[int] = field(default_factory=list)
     platform: Platform | None = None
+    text_from: date | None = None
+    """Where its text came while the window ran: its first day. Two texts of a line are two figures, each over its part."""
+    text_until: date | None = None
+    """The last day of a text that counts no more, though the window began under it."""
+    text_note: str = ""
 
     @property
     def worst(self) -> int:
@@ -139,14 +146,20 @@ def whole_health(store_id: int, *, at: datetime, complaints: Sequence[Complained
     """
     (store,) = commands._stores([store_id])
     channel, zone = policy.book_name(store.channel), commands.zone_of(store.channel, store.zone)
-    book = figure_queries.book_of(store, on=at.date())
-    lines = [rule for rule in book if figure_queries.is_line(rule)]
-    if store.kind in commands.LAW_ONLY and not any(rule.metric in health_rules.MEASURE_OF for rule in lines):
-        lines = [_own_line(at), *lines]
-    left_out = _lay_out(store, at, max([400 if rule.channel == "ebay" else rule.window_days or 30 for rule in lines], default=60), complaints)
-    reader = _Reader(store, zone, at)
-    found = [reader.metric(rule, book) for rule in lines]
-    found.sort(key=lambda one: (bool(one.missing) and one.platform is None, not one.acts, -_way(one), one.rule))
+    today = commands.local_day(store, at)
+    book, texts = figure_queries.book_of(store, on=today), figure_queries.texts_of(store, today=today)
+    if store.kind in commands.LAW_ONLY and not any(text.rule.metric in health_rules.MEASURE_OF for text in texts):
+        texts = [Text(_own_line(at)), *texts]
+    lines = [text.rule for text in texts if text.last is None]
+    longest = max([400 if text.rule.channel == "ebay" else text.rule.window_days or 30 for text in texts], default=60)
+    left_out = _lay_out(store, at, longest, complaints)
+    reader = _Reader(store, zone, at, texts)
+    found = [metric for rule_id in dict.fromkeys(text.rule.id for text in texts) for metric in reader.of_line(rule_id)]
+    found.sort(
+        key=lambda one: (
+            bool(one.missing) and one.platform is None, not one.acts, -_way(one), one.rule, -(one.text_from or date.max).toordinal()
+        )
+    )  # fmt: skip
     found += reader.figures(book, [rule.metric for rule in lines])
     result = Health(store_id, at, channel, found, reader.suppliers(), reader.listings(), left_out)
     for table in (*commands._TABLES, "health_order", "health_parcel", "health_complaint", "clock_order_of"):
@@ -277,8 +290,8 @@ _ITEMS = {"item_late": "late", "item_out_of_stock": "out_of_stock", "item_cancel
 class _Reader:
     """Counts over the two tables of one store."""
 
-    def __init__(self, store: Any, zone: str, at: datetime) -> None:
-        self.store, self.zone, self.at = store, zone, at
+    def __init__(self, store: Any, zone: str, at: datetime, texts: Sequence[Text]) -> None:
+        self.store, self.zone, self.at, self.texts = store, zone, at, texts
         quarter = {"at": at, "since": at - timedelta(days=90)}
         count = bulk.fetch("SELECT count(*) FROM health_order WHERE placed_at > %(since)s AND placed_at <= %(at)s", quarter)
         self.busy = count[0][0] >= health_rules.QUARTER_ORDERS
@@ -292,28 +305,78 @@ class _Reader:
         if figure is None:
             return None
         age = (self.today - figure.ended_on).days
+        then = None if rule is None else figure_queries.text_on(self.texts, rule.id, figure.ended_on)
+        other = then is not None and (then.comparison, then.threshold) != (rule.comparison, rule.threshold)
         return Platform(
             figure, age, age >= figure_rules.stale_after(figure.window_days or window_days),
-            figure_rules.standing(rule, figure) if rule is not None else None, figure_rules.differs(value, figure.value, unit),
+            figure_rules.standing(then, figure) if then is not None else None, figure_rules.differs(value, figure.value, unit),
+            line_words(then.comparison, value_text(then.threshold, then.unit)) if other else "",
         )  # fmt: skip
 
-    def metric(self, rule: Any, book: Sequence[Any]) -> Metric:
-        """One line of the book: counted, judged, projected."""
-        window = health_rules.window_of(rule, self.at, zone=self.zone, busy=self.busy)
+    def of_line(self, rule_id: str) -> list[Metric]:
+        """A line of the book as each text of it judges now, the newest first: one figure, while the window runs over no change."""
+        texts = [text for text in self.texts if text.rule.id == rule_id]
+        return [
+            self.metric(one)
+            for one in health_rules.judging(texts, self.at, zone=self.zone, busy=self.busy)
+            if one.text.last is None or one.text.rule.metric not in health_rules.NOT_MEASURED
+        ]
+
+    def metric(self, judged: Judged) -> Metric:
+        """One text of a line: counted, judged, projected."""
+        rule, window, text = judged.text.rule, judged.window, judged.text
+        ended = judged.part == "ended"
         about = Metric(
             self.store.id, rule.metric, words_of(rule.metric), rule.id, unit=rule.unit or "", comparison=rule.comparison,
-            line=Decimal(str(rule.threshold)), window=window, acts=rule.acts, verdict=rule.verdict, why_not=rule.why_not,
-            consequence=str(rule.consequence), gate=_gate_words(rule),
+            line=Decimal(str(rule.threshold)), window=window, acts=rule.acts and not ended, verdict="ended" if ended else rule.verdict,
+            why_not=_("The line ended on %(day)s.") % {"day": text.last} if ended else rule.why_not,
+            consequence=str(rule.consequence), gate=_gate_words(rule), text_until=text.last,
+            text_from=text.first if judged.part in ("since", "days") else None, text_note=_text_words(judged),
         )  # fmt: skip
         if rule.metric in health_rules.NOT_MEASURED:
             return _with(
-                about, missing=_(health_rules.NOT_MEASURED[rule.metric]),
+                about, missing=_(health_rules.NOT_MEASURED[rule.metric]), text_from=None, text_note="",
                 platform=self.platform(rule.metric, rule.window_days, None, rule.unit or "", rule),
             )  # fmt: skip
+        sku, events, base, counted, orders = self._counted(rule, window)
+        stood = health_rules.standing(rule, events, base, counted=counted)
+        measure = health_rules.MEASURE_OF[rule.metric]
+        notes = [about.text_note] if about.text_note else []
+        if judged.part == "since":
+            notes += self._over_the_whole(judged, stood.level)
+        notes += [_(health_rules.PARTLY[measure])] if measure in health_rules.PARTLY else []
+        if measure in _ITEMS:
+            notes.append(str(rule.note))
+        if window.assumed:
+            notes.append(_("The rule names no window; 30 days are taken."))
+        breaks = None
+        if measure in ("late", "out_of_stock") and rule.unit == "percent" and stood.level < 100 and judged.part in ("", "since", "under"):
+            breaks = self._break(judged, timedelta(hours=72 if measure == "out_of_stock" else 0))
+        return _with(
+            about, value=stood.value, low=stood.low, high=stood.high, events=events, base=base,
+            share_of_line=stood.share, level=stood.level, is_sure=stood.sure, left=stood.left, about=sku, orders=orders,
+            note=" ".join(notes), breaks=breaks,
+            platform=self.platform(rule.metric, rule.window_days, stood.value, rule.unit or "", rule) if text.last is None else None,
+        )  # fmt: skip
+
+    def _over_the_whole(self, judged: Judged, level: int) -> list[str]:
+        """What a new text would say of the whole window, where that is worse: some platforms may count it so."""
+        rule = judged.text.rule
+        _sku, events, base, counted, _orders = self._counted(rule, judged.whole)
+        stood = health_rules.standing(rule, events, base, counted=counted)
+        if stood.level <= level:
+            return []
+        given = {"value": value_text(stood.value, rule.unit), "bad": events, "base": base}
+        if stood.level == 100:
+            return [_("Over the whole window it would be crossed: %(value)s (%(bad)s of %(base)s). No text says whether the platform counts the days before.") % given]
+        return [_("Over the whole window it would be near: %(value)s (%(bad)s of %(base)s). No text says whether the platform counts the days before.") % given]
+
+    def _counted(self, rule: Any, window: Window) -> tuple[str, int, int, int | None, list[int]]:
+        """(listing it is about, bad ones, out of so many, count of its gate, some orders behind it)."""
         measure = health_rules.MEASURE_OF[rule.metric]
         counted, sku, orders = None, "", []
         if measure == "late_days":
-            events, base = self._failing_days(window, book), 7
+            events, base = self._failing_days(window), 7
         elif measure in _ITEMS:
             sku, events, base = self._worst_item(_ITEMS[measure], window, rule)
             orders = self._behind(_ITEMS[measure], window, sku) if sku else []
@@ -325,21 +388,7 @@ class _Reader:
             orders = self._behind(measure, window)
             if rule.gate is not None and rule.gate.metric == "unique_buyers_with_defects":
                 counted = self._buyers(measure, window)
-        stood = health_rules.standing(rule, events, base, counted=counted)
-        notes = [_(health_rules.PARTLY[measure])] if measure in health_rules.PARTLY else []
-        if measure in _ITEMS:
-            notes.append(str(rule.note))
-        if window.assumed:
-            notes.append(_("The rule names no window; 30 days are taken."))
-        breaks = None
-        if measure in ("late", "out_of_stock") and rule.unit == "percent" and stood.level < 100:
-            breaks = self._break(rule, window, timedelta(hours=72 if measure == "out_of_stock" else 0))
-        return _with(
-            about, value=stood.value, low=stood.low, high=stood.high, events=events, base=base,
-            share_of_line=stood.share, level=stood.level, is_sure=stood.sure, left=stood.left, about=sku, orders=orders,
-            note=" ".join(notes), breaks=breaks,
-            platform=self.platform(rule.metric, rule.window_days, stood.value, rule.unit or "", rule),
-        )  # fmt: skip
+        return sku, events, base, counted, orders
 
     def _count(self, measure: str, window: Window) -> tuple[int, int]:
         table, moment, counts, bad = _MEASURES[measure]
@@ -387,15 +436,17 @@ class _Reader:
         worst = max(rows, key=lambda row: (stand(row), row[1]), default=None)
         return worst or ("", 0, 0)
 
-    def _failing_days(self, window: Window, book: Sequence[Any]) -> int:
-        """Days of the window on which the day's own line was crossed."""
-        daily = next((rule for rule in book if rule.metric == "late_dispatch_rate" and rule.window_days == 1), None)
-        if daily is None:
+    def _failing_days(self, window: Window) -> int:
+        """Days of the window on which the day's own line was crossed, as it read on that day."""
+        daily = [text for text in self.texts if text.rule.metric == "late_dispatch_rate" and text.rule.window_days == 1]
+        if not daily:
             return 0
         query = f"""SELECT (h.due_at AT TIME ZONE %(zone)s)::date, count(*) FILTER (WHERE {_LATE}), count(*)
                     FROM health_order h WHERE h.due_at > %(begin)s AND h.due_at <= %(end)s AND {_DUE} GROUP BY 1"""
         rows = bulk.fetch(query, self._given(query, window, zone=self.zone))
-        return sum(health_rules.is_crossed(daily, late, base) for _day, late, base in rows)
+        return sum(
+            any(text.holds_on(day) and health_rules.is_crossed(text.rule, late, base) for text in daily) for day, late, base in rows
+        )
 
     def _buckets(self) -> list[Bucket]:
         if self._late is None:
@@ -406,16 +457,23 @@ class _Reader:
             self._late = [Bucket(*row) for row in bulk.fetch(query, self._given(query, span))]
         return self._late
 
-    def _break(self, rule: Any, window: Window, later: timedelta) -> Break | None:
+    def _break(self, judged: Judged, later: timedelta) -> Break | None:
         buckets = [Bucket(one.end + later, one.base, one.bad, one.open) for one in self._buckets()]
-        length = window.end - window.begin
+        window, length = judged.window, judged.whole.end - judged.whole.begin
+        since = window.begin if judged.part == "since" else None
 
         def begin_of(moment: datetime) -> datetime:
             if window.natural:
-                return health_rules.natural_begin(moment - timedelta(seconds=1), window.natural, self.zone)
-            return moment - length
+                begin = health_rules.natural_begin(moment - timedelta(seconds=1), window.natural, self.zone)
+            else:
+                begin = moment - length
+            return begin if since is None else max(begin, since)
 
-        return health_rules.first_break(rule, buckets, self.at, begin_of)
+        if judged.part == "under" and judged.text.last is not None:
+            # Windows that begin after its last day are not judged by this text.
+            ended = rules.end_of_day(judged.text.last, self.zone)
+            buckets = [one for one in buckets if one.end <= self.at or begin_of(one.end) < ended]
+        return health_rules.first_break(judged.text.rule, buckets, self.at, begin_of)
 
     # --- Figures without a line, and who adds what ----------------------------------------------------------------------
 
@@ -516,6 +574,18 @@ class _Reader:
         ]
 
 
+def _text_words(judged: Judged) -> str:
+    """Why a line is judged by this text over this part of its window; "" where nothing changed meanwhile."""
+    if judged.part in ("since", "days"):
+        text = _("This text counts from %(day)s on: only what fell since is held against it.")
+        if judged.part == "days":
+            text = _("This text counted from %(day)s until %(last)s: only what fell on these days is held against it.")
+        return text % {"day": judged.text.first, "last": judged.text.last}
+    if judged.part == "under":
+        return _("The window began under this text, which counted until %(day)s: it is judged by it as a whole; the text of today stands beside it.") % {"day": judged.text.last}
+    return _("What fell until the line ended is shown, and warns of nothing.") if judged.part == "ended" else ""
+
+
 def _with(metric: Metric, **changes: Any) -> Metric:
     from dataclasses import replace
 
@@ -564,7 +634,7 @@ def line_words(comparison: str, line: str) -> str:
 
 def keep_metrics(*, store_id: int, at: datetime, complaints: Sequence[Complained] = ()) -> int:
     """Reckon a store and keep its figures as those of the day; returns how many."""
-    found = [one for one in health(store_id, at=at, complaints=complaints) if not one.missing]
+    found = _worst_texts(one for one in health(store_id, at=at, complaints=complaints) if not one.missing)
     (store,) = commands._stores([store_id])
     day = at.astimezone(ZoneInfo(commands.zone_of(store.channel, store.zone))).date()
     rows = [
@@ -581,6 +651,19 @@ def keep_metrics(*, store_id: int, at: datetime, complaints: Sequence[Complained
             ("store_id", "metric", "rule", "day", "value", "events", "base", "line", "level", "is_sure", "breaks_at"),
             rows,
         )
+
+
+def _worst_texts(found: Iterable[Metric]) -> list[Metric]:
+    """Of the texts of a line the one that stands worst, with the first moment at which any of them breaks."""
+    by_line: dict[tuple[str, str], list[Metric]] = {}
+    for one in found:
+        by_line.setdefault((one.metric, one.rule), []).append(one)
+    kept = []
+    for texts in by_line.values():
+        worst = max(texts, key=lambda one: (one.acts, one.level if one.is_sure else 0, one.level, one.share_of_line or Decimal(0), one.text_until is None))
+        breaks = [one.breaks for one in texts if one.breaks is not None and one.acts == worst.acts]
+        kept.append(_with(worst, breaks=min(breaks, key=lambda one: one.at)) if breaks and worst.level < 100 else worst)
+    return kept
 
 
 def trend(store_id: int, rule: str, *, since: date, metric: str = "") -> list[tuple[date, Decimal | None]]:
@@ -623,7 +706,7 @@ def near_lines(scope: Sequence[int], *, at: datetime) -> list[Near]:
     )
     found: dict[tuple[int, str], Near] = {}
     for store, rule_id, metric, value, line, level, day, breaks_at in rows:
-        rule = policy.in_force(on=at.date(), store_id=store).get(rule_id)
+        rule = policy.in_force(on=max(day, at.date()), store_id=store).get(rule_id)
         if rule is None or not rule.acts:
             continue
         since = datetime.combine(day, datetime.min.time(), at.tzinfo)

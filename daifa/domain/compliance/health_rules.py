@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import sqrt
 from typing import Any, NamedTuple
@@ -113,6 +113,79 @@ def natural_begin(at: datetime, kind: str, zone: str) -> datetime:
     if kind == "week":
         day -= timedelta(days=day.weekday())
     return datetime.combine(day, time(), there)
+
+
+# --- Which text judges ---------------------------------------------------------------------------------------------------
+
+LINE_FIELDS = ("kind", "metric", "comparison", "threshold", "unit", "window_days", "gate", "channel")
+"""What makes a line another line: wording, sources and standing do not."""
+
+
+class Text(NamedTuple):
+    """A line as it read on local days of a store, `first` and `last` included; None = open."""
+
+    rule: Any
+    first: date | None = None
+    last: date | None = None
+
+    def holds_on(self, day: date) -> bool:
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+
+def texts_over_time(books: Sequence[tuple[date | None, Sequence[Any]]]) -> list[Text]:
+    """The texts of lines by the days on which they counted: (first day, or None from ever, lines from that day on), in order.
+
+    A line that reads the same before and after a day is one text, as its newest rule says it.
+    """
+    done: list[Text] = []
+    running: dict[str, Text] = {}
+    for first, lines in books:
+        now = {rule.id: rule for rule in lines}
+        for rule_id, text in list(running.items()):
+            rule = now.get(rule_id)
+            if rule is not None and all(getattr(rule, name) == getattr(text.rule, name) for name in LINE_FIELDS):
+                running[rule_id] = text._replace(rule=rule)
+            elif first is not None:
+                done.append(running.pop(rule_id)._replace(last=first - timedelta(days=1)))
+        for rule_id, rule in now.items():
+            running.setdefault(rule_id, Text(rule, first))
+    return done + list(running.values())
+
+
+class Judged(NamedTuple):
+    """A text and the part of its window that it judges. `part`: "" = the whole of it; "since" = from its first day on, the
+    window began under an earlier text; "under" = the whole window, which began under it, though a later text counts now;
+    "days" = its own days in the midst of the window; "ended" = up to its last day, and no text follows.
+    `whole`: the window as it is without any change."""
+
+    text: Text
+    window: Window
+    whole: Window
+    part: str = ""
+
+
+def judging(texts: Sequence[Text], at: datetime, *, zone: str, busy: bool = True) -> list[Judged]:
+    """Which texts of one rule judge the figure at `at`, and over what; the newest text first.
+
+    A text holds nothing against what lies before its first day. A window that began under a text is held against it to the
+    window's end, as what has begun keeps the text it began under; a later text judges its own days beside it.
+    """
+    there = ZoneInfo(zone)
+    ordered = sorted(texts, key=lambda text: text.first or date.min)
+    found = []
+    for text, after in zip(ordered, [*ordered[1:], None], strict=True):
+        whole = window_of(text.rule, at, zone=zone, busy=busy)
+        begin = None if text.first is None else datetime.combine(text.first, time(), there)
+        end = None if text.last is None else datetime.combine(text.last + timedelta(days=1), time(), there)
+        if end is not None and end <= whole.begin:
+            continue
+        under = begin is None or begin <= whole.begin
+        follows = after is not None and text.last is not None and after.first == text.last + timedelta(days=1)
+        first = whole.begin if under or begin is None else min(begin, whole.end)
+        last = whole.end if end is None or (under and follows) else max(first, min(end, whole.end))
+        part = ("" if under else "since") if end is None else ("under" if under else "days") if follows else "ended"
+        found.append(Judged(text, whole._replace(begin=first, end=last), whole, part))
+    return found[::-1]
 
 
 # --- How sure, how near -------------------------------------------------------------------------------------------------

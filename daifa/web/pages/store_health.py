@@ -101,8 +101,14 @@ def _standing(one: queries.Metric) -> list[Any]:
         found.append(Badge(text, "muted" if said.is_stale else TONES[said.said.level] if one.acts or not said.said.level else "info"))
         if said.said.gate_open:
             found.append(Badge(_("second condition not said"), "muted", _("The line also asks for: %(gate)s") % {"gate": one.gate}))
-    if not one.acts:
+    if one.verdict == "ended":
+        found.append(Badge(_("ended"), "muted", one.why_not))
+    elif not one.acts:
         found.append(Badge(_("to be checked"), "muted", one.why_not))
+    if one.text_from is not None:
+        found.append(Badge(_("text from %(day)s") % {"day": fmt.date_text(one.text_from)}, "info", one.text_note))
+    elif one.text_until is not None and one.verdict != "ended":
+        found.append(Badge(_("text until %(day)s") % {"day": fmt.date_text(one.text_until)}, "neutral", one.text_note))
     return found
 
 
@@ -117,6 +123,8 @@ def _said_hint(one: queries.Metric) -> str:
     parts = [_("as of %(day)s") % {"day": said.figure.ended_on.isoformat()}]
     if said.figure.base:
         parts.append(_("%(part)s of %(base)s") % {"part": said.figure.part, "base": said.figure.base})
+    if said.line_then:
+        parts.append(_("the line of that day: %(line)s") % {"line": said.line_then})
     if said.is_stale:
         parts.append(ngettext("%(count)d day old: look again", "%(count)d days old: look again", said.age) % {"count": said.age})
     if said.apart is not None:
@@ -161,6 +169,8 @@ def _left(one: queries.Metric) -> str:
 def _window(one: queries.Metric) -> str:
     if one.window is None:
         return ""
+    if one.text_from is not None:
+        return _("since %(day)s") % {"day": fmt.date_text(one.text_from)}
     if one.window.natural:
         return _("today") if one.window.natural == "day" else _("this week")
     return _("%(days)s days") % {"days": (one.window.end - one.window.begin).days}
@@ -191,7 +201,7 @@ def _panels(found: queries.Health, scope: Scope) -> list[Panel]:
                 actions=[LinkButton(_("The orders to ship"), places.place("clocks", state="running", thing="order", store=found.store_id), icon="clock")],
             )
         )  # fmt: skip
-    if waiting := [one for one in known if one.verdict in CONFIRMABLE]:
+    if waiting := [one for one in known if one.verdict in CONFIRMABLE and one.text_until is None]:
         panels.append(_confirm(found.store_id, waiting, scope))
     elif not any(one.acts for one in lines):
         panels.append(
@@ -338,7 +348,8 @@ def _behind(lines: list[queries.Metric], numbers: dict[int, str]) -> TablePanel:
 
 def _chart(found: queries.Health, scope: Scope, lines: list[queries.Metric]) -> ChartPanel:
     since = scope.at.astimezone(scope.zone(found.store_id)).date() - timedelta(days=CHART_DAYS)
-    shown = [one for one in lines if one.unit == "percent" and (one.value is not None or one.platform)][:CHART_LINES]
+    shown = [one for one in lines if one.unit == "percent" and (one.value is not None or one.platform)]
+    shown = list({(one.metric, one.rule): one for one in reversed(shown)}.values())[::-1][:CHART_LINES]  # a line's texts are one curve
     trends: list[tuple[str, dict[Any, Any]]] = []
     for one in shown:
         name = f"{one.words} ({one.rule})"

@@ -2,6 +2,8 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,13 +12,15 @@ from daifa.domain.compliance import health, health_rules
 from daifa.domain.compliance.commands import reckon_clocks, set_dispatch_mode
 from daifa.domain.compliance.models import MetricDay
 from daifa.domain.history.commands import ensure_months
-from daifa.domain.policy.book import shipped_book
+from daifa.domain.policy.book import shipped_book, shipped_files
+from daifa.domain.policy.commands import NewOverride, override_rules, take_book, withdraw_overrides
 from daifa.domain.policy.rules import judge
 from daifa.lib import bulk
 from tests import bought_orders
 from tests.worked_tables import stories
 
 STORIES = {story.title: story for story in stories("store-health.md")}
+CHINA = ZoneInfo("Asia/Shanghai")
 NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
 CHANNELS = {"amazon": "US", "ebay": "GB", "shopee": "SG", "tiktok_shop": "US", "xiaohongshu": "CN"}
 
@@ -122,6 +126,76 @@ def test_one_history_on_five_channels(shops):
         )  # fmt: skip
     missing = {one.rule for one in found["xiaohongshu"].values() if one.missing}
     assert missing >= {"xhs-service-unanswered", "xhs-reply-week"}
+
+
+@pytest.mark.parametrize("row", STORIES["Which text judges"].tables["window"], ids=lambda row: " ".join(row.values()))
+def test_which_text_judges(row):
+    """The figures are thresholds; "–" is a book without the line."""
+    days = {"day": 1, "week": 7}.get(row["window"]) or int(row["window"])
+    books = []
+    for text in row["texts"].split(", "):
+        line, _from, day = text.partition(" from ")
+        rule = SimpleNamespace(
+            id="line", channel="xiaohongshu" if row["window"] in ("day", "week") else "amazon", kind="metric_limit", metric="late_rate",
+            comparison=">=", threshold=line, unit="percent", window_days=days, gate=None,
+        )  # fmt: skip
+        books.append((date.fromisoformat(day) if day else None, [] if line == "–" else [rule]))
+    at = datetime.fromisoformat(row["at"] + "T12:00+08:00")
+    texts = [text for text in health_rules.texts_over_time(books) if text.first is None or text.first <= at.date()]
+    texts = [text._replace(last=None) if text.last and text.last >= at.date() else text for text in texts]
+    said = []
+    for one in health_rules.judging(texts, at, zone="Asia/Shanghai"):
+        day = {"since": one.text.first, "days": one.text.first, "ended": one.text.last}.get(one.part)
+        said.append(" ".join(filter(None, (one.text.rule.threshold, one.part or "whole", day and day.isoformat()))))
+        begin, end = (moment.astimezone(CHINA).date() for moment in one.window[:2])
+        assert begin == (one.text.first if one.part in ("since", "days") else one.whole.begin.astimezone(CHINA).date())
+        assert end == (at.date() if one.part in ("", "since", "under") else one.text.last + timedelta(days=1))
+    assert ", ".join(said) == row["judged by"]
+
+
+def test_a_line_that_changes_while_the_window_runs(shops):
+    shop, rows = shops["amazon"], STORIES["One history, five channels"].tables["before"]
+    for case in {(row["before"], row["changed"], row["to"]): None for row in rows}:
+        before, changed, to = case
+        first, second = (
+            NewOverride("amz-late-30", "read", day, {"threshold": line}, store_id=shop.pk)
+            for day, line in ((date(2026, 1, 1), before), (date.fromisoformat(changed), to))
+        )
+        words = override_rules([first, second], by="user:1", at=NOON)
+        assert not words.refused
+        told = [one for one in health.health(shop.pk, at=NOON) if one.rule == "amz-late-30"]
+        found = {f"{one.line:f}": (one.events, one.base, one.level) for one in told}
+        mine = [row for row in rows if (row["before"], row["changed"], row["to"]) == case]
+        assert found == {row["text"]: (int(row["bad"]), int(row["of"]), int(row["level"])) for row in mine}
+        for one in told:
+            whole = next(row["over the whole window"] for row in mine if row["text"] == f"{one.line:f}")
+            assert (f"Over the whole window it would be crossed: {whole}" in one.note) == bool(whole)
+            assert bool(one.text_note) == (len(told) == 2) and one.text_note in one.note
+        health.keep_metrics(store_id=shop.pk, at=NOON)
+        kept = MetricDay.objects.get(store=shop, rule="amz-late-30")
+        worst = max(told, key=lambda one: (one.level, one.share_of_line or 0))
+        assert (kept.line, kept.level) == (worst.line, worst.level), "once in the chart and on Today, as it stands worst"
+        withdraw_overrides(words.ids, by="user:1", at=NOON)
+
+
+def test_a_line_that_is_new_or_has_ended(shops):
+    """A line from a day on judges nothing before it; one that ended is shown up to its last day and warns of nothing."""
+    shop, rule = shops["shopee"], "shopee-lsr-points"
+    text = shipped_files()["shopee.yaml"].decode()
+    start = text.index(f"- id: {rule}\n")
+    end = text.find("\n- id: ", start) + 1 or len(text)
+    take_book(by="user:1", at=NOON - timedelta(days=300), own={})
+    without = take_book(by="user:1", at=NOON - timedelta(days=20), own={"shopee.yaml": (text[:start] + text[end:]).encode()}, takes_effect_on=date(2026, 6, 28))
+    assert without.is_new
+    (gone,) = [one for one in health.health(shop.pk, at=NOON) if one.rule == rule]
+    assert (gone.text_until, gone.acts, gone.verdict, gone.events, gone.base) == (date(2026, 6, 27), False, "ended", 3, 34)
+    assert "warns of nothing" in gone.note and "ended on 2026-06-27" in gone.why_not and gone.breaks is None
+    health.keep_metrics(store_id=shop.pk, at=NOON)
+    assert rule not in {one.rule for one in health.near_lines([shop.pk], at=NOON)}
+    take_book(by="user:1", at=NOON - timedelta(days=1), own={}, takes_effect_on=date(2026, 6, 29))
+    old, new = sorted((one for one in health.health(shop.pk, at=NOON) if one.rule == rule), key=lambda one: one.text_until is None)
+    assert (new.text_from, new.base, new.window.begin.date()) == (date(2026, 6, 29), 0, date(2026, 6, 29)) and new.breaks is not None
+    assert (old.verdict, old.base) == ("ended", 34)
 
 
 def test_who_adds_what(shops):
