@@ -37,6 +37,7 @@ from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RU
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
 from daifa.domain.sourcing.process import SAMPLE
 from daifa.lib import bulk
+from daifa.lib.money import decimals_in_sql
 from daifa.lib.process import Process
 
 MOST_IDS = 1000
@@ -141,11 +142,9 @@ OWED_ORDERS = f"""
     UNION SELECT r.order_id FROM aftersales_refund r WHERE r.order_id IS NOT NULL AND r.id IN ({_owed("post_refunds")})
 """
 # Amounts are posted in minor units: what is smaller than one posts nothing.
-MINOR = """(SELECT c.code, CASE WHEN c.code IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX',
-                                               'VND', 'VUV', 'XAF', 'XOF', 'XPF') THEN 0
-                               WHEN c.code IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 3 ELSE 2 END AS digits
-            FROM (SELECT currency FROM stores_store UNION SELECT currency FROM sourcing_supplier
-                  UNION SELECT currency FROM books_expense UNION SELECT currency FROM books_supplierpayment) AS c (code))"""
+MINOR = f"""(SELECT c.code, {decimals_in_sql("c.code")} AS digits
+             FROM (SELECT currency FROM stores_store UNION SELECT currency FROM sourcing_supplier
+                   UNION SELECT currency FROM books_expense UNION SELECT currency FROM books_supplierpayment) AS c (code))"""
 
 
 # --- Orders and what was routed -----------------------------------------------------------------------------------

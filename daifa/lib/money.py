@@ -13,6 +13,17 @@ from functools import lru_cache
 STORED = Decimal("0.0001")  # what numeric(19, 4) columns hold
 
 
+# Decimals of a currency's smallest amount where they are not two (ISO 4217). What people commonly write is another
+# matter (few write the para of a dinar): platforms settle, and banks pay, to these.
+DECIMALS = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0
+    ),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}  # fmt: skip
+
+
 class CurrencyMismatch(ValueError):
     """Two currencies met where one was expected."""
 
@@ -20,9 +31,16 @@ class CurrencyMismatch(ValueError):
 @lru_cache(maxsize=256)
 def minor_unit(currency: str) -> Decimal:
     """Smallest amount of `currency` (ISO 4217): 0.01 for GBP, 1 for JPY, 0.001 for BHD."""
-    from babel.numbers import get_currency_precision
+    return Decimal(1).scaleb(-DECIMALS.get(currency, 2))
 
-    return Decimal(1).scaleb(-get_currency_precision(currency))
+
+def decimals_in_sql(column: str) -> str:
+    """An SQL expression: how many decimals the currency in `column` has."""
+    by_number: dict[int, list[str]] = {}
+    for code, digits in DECIMALS.items():
+        by_number.setdefault(digits, []).append(f"'{code}'")
+    cases = " ".join(f"WHEN {column} IN ({', '.join(codes)}) THEN {digits}" for digits, codes in by_number.items())
+    return f"(CASE {cases} ELSE 2 END)"
 
 
 @lru_cache(maxsize=256)

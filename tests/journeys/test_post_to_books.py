@@ -199,6 +199,16 @@ def test_refunded_on_its_way_then_lost_where_revenue_waits_for_delivery():
     ]
 
 
+@pytest.mark.parametrize("home", ["GBP", "JPY", "KWD", "RSD", "IQD"])
+def test_the_auditor_and_the_books_know_the_same_coins(home):
+    shop = store(currency=home)
+    of = order(shop, [("goods", 2, "10.5055")])
+    post(flow.post_orders, of.pk)
+    by_code = {check.code: check for check in CHECKS}
+    assert find(by_code["orders_posted_right"], [shop.pk]) == []
+    assert -balance(rules.DEFERRED, shop, home) == rules.rounded(Decimal("10.5055"), home)
+
+
 def test_an_order_worth_nothing_writes_no_entry_for_its_payment():
     shop = store()
     post(flow.post_orders, order(shop, [("goods", 1, "0")]).pk, order(shop, [("shipping", 1, "4.50")]).pk)

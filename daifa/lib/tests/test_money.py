@@ -40,6 +40,14 @@ def test_shares(total, weights, currency, expected):
     assert shares(D(total), weights, currency) == [D(share) for share in expected]
 
 
+@pytest.mark.parametrize(
+    ("currency", "unit"),
+    [("GBP", "0.01"), ("JPY", "1"), ("KWD", "0.001"), ("CLF", "0.0001"), ("RSD", "0.01"), ("IQD", "0.001"), ("MMK", "0.01")],
+)
+def test_the_smallest_amount_is_that_of_iso_4217(currency, unit):
+    assert minor_unit(currency) == D(unit)
+
+
 def test_what_is_no_whole_number_of_minor_units_is_not_shared():
     with pytest.raises(ValueError, match="minor units"):
         shares(D("10.005"), [1, 1], "GBP")
