@@ -46,6 +46,20 @@ def test_with_a_discount_what_was_paid_for_the_goods_is_owed():
     assert lost(shop) == 0
 
 
+@pytest.mark.parametrize(("currency", "back"), [("JPY", "6"), ("GBP", "6.66"), ("KWD", "6.666")])
+def test_a_share_is_paid_back_in_whole_coins_of_the_currency(currency, back):
+    shop = store()
+    row = order(
+        shop, goods=(("MUG", "Mug", 1), ("LAMP", "Lamp", 2)), goods_amount=Decimal(30), total_amount=Decimal(20), currency=currency
+    )  # fmt: skip
+    box = parcel(row, state="lost")
+    box.lines.filter(order_line__sku="LAMP").delete()  # ten of thirty, of which twenty were paid: 6.6666…
+    paid_back(row, Decimal(back) - Decimal("0.001"))
+    assert lost(shop) == 1
+    paid_back(row, back)
+    assert lost(shop) == 0
+
+
 def test_goods_that_were_sent_again_are_settled():
     shop = store()
     row = order(shop)

@@ -40,7 +40,7 @@ from daifa.domain.exit_index.rules import ReviewLines
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
-from daifa.lib.money import Money, rounded
+from daifa.lib.money import Money, decimals_in_sql, rounded
 from daifa.lib.workdays import is_working_day
 
 # --- The life of a store ------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ _POSTINGS_OWED = """
     WHERE coalesce(o.store_id, b.store_id, p.store_id, r.store_id, d.store_id) = %s"""
 """Postings that this store still owes; what others owe is theirs."""
 
-_LOST_UNSETTLED = """
+_LOST_UNSETTLED = f"""
     WITH dead AS (SELECT p.id, p.order_id, l.order_line_id, l.order_quantity FROM shipping_parcel p
                   JOIN shipping_parcelline l ON l.parcel_id = p.id
                   WHERE p.store_id = %(store)s AND p.state IN ('lost', 'returned_to_sender')),
@@ -298,7 +298,8 @@ _LOST_UNSETTLED = """
     due AS (SELECT w.order_id, sum(greatest(w.units, 0) * l.amount / nullif(l.quantity, 0)) AS worth
             FROM owed w JOIN orders_orderline l ON l.id = w.order_line_id GROUP BY 1)
     SELECT count(DISTINCT d.id) FROM dead d JOIN due u ON u.order_id = d.order_id JOIN orders_order o ON o.id = d.order_id
-    WHERE o.refunded_amount < trunc(least(u.worth * least(1, o.total_amount / nullif(o.goods_amount, 0)), o.total_amount), 2)"""
+    WHERE o.refunded_amount < trunc(least(u.worth * least(1, o.total_amount / nullif(o.goods_amount, 0)), o.total_amount),
+                                    {decimals_in_sql("o.currency")})"""
 """Parcels that did not arrive, of orders whose goods in them were neither sent again nor paid back in full.
 
 Goods count with their share of what was paid; a replacement on its way is found among the parcels on their way.
