@@ -164,6 +164,7 @@ def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
                 "steps": [
                     {
                         "step": view.row.code, "state": view.row.state, "who": view.who, "due": view.row.due_on,
+                        "asked_at": view.row.asked_at, "parts": view.row.parts, "parts_done": view.row.parts_done, "stopped": view.row.stopped,
                         "rule": view.row.rule_id, "outcome": view.row.outcome, "done_at": view.row.done_at,
                         "evidence": [{"what": one.what, "note": one.note, "facts": one.facts, "sha256": one.sha256} for one in view.evidence],
                     }
@@ -183,11 +184,18 @@ def show(store: str = STORE, at: str = AT, as_json: bool = output.AS_JSON):
         [
             (
                 view.row.position, view.row.code, title(view.row.code), who.get(view.who, view.who), view.row.due_on,
-                view.row.rule_id, output.state(CLOSING_STEP, view.row.state),
+                view.row.rule_id, _running(view.row) or output.state(CLOSING_STEP, view.row.state),
             )
             for view in views
         ],
     )  # fmt: skip
+
+
+def _running(row: Any) -> str:
+    """How far the worker has come with a step that takes long."""
+    if row.state != "waiting" or row.asked_at is None:
+        return ""
+    return _("running, %(done)s of %(all)s orders") % {"done": row.parts_done, "all": row.parts}
 
 
 @app.command("step")
@@ -222,7 +230,8 @@ def step(
             given = close_store.Given(
                 note, reference, outcome, None, (file.name, file.read_bytes()) if file else None, _amounts(amount, closing.store.currency)
             )
-            close_store.do_step(row.pk, given, **how)
+            with output.watched(_("Orders"), quiet=as_json) as told:
+                close_store.do_step(row.pk, given, progress=told, **how)
     row.refresh_from_db()
     if as_json:
         output.put_json({"step": row.code, "state": row.state, "not_before": row.not_before})

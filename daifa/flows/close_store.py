@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,10 +48,12 @@ from daifa.domain.stores.models import Store
 from daifa.flows import privacy, publish_listings
 from daifa.flows.route_lines import route_reopened
 from daifa.lib import bulk, keeping
+from daifa.lib.alone import alone
 from daifa.lib.money import rounded
 from daifa.lib.refusal import Refused
 from daifa.lib.sheets.writer import Column, Table, write_csv
 
+log = logging.getLogger(__name__)
 FOLDER = "closing"
 MOST_FILE = 20 * keeping.MEGABYTE
 
@@ -289,7 +292,76 @@ def avert(closing_id: int, *, reason: str, by: str, at: datetime) -> None:
 # --- A step -------------------------------------------------------------------------------------------------------
 
 
-def do_step(step_id: int, given: Given | None = None, *, by: str, at: datetime) -> Proof | None:
+TAKES_LONG = ("shred_personal_data",)
+"""What daifa does in strides that commit as they go; a page does not wait for it."""
+Progress = Callable[[int, int], None]
+"""Called with the orders that are done, and how many there are."""
+
+
+def ask_step(step_id: int, given: Given | None = None, *, by: str, at: datetime) -> Proof | None:
+    """Do a step as a page does: what takes long is only asked for, and the worker does it (`do_asked`). Raises `Refused`.
+
+    None where the step is not done yet, as in `do_step`. Asked for twice it is done once.
+    """
+    row = ClosingStep.objects.filter(pk=step_id).first()
+    if row is None or row.code not in steps.BY_CODE or steps.BY_CODE[row.code].do not in TAKES_LONG:
+        return do_step(step_id, given, by=by, at=at)
+    given = given or Given()
+    with transaction.atomic():
+        closing, row, _step = _ready(step_id, given, at=at)
+        if commands.ask_step(row, by=by, at=at):
+            if given.note.strip() or given.reference.strip() or given.file is not None:
+                doing = _doing(closing, row, given, by=by, at=at)
+                name, sha256 = doing.file
+                StepEvidence.objects.create(
+                    step=row, what="note", note=given.note.strip()[:1000], reference=given.reference.strip()[:120], file_name=name[:160],
+                    sha256=sha256, at=at, by=by,
+                )  # fmt: skip
+            close_tasks(kind="closing_step", thing_kind="closing_step", things=[row.pk], by=by, at=at)
+    return None
+
+
+def do_asked(*, at: datetime) -> int:
+    """Do the steps that were asked for and take long, each by one process at a time; returns how many were done.
+
+    Killed, the next run goes on. What refuses stands still and says why; what nobody foresaw is tried again.
+    """
+    done = 0
+    for pk, by in ClosingStep.objects.filter(asked_at__isnull=False, state="waiting").order_by("asked_at", "pk").values_list("pk", "asked_by"):
+        try:
+            done += do_step(pk, by=by, at=at) is not None
+        except Refused as refused:
+            if refused.code != "running":
+                with transaction.atomic():
+                    commands.stop_step(pk, sentence=refused.sentence)
+                    _remind([pk], at=at, sentence=refused.sentence)
+        except Exception as error:
+            log.warning("Step %s of a closing stopped: %s", pk, type(error).__name__)
+            commands.stop_step(
+                pk, sentence=_("Something unexpected happened (%(error)s); it is tried again.") % {"error": type(error).__name__}, goes_on=True
+            )
+    return done
+
+
+def _shred_in_strides(closing: Closing, row: ClosingStep, *, by: str, at: datetime, progress: Progress | None) -> None:
+    """Before the step's own transaction: commits as it goes, and what a kill leaves is done when the step is done again."""
+    begun = row.parts
+
+    def told(done: int, of: int) -> None:
+        before = max(0, begun - of)  # by an earlier run
+        commands.count_parts(row.pk, done=before + done, of=before + of)
+        if progress is not None:
+            progress(before + done, before + of)
+
+    with alone("daifa.shredding", closing.store_id) as mine:
+        if not mine:
+            raise Refused(_("It is running already: the page of the step says how far it has come."), code="running")
+        privacy.shred_store(closing.store_id, by=by, at=at, progress=told)
+
+
+def do_step(
+    step_id: int, given: Given | None = None, *, by: str, at: datetime, progress: Progress | None = None
+) -> Proof | None:
     """Do a step: ask its check, do what daifa does for it, keep the evidence. Raises `Refused` with the sentence.
 
     None where the step is not done yet: planned for a quiet hour, or a further round was allowed.
@@ -297,15 +369,11 @@ def do_step(step_id: int, given: Given | None = None, *, by: str, at: datetime) 
     given = given or Given()
     with transaction.atomic():
         closing, row, step = _ready(step_id, given, at=at)
-    if step.do == "shred_personal_data":
-        # Many orders: it commits as it goes, and what a kill leaves is done when the step is done again.
-        privacy.shred_store(closing.store_id, by=by, at=at)
+    if step.do in TAKES_LONG:
+        _shred_in_strides(closing, row, by=by, at=at, progress=progress)
     with transaction.atomic():
         closing, row, step = _ready(step_id, given, at=at)
-        doing = Doing(closing, row, given, by, at)
-        if given.file is not None:
-            kept = keeping.keep(FOLDER, given.file[1], kinds=keeping.DOCUMENTS, most=MOST_FILE)
-            doing.file = (keeping.named(given.file[0], kept.media_type), kept.sha256)
+        doing = _doing(closing, row, given, by=by, at=at)
         if step.do:
             DO[step.do](doing)
         if doing.later is not None:
@@ -318,6 +386,15 @@ def do_step(step_id: int, given: Given | None = None, *, by: str, at: datetime) 
         _after(doing, step)
         _reckon_days(closing, at=at)
         return proof
+
+
+def _doing(closing: Closing, row: ClosingStep, given: Given, *, by: str, at: datetime) -> Doing:
+    """The step about to be done, the file that was given kept. Raises `Refused`."""
+    doing = Doing(closing, row, given, by, at)
+    if given.file is not None:
+        kept = keeping.keep(FOLDER, given.file[1], kinds=keeping.DOCUMENTS, most=MOST_FILE)
+        doing.file = (keeping.named(given.file[0], kept.media_type), kept.sha256)
+    return doing
 
 
 def _reckon_days(closing: Closing, *, at: datetime) -> None:

@@ -18,7 +18,7 @@ import tempfile
 import unicodedata
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -410,18 +410,18 @@ def erase_person(person: Person, *, by: str, at: datetime) -> Erased:
     return _erase(person.orders, person.customers, kind="person", store_id=store, people=person.digests, by=by, at=at)
 
 
-def shred_store(store_id: int, *, by: str, at: datetime) -> Erased:
+def shred_store(store_id: int, *, by: str, at: datetime, progress: Callable[[int, int], None] | None = None) -> Erased:
     """Erase the buyers' data of a whole store as far as holds and the time they must be kept allow.
 
     Safe to repeat: what stayed the first time goes once nothing holds it any more. Commits as it goes unless the caller
-    is in a transaction.
+    is in a transaction. `progress` is called with the orders that are done, and how many may go.
     """
     left = " OR ".join(f"({held})" for held in _HELD.values())
     orders = sorted(_ids(f"SELECT o.id FROM orders_order o WHERE o.store_id = %s AND ({left})", store_id))
     customers = sorted(
         _ids("SELECT id FROM customers_customer WHERE store_id = %s AND ref NOT LIKE 'erased:%%'", store_id)
     )
-    done = _erase(orders, customers, kind="store", store_id=store_id, people=[], by=by, at=at)
+    done = _erase(orders, customers, kind="store", store_id=store_id, people=[], by=by, at=at, progress=progress)
     _finish_store(done, store_id, by=by, at=at)
     return done
 
@@ -551,10 +551,10 @@ def _due(store: int, data: str, days: dict[str, int | None], *, but: Sequence[in
 
 def _erase(
     orders: Sequence[int], customers: Sequence[int] | None, *, kind: str, store_id: int | None, people: Sequence[str],
-    by: str, at: datetime, classes: Sequence[str] = OF_ORDERS,
+    by: str, at: datetime, classes: Sequence[str] = OF_ORDERS, progress: Callable[[int, int], None] | None = None,
 ) -> Erased:  # fmt: skip
     if len(orders) > AT_ONCE:
-        return _erase_many(orders, customers, kind=kind, store_id=store_id, by=by, at=at, classes=classes)
+        return _erase_many(orders, customers, kind=kind, store_id=store_id, by=by, at=at, classes=classes, progress=progress)
     with transaction.atomic():
         locked = lock_orders(sorted(orders))
         allowed, stays = _sort(locked, at=at, asked=kind != "retention")
@@ -575,7 +575,7 @@ def _ask_about(stays: Sequence[Stay], kind: str, *, at: datetime) -> None:
 
 def _erase_many(
     orders: Sequence[int], customers: Sequence[int] | None, *, kind: str, store_id: int | None, by: str, at: datetime,
-    classes: Sequence[str],
+    classes: Sequence[str], progress: Callable[[int, int], None] | None = None,
 ) -> Erased:  # fmt: skip
     """In strides, each of which is kept as one erasure. The last one's record comes back."""
     allowed, stays = _sort(orders, at=at, asked=kind != "retention")
@@ -587,6 +587,8 @@ def _erase_many(
     counts: Counter[str] = Counter()
     passed: dict[tuple[str, str], Stay] = {}
     folder = letters_by_message()
+    if progress is not None:
+        progress(0, len(union))
     for first in range(0, len(union), STRIDE):
         going = union[first : first + STRIDE]
         here = set(going)
@@ -612,6 +614,8 @@ def _erase_many(
                     uuid.UUID(number), kind=kind, store_id=store_id, token=token, orders=now, customers=gone,
                     people=sorted(people), counts=work.counts + (look.counts if not place else Counter()), by=by, at=at,
                 )  # fmt: skip
+            if progress is not None:
+                progress(first + min(place + AT_ONCE, len(going)), len(union))
             counts += work.counts
             done.customers += gone
             for data, ids in now.items():

@@ -27,6 +27,7 @@ def work_until_idle(
     counts: Counter[str] = Counter()
     ensure_months(at.date(), at.date())
     _count(counts, progress, "closing_steps", _keep_closings(at))
+    _count(counts, progress, "shredded", _do_asked(at))
     _watch_cases(at)
     _count(counts, progress, "listings", _send_listings(at))
     _count(counts, progress, "packs", _gather_packs(at))
@@ -68,6 +69,12 @@ def _keep_closings(at: datetime) -> int:
     from daifa.flows import close_store
 
     return close_store.sweep(at=at)["done"]
+
+
+def _do_asked(at: datetime) -> int:
+    from daifa.flows import close_store
+
+    return close_store.do_asked(at=at)
 
 
 def _watch_cases(at: datetime) -> None:

@@ -160,6 +160,13 @@ def keep_closings() -> None:
         platform_side.sweep(at=clock.now())
 
 
+@job("do_asked_steps", queueing_lock="do_asked_steps")
+def do_asked_steps() -> None:
+    from daifa.flows import close_store
+
+    close_store.do_asked(at=clock.now())
+
+
 @job("keep_standings", queueing_lock="keep_standings")
 def keep_standings() -> None:
     from daifa.flows import close_store

@@ -28,6 +28,7 @@ SCHEDULE = {
     jobs.sample_factories: "7,27,47 * * * *",
     jobs.keep_closings: "11 * * * *",
     jobs.keep_standings: "* * * * * 30",
+    jobs.do_asked_steps: "* * * * * 8-59/15",
     jobs.watch_cases: "4-59/10 * * * *",
     jobs.tidy: "17 * * * *",
     jobs.measure_months: "40 3 * * *",

@@ -117,6 +117,10 @@ class StepOut(Schema):
     rule: str
     outcome: str
     not_before: datetime | None = Field(description="Planned for this quiet moment; done by itself then.")
+    asked_at: datetime | None = Field(description="It takes long: the worker does it since then, `parts_done` of `parts` orders so far.")
+    parts: int
+    parts_done: int
+    stopped: str = Field(description="Why it stands still.")
     done_at: datetime | None
     needs: list[str]
     outcomes: list[str]
@@ -342,7 +346,7 @@ def _closing(one: Closing) -> dict[str, Any]:
 
 def _step(view: queries.StepView) -> dict[str, Any]:
     row, step = view.row, view.step
-    names = ("id", "code", "state", "due_on", "outcome", "not_before", "done_at")
+    names = ("id", "code", "state", "due_on", "outcome", "not_before", "asked_at", "parts", "parts_done", "stopped", "done_at")
     return {
         **{name: getattr(row, name) for name in names},
         "title": said(step.title), "what": said(step.what), "who": view.who, "rule": row.rule_id,
@@ -410,13 +414,16 @@ def _owned_step(who: Caller, step_id: int) -> ClosingStep:
 
 @router.post("/closing-steps/{step_id}/do", response={200: ClosingDetailOut, **ERRORS})
 def do_step(request: HttpRequest, step_id: Id, given: Form[DoIn], document: UploadedFile | None = File(None)):
-    """Do a step: its check is asked, daifa does its part, the evidence is kept. A form, with a document where there is one."""
+    """Do a step: its check is asked, daifa does its part, the evidence is kept. A form, with a document where there is one.
+
+    Shredding takes long: it is asked for (`asked_at`) and ends by itself.
+    """
     who = caller(request)
     row = _owned_step(who, step_id)
     file = contents_of([document], close_store.MOST_FILE)[0] if document else None
     wanted = given.model_dump()
     amounts = {currency: Decimal(number) for number, currency in (one.split() for one in wanted.pop("amounts"))}
-    close_store.do_step(row.pk, close_store.Given(**wanted, file=file, amounts=amounts), by=who.by, at=who.at)
+    close_store.ask_step(row.pk, close_store.Given(**wanted, file=file, amounts=amounts), by=who.by, at=who.at)
     return _detail(who, row.closing_id)
 
 

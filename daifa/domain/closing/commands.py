@@ -408,8 +408,9 @@ def settle_step(
             _("This step is “%(state)s” already.") % {"state": said(CLOSING_STEP.words[row.state])}, code="wrong_state"
         )
     ClosingStep.objects.filter(pk=row.pk).update(
-        done_at=at if to == "done" else None, done_by=by if to == "done" else "", outcome=outcome, not_before=None
-    )
+        done_at=at if to == "done" else None, done_by=by if to == "done" else "", outcome=outcome, not_before=None,
+        asked_at=None, asked_by="", stopped="",
+    )  # fmt: skip
     row.refresh_from_db()
     return StepEvidence.objects.create(
         step=row, what=what, note=proof.note[:1000], reference=proof.reference[:120], facts=dict(proof.facts),
@@ -419,8 +420,29 @@ def settle_step(
 
 def plan_step(row: ClosingStep, *, not_before: datetime) -> None:
     """The step is done by itself from then on."""
-    ClosingStep.objects.filter(pk=row.pk).update(not_before=not_before)
+    ClosingStep.objects.filter(pk=row.pk).update(not_before=not_before, asked_at=None, asked_by="", stopped="")
     row.not_before = not_before
+
+
+def ask_step(row: ClosingStep, *, by: str, at: datetime) -> bool:
+    """The worker is to do the step, for whom asked; False where somebody has asked before. Joins the transaction."""
+    made = ClosingStep.objects.filter(pk=row.pk, state="waiting", asked_at=None).update(
+        asked_at=at, asked_by=by, parts=0, parts_done=0, stopped=""
+    )
+    row.refresh_from_db()
+    return bool(made)
+
+
+def count_parts(step_id: int, *, done: int, of: int) -> None:
+    """How far a step has come that takes long."""
+    ClosingStep.objects.filter(pk=step_id).update(parts_done=done, parts=of)
+
+
+def stop_step(step_id: int, *, sentence: str, goes_on: bool = False) -> None:
+    """A step that was asked for stands still, and why; `goes_on`: it is tried again by itself, else a person asks again."""
+    ClosingStep.objects.filter(pk=step_id, state="waiting").update(
+        stopped=sentence[:300], **({} if goes_on else {"asked_at": None, "asked_by": ""})
+    )
 
 
 def put_behind(closing: Closing, violations: Sequence[int]) -> None:

@@ -88,7 +88,10 @@ class Closing(models.Model):
 
 
 class ClosingStep(models.Model):
-    """One step of a closing, as declared in `steps.py`; `due_on` from its calendar, with the rule the day comes from."""
+    """One step of a closing, as declared in `steps.py`; `due_on` from its calendar, with the rule the day comes from.
+
+    A step that takes long is `asked_at` by a person and done by the worker: `parts_done` of `parts` orders so far.
+    """
 
     closing = models.ForeignKey(Closing, on_delete=models.CASCADE, related_name="steps")
     code = models.CharField(max_length=24)
@@ -98,11 +101,17 @@ class ClosingStep(models.Model):
     rule_id = models.CharField(max_length=60, blank=True, db_default="")
     outcome = models.CharField(max_length=20, blank=True, db_default="")
     not_before = models.DateTimeField(null=True)  # done by itself from then on: the quiet hour that was chosen
+    asked_at = models.DateTimeField(null=True)
+    asked_by = models.CharField(max_length=60, blank=True, db_default="")
+    parts = models.IntegerField(db_default=0)
+    parts_done = models.IntegerField(db_default=0)
+    stopped = models.CharField(max_length=300, blank=True, db_default="")  # why it stands still, as a sentence
     done_at = models.DateTimeField(null=True)
     done_by = models.CharField(max_length=60, blank=True, db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["closing", "code"], name="closing_step_once")]
+        indexes = [models.Index(fields=["asked_at"], name="steps_asked", condition=Q(asked_at__isnull=False))]
 
 
 class StepEvidence(models.Model):

@@ -122,6 +122,7 @@ PERSONAL: tuple[Place, ...] = (
     Place("catalog.Publication", "decision", "contact", "marks", "operators"),
     Place("policy.TextFinding", "name term", "contact", "marks", "staff"),
     Place("closing.Closing", "reason", "contact", "marks", "owner"),
+    Place("closing.ClosingStep", "stopped", "contact", "marks", "owner"),
     Place("closing.StepEvidence", "note file_name", "contact", "marks", "owner"),
     Place("closing.PlatformCase", "reason", "contact", "marks", "platform"),
     Place("closing.PlatformEvent", "note", "contact", "marks", "platform"),
@@ -191,6 +192,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     "catalog.Publication": ("decisions about publishing", "上架审核意见"),
     "policy.TextFinding": ("words found in texts", "文本中发现的字样"),
     "closing.Closing": ("closings: reasons", "关店:原因"),
+    "closing.ClosingStep": ("why a step of a closing stands still", "闭店步骤停下的原因"),
     "closing.StepEvidence": ("proofs of closing steps", "关店步骤的证明"),
     "closing.PlatformCase": ("cases at the platform: reasons", "平台案件:原因"),
     "closing.PlatformEvent": ("cases at the platform: notes", "平台案件:备注"),
@@ -209,7 +211,7 @@ CODES = frozenset((
     "currency", "country", "language", "timezone", "sha256", "source", "state", "state_from", "state_to", "kind",
     "thing_kind", "case_kind", "status", "code", "layout", "media_type", "channel", "rule", "appeal_rule", "points_rule", "connector",
     "metric", "unit", "carrier", "fx_source", "pgh_label",
-    "by", "closed_by", "released_by", "recorded_by", "gone_by", "withdrawn_by", "started_by", "rule_id", "confirmed_by", "answered_by", "decided_by", "done_by",
+    "by", "closed_by", "released_by", "recorded_by", "gone_by", "withdrawn_by", "started_by", "rule_id", "confirmed_by", "answered_by", "decided_by", "done_by", "asked_by",
 ))  # fmt: skip
 """Columns of these names hold codes, wherever they are; so does every column with choices."""
 

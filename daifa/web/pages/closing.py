@@ -43,6 +43,7 @@ from daifa.web.kit import (
     NotePanel,
     Panel,
     PanelPage,
+    ProgressPanel,
     Refused,
     Scope,
     TablePanel,
@@ -633,7 +634,37 @@ def _steps_panel(closing: Closing) -> TablePanel:
     )  # fmt: skip
 
 
+def _parts(row: ClosingStep) -> str:
+    """How far a step has come that the worker does."""
+    if row.stopped:
+        return row.stopped
+    if not row.parts:
+        return _("asked for: the worker begins in a moment")
+    return _("running, %(done)s of %(all)s orders") % {"done": fmt.quantity_text(row.parts_done), "all": fmt.quantity_text(row.parts)}
+
+
+def _step_progress(row: ClosingStep) -> ProgressPanel:
+    running = row.state == "waiting" and row.asked_at is not None
+    return ProgressPanel(
+        said(steps.BY_CODE[row.code].title), reverse("web:closing_step_progress", args=[row.pk]), row.parts_done, row.parts or None, running,
+        sentence=_("%(parts)s. It ends by itself; you may leave this page.") % {"parts": _parts(row)} if running else "", name=f"step-{row.pk}",
+    )  # fmt: skip
+
+
+@page("view", methods=("GET", "HEAD"))
+def step_progress(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """How far a step has come; loads its page again once it is over."""
+    row = _load_step(scope, pk)
+    if row is None:
+        raise Http404
+    return _step_progress(row).respond(request)
+
+
 def _step_hint(view: queries.StepView) -> str:
+    if view.row.state == "waiting" and view.row.asked_at:
+        return _parts(view.row)
+    if view.row.state == "waiting" and view.row.stopped:
+        return view.row.stopped
     if view.row.state == "waiting" and view.row.not_before:
         return _("planned for a quiet hour")
     if view.row.state == "waiting" and view.blocked_by:
@@ -796,13 +827,18 @@ def _do_step(scope: Scope, row: ClosingStep, data: dict[str, Any], *, by: str, a
         note=data.get("note", ""), reference=data.get("reference", ""), outcome=data.get("outcome", ""), amounts=amounts,
         file=(file.name, file.read()) if file else None,
     )  # fmt: skip
-    close_store.do_step(row.pk, given, by=by, at=at)
-    return reverse("web:closing", args=[row.closing_id])
+    close_store.ask_step(row.pk, given, by=by, at=at)
+    row.refresh_from_db()
+    return reverse("web:closing_step" if row.asked_at else "web:closing", args=[row.pk if row.asked_at else row.closing_id])
 
 
 def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
     step = steps.BY_CODE[row.code]
     panels: list[Panel] = []
+    if row.state == "waiting" and row.asked_at:
+        return [_step_progress(row)]
+    if row.state == "waiting" and row.stopped:
+        panels.append(NotePanel(row.stopped, title=_("It stopped"), tone="danger"))
     if row.state == "waiting" and not scope.may(step.need, row.closing.store_id):
         panels.append(NotePanel(_("This step may be done by: %(who)s.") % {"who": who_may(row.code)}, tone="info"))
     if row.state == "waiting":
@@ -914,9 +950,15 @@ def closing_step(request: HttpRequest, pk: int) -> HttpResponse:
         row = _load_step(scope, pk)
         if row is not None:
             need = steps.BY_CODE[row.code].need
-            if request.method != "POST" and (row.state != "waiting" or not scope.may(need, row.closing.store_id)):
+            if request.method != "POST" and (row.state != "waiting" or row.asked_at or not scope.may(need, row.closing.store_id)):
                 return STEP_SHOWN.view(request, pk=pk)
     return STEP_FORMS[need].view(request, pk=pk)
+
+
+def _step_said(row: ClosingStep) -> str:
+    if row.state == "done":
+        return _("Done, and kept as evidence.")
+    return _("Asked for: the worker does it, and it ends by itself.") if row.asked_at else _("It is planned, or a further round is open.")
 
 
 STEP_FORM = FormPage(
@@ -927,8 +969,7 @@ STEP_FORM = FormPage(
     needs="own",
     save=_do_step,
     submit=gettext_lazy("Do this step"),
-    success=lambda row: _("Done, and kept as evidence.") if ClosingStep.objects.get(pk=row.pk).state == "done"
-    else _("It is planned, or a further round is open."),
+    success=lambda row: _step_said(ClosingStep.objects.get(pk=row.pk)),
     intro=lambda row, scope: said(steps.BY_CODE[row.code].what),
     back=lambda row: (row.closing.store.name, reverse("web:closing", args=[row.closing_id])),
     panels=_step_panels,
@@ -1183,6 +1224,7 @@ urlpatterns = [
     path("closings/<int:pk>/violations/", CLOSING_VIOLATION.view, name="closing_violation"),
     path("closings/<int:pk>/come-back/", READMISSION_PLAN.view, name="readmission_plan"),
     path("closings/steps/<int:pk>/", closing_step, name="closing_step"),
+    path("closings/steps/<int:pk>/progress/", step_progress, name="closing_step_progress"),
     path("closings/steps/<int:pk>/undo/", undo, name="closing_step_undo"),
     path("closings/steps/<int:pk>/leave-out/", leave, name="closing_step_leave"),
     path("closings/evidence/<int:pk>/", evidence, name="closing_evidence"),
