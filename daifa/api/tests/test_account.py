@@ -235,6 +235,8 @@ def test_the_deposit_moves_once_for_each_reference(shop, as_user):
 
 
 def test_a_complaint_with_its_photo_runs_to_an_outcome_and_into_a_pack(shop, client, as_user):
+    from daifa.flows.gather_evidence import gather_waiting
+
     order = Order.objects.filter(store_id=shop.first, status="delivered").first()
     given = {"store_id": shop.first, "kind": "foreign_card", "text": "A card of a foreign shop.", "opened_at": clock.now().isoformat(),
              "reference": "C-9", "order": order.number}  # fmt: skip
@@ -251,7 +253,12 @@ def test_a_complaint_with_its_photo_runs_to_an_outcome_and_into_a_pack(shop, cli
     post(client, f"/complaints/{case['id']}/answer", {"answer": "We are sorry."})
     says(post(client, f"/complaints/{case['id']}/answer", {"answer": " "}, 409))
     pack = post(client, "/evidence", {"store_id": shop.first, "case_kind": "complaint", "case_id": case["id"], "language": "en"}, 201)
-    assert any(one["name"].endswith(".pdf") for one in pack["contents"])
+    assert (pack["state"], pack["photos"], pack["made_at"]) == ("gathering", 1, None), "the photo is read first"
+    says(get(client, f"/evidence/{pack['id']}/file", 409), "not_made")
+    says(post(client, f"/evidence/{pack['id']}/again", {}, 409), "wrong_state")
+    assert gather_waiting(at=clock.now())["made"] == 1
+    pack = get(client, f"/evidence/{pack['id']}")
+    assert pack["state"] == "made" and any(one["name"].endswith(".pdf") for one in pack["contents"])
     bytes_ = b"".join(client.get(f"{V1}/evidence/{pack['id']}/file").streaming_content)
     assert bytes_[:2] == b"PK" and len(bytes_) == pack["size"]
     assert [one["id"] for one in get(client, "/evidence")["items"]] == [pack["id"]]
