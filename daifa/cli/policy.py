@@ -123,25 +123,29 @@ def drop(file: str = typer.Argument(help="Name of one of your own files."), as_j
         _say_effects(effects)
 
 
-def _effects(day: date | None) -> dict[str, list[Any]]:
+def _effects(day: date | None, rule: str = "") -> dict[str, list[Any]]:
     """What changes from that day on, for each store: code → effects; only stores for which something changes."""
-    from daifa.flows import watch_rules
+    from daifa.flows import foresee_rules, watch_rules
 
     if day is None:
         return {}
     now, before = clock.now(), day - timedelta(days=1)
-    found = {store.code: (store, watch_rules.changes_for(store, on=before)) for store in watch_rules.living_stores()}
-    return {code: watch_rules.effects_of(changes, store, at=now) for code, (store, changes) in found.items() if changes}
+    found = {}
+    for store in watch_rules.living_stores():
+        changes = [one for one in watch_rules.changes_for(store, on=before) if rule in ("", one.rule_id)]
+        if changes:
+            found[store.code] = foresee_rules.effects_of(changes, store, at=now)
+    return found
 
 
 def _effect_told(effect: Any) -> dict[str, Any]:
     from daifa.domain.policy import telling
+    from daifa.flows import foresee_rules
 
     return {
         "rule": effect.change.rule_id, "on": effect.change.on,
         "changes": [{"field": name, "before": before, "after": after} for name, before, after in telling.change_words(effect.change)],
-        "clocks": effect.clocks, "would_be_overdue": effect.overdue, "overdue_money": effect.overdue_money,
-        "would_be_relaxed": effect.relaxed, "relaxed_money": effect.relaxed_money, "line": effect.line, "stands_at": effect.value,
+        **foresee_rules.as_data(effect),
     }  # fmt: skip
 
 
@@ -267,10 +271,13 @@ def override(
         done, _routed = override_rules([row], by=output.actor(), at=clock.now())
     if done.refused:
         output.fail(done.refused[0])
+    effects = _effects(_today() + timedelta(days=1), rule) if said else {}
     if as_json:
-        output.put_json({"override": done.ids[0]})
+        output.put_json({"override": done.ids[0], "stores": {code: [_effect_told(one) for one in those] for code, those in effects.items()}})
     else:
         typer.echo(_("Override %(id)s of %(rule)s is stored.") % {"id": done.ids[0], "rule": rule})
+        if effects:
+            _say_effects(effects)
 
 
 @app.command("withdraw")
@@ -289,15 +296,27 @@ def withdraw(override: int = typer.Argument(help="Number of an override, as `exp
 
 @app.command("changes")
 def changes(store: str = STORE, as_json: bool = output.AS_JSON):
-    """What is going to change, by day: new versions, announced dates, overrides that begin or end."""
+    """What is going to change, by day: new versions, announced dates, overrides that begin or end; for a store also what it would mean."""
     from daifa.domain.policy import queries, telling
-    from daifa.flows import watch_rules
+    from daifa.flows import foresee_rules, watch_rules
 
-    found = output.store_with(store) if store else None
-    coming = watch_rules.changes_for(found, on=_today()) if found else queries.announced(on=_today())
+    if store:
+        found = output.store_with(store)
+        effects = foresee_rules.effects_of(watch_rules.changes_for(found, on=_today()), found, at=clock.now())
+        if as_json:
+            output.put_json(
+                [
+                    {"on": one.change.on, "rule": one.change.rule_id, "field": name, "before": before, "after": after, **foresee_rules.as_data(one)}
+                    for one in effects
+                    for name, before, after in telling.change_words(one.change)
+                ]
+            )  # fmt: skip
+        else:
+            _say_effects({found.code: effects} if effects else {})
+        return
     rows = [
         {"on": one.on, "rule": one.rule_id, "field": name, "before": before, "after": after}
-        for one in coming
+        for one in queries.announced(on=_today())
         for name, before, after in telling.change_words(one)
     ]
     output.show(

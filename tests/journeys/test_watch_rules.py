@@ -1,7 +1,6 @@
 """The rule book through half a year: re-checks, a refused file, an announced date that takes effect by itself."""
 
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -9,7 +8,6 @@ from daifa.domain.cases.models import Qualification, QualificationNeed
 from daifa.domain.cases.process import QUALIFICATIONS
 from daifa.domain.catalog.models import Product
 from daifa.domain.closing.models import Lifecycle
-from daifa.domain.compliance.models import Clock, MetricDay
 from daifa.domain.policy import book as books
 from daifa.domain.policy import commands, queries, words
 from daifa.domain.policy.commands import NewOverride
@@ -90,59 +88,6 @@ def test_a_broken_file_of_an_update_asks_for_a_person_and_changes_nothing(store,
     monkeypatch.undo()
     watch_rules.watch_rules(at=at("2026-09-03"))
     assert "rules_refused" not in open_tasks()
-
-
-def test_what_a_change_touches_is_counted(store):
-    word = NewOverride("xhs-ship-spot-domestic", "letter", date(2026, 10, 1), {"threshold": "36"})
-    assert not commands.override_rules([word], by=BY, at=at("2026-09-01")).refused
-    (hours,) = watch_rules.changes_for(store, on=date(2026, 9, 1))
-    assert (watch_rules.touched(hours, store), watch_rules.value_now(hours, store)) == (0, None)
-    MetricDay.objects.create(store=store, metric="x", rule="xhs-ship-spot-domestic", day=date(2026, 8, 31), value=Decimal("2.5"))
-    assert watch_rules.value_now(hours, store) == Decimal("2.5")
-
-
-def open_clock(store, number: int, hours_open: int, *, stake: str, line: int = 48, thing: int = 0) -> None:
-    started = at("2026-09-20") - timedelta(hours=hours_open)
-    due = started + timedelta(hours=line)
-    Clock.objects.create(
-        store=store, order_id=number, thing_kind="order", thing=thing or number, rule="xhs-ship-spot-domestic", kind="dispatch", started_at=started,
-        due_at=due, stake=Decimal(stake), currency="CNY", state="overdue" if due <= at("2026-09-20") else "running", acts=True,
-    )  # fmt: skip
-
-
-def test_a_change_says_what_it_would_do_to_what_is_open_and_which_line_it_crosses(store):
-    for number, hours in ((1, 10), (2, 37), (3, 40), (4, 60)):
-        open_clock(store, number, hours, stake="3.00")
-    open_clock(store, 3, 41, stake="5.00", thing=9)  # one order counts once: its dearest
-    now = at("2026-09-20")
-    watch_rules.watch_rules(at=now)
-
-    def effect(**changes: str) -> watch_rules.Effect:
-        ids = commands.override_rules([NewOverride("xhs-ship-spot-domestic", "letter", date(2026, 10, 1), changes)], by=BY, at=now).ids
-        (found,) = watch_rules.effects_of(watch_rules.changes_for(store, on=date(2026, 9, 20)), store, at=now)
-        commands.withdraw_overrides(ids, by=BY, at=now)
-        return found
-
-    tighter = effect(threshold="36")
-    assert (tighter.clocks, tighter.overdue, tighter.overdue_money, tighter.relaxed) == (5, 3, {"CNY": Decimal("8.0000")}, 0)
-    assert tighter.sentences() == ["3 of 5 open clocks would be overdue (8.00 CNY at stake)."]
-    looser = effect(threshold="72")
-    assert (looser.overdue, looser.relaxed, looser.relaxed_money) == (0, 1, {"CNY": Decimal("3.0000")})
-    assert looser.sentences() == ["1 overdue clock would not be (3.00 CNY at stake)."]
-    assert effect(threshold="47").sentences() == ["5 open clocks are touched, none turns."]
-
-
-def test_a_change_of_a_line_says_whether_the_store_stands_beyond_it(store):
-    now = at("2026-09-20")
-    rule = next(
-        one for one in watch_rules.rules_for(store, on=now.date())
-        if one.kind == "metric_limit" and one.acts and one.comparison in (">", ">=") and not one.gate and isinstance(one.threshold, Decimal)
-    )  # fmt: skip
-    MetricDay.objects.create(store=store, metric=rule.metric, rule=rule.id, day=date(2026, 9, 19), value=rule.threshold - Decimal("0.5"))
-    word = NewOverride(rule.id, "letter", date(2026, 10, 1), {"threshold": str(rule.threshold - 1)})
-    assert not commands.override_rules([word], by=BY, at=now).refused
-    (effect,) = watch_rules.effects_of(watch_rules.changes_for(store, on=now.date()), store, at=now)
-    assert effect.line == "crossed" and "The line would be crossed: you stand at" in effect.sentences()[0]
 
 
 def test_a_store_that_has_ended_is_left_alone(store):

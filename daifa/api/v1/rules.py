@@ -96,9 +96,23 @@ class ChangeOut(Schema):
 
 
 class ChangeOfStoreOut(ChangeOut):
+    """With what it would mean if what is open had begun under the new text; in truth it keeps the text it began under."""
+
     store_id: int
-    clocks: int | None = Field(description="Running clocks of the store that hang on it; null where it makes none.")
+    clocks: int | None = Field(description="Open clocks of the store that hang on it, before or after; null where it makes none.")
+    orders: int = Field(description="Open orders that it touches.")
+    order_numbers: list[str] = Field(description="Some of them (50), those that turn first.")
+    would_be_overdue: int = Field(description="Clocks that would be overdue and are not.")
+    overdue_money: dict[str, Decimal] = Field(description="What they cost, by currency; of each order once.")
+    would_be_relaxed: int = Field(description="Overdue clocks that would not be.")
+    relaxed_money: dict[str, Decimal]
+    at_stake_before: dict[str, Decimal] = Field(description="Of a compensation: what open orders can come to by the text of before.")
+    at_stake_after: dict[str, Decimal]
+    owed_before: dict[str, Decimal] = Field(description="The part for which a time has run out already.")
+    owed_after: dict[str, Decimal]
+    line: Literal["", "crossed", "cleared"] = Field(description="Whether the line would be crossed, or crossed no more.")
     stands_at: Decimal | None = Field(description="Where the store stands on it today; null where nothing is counted.")
+    means: list[str] = Field(description="The same in sentences.")
 
 
 class RuleDetailOut(RuleOut):
@@ -211,17 +225,14 @@ def list_rules(
 @router.get("/rule-changes", response={200: list[ChangeOfStoreOut], **ERRORS})
 def list_changes(request: HttpRequest, store_id: Number = None):
     """What is announced to change for the caller's stores, the soonest first: platforms tell a week or so ahead."""
-    from daifa.flows import watch_rules
+    from daifa.flows import foresee_rules, watch_rules
 
     who = caller(request)
     found = [
-        {
-            **_change(change), "store_id": store.pk, "clocks": watch_rules.touched(change, store),
-            "stands_at": watch_rules.value_now(change, store),
-        }
+        {**_change(effect.change), "store_id": store.pk, **foresee_rules.as_data(effect)}
         for store in _stores(who, store_id)
-        for change in watch_rules.changes_for(store, on=who.at.date())
-    ]  # fmt: skip
+        for effect in foresee_rules.effects_of(watch_rules.changes_for(store, on=who.at.date()), store, at=who.at)
+    ]
     return sorted(found, key=lambda row: (row["on"], row["rule"], row["store_id"]))
 
 

@@ -8,7 +8,7 @@ with what is open. `rules.due_at` says the same for one; a test compares both on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -132,9 +132,8 @@ def lines_for(
     The text in force when something began decides about it, whatever is read later; texts of days after `today` are not
     asked. `currency`: what money is reckoned in; "" = as the rules set it.
     """
-    books = [policy.book_name(store.channel), *(rules.LAW_COUNTRIES if store.kind in LAW_ONLY else ())]
     changes = {
-        day for book in books for day in policy.days_of_change(book, kinds=rules.LINE_KINDS, until=today, store_id=store.id)
+        day for book in books_of(store) for day in policy.days_of_change(book, kinds=rules.LINE_KINDS, until=today, store_id=store.id)
     }
     # Before the first day on which anything changed the book reads as on the day before.
     days = [min(changes) - timedelta(days=1), *sorted(changes)] if changes else [today]
@@ -144,11 +143,24 @@ def lines_for(
 
 
 def _lines_on(store: Any, ways: Sequence[tuple[Any, ...]], *, on: date, today: date, currency: str) -> list[rules.ClockLine]:
-    texts = policy.texts_of(policy.book_name(store.channel), on=on, today=today, store_id=store.id)
-    found = rules.lines_of(in_market(texts, store.country), ways, country=store.country, currency=currency)
+    texts = {book: policy.texts_of(book, on=on, today=today, store_id=store.id) for book in books_of(store)}
+    return lines_under(store, ways, texts, currency=currency)
+
+
+def books_of(store: Any) -> list[str]:
+    """The books whose deadlines run in a store (`channel, kind`): its channel's, and where no platform rules it the laws."""
+    return [policy.book_name(store.channel), *(rules.LAW_COUNTRIES if store.kind in LAW_ONLY else ())]
+
+
+def lines_under(
+    store: Any, ways: Sequence[tuple[Any, ...]], texts: Mapping[str, Sequence[Any]], *, currency: str = ""
+) -> list[rules.ClockLine]:
+    """The lines of a store (`channel, kind, country`) under these texts (book → rules), whatever began when."""
+    own = texts.get(policy.book_name(store.channel), ())
+    found = rules.lines_of(in_market(own, store.country), ways, country=store.country, currency=currency)
     if store.kind in LAW_ONLY:
         for law, countries in rules.LAW_COUNTRIES.items():
-            for line in rules.lines_of(policy.texts_of(law, on=on, today=today, store_id=store.id), ways, currency=currency):
+            for line in rules.lines_of(texts.get(law, ()), ways, currency=currency):
                 if line.kind in ("deliver_by_law", "ship_by_law"):
                     found.append(rules.for_buyers_in(line, countries))
     return found
@@ -159,10 +171,16 @@ def zone_of(channel: str, zone: str) -> str:
     return rules.PLATFORM_ZONES.get(policy.book_name(channel), zone)
 
 
-def lay_out(asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | None = None) -> None:
-    """Reckon into the temporary table `clock_now`, for all that is open or for some orders. Inside a transaction."""
+def lay_out(
+    asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | None = None,
+    lines: dict[int, list[rules.ClockLine]] | None = None,
+) -> None:  # fmt: skip
+    """Reckon into the temporary table `clock_now`, for all that is open or for some orders. Inside a transaction.
+
+    `lines` by store: as if these had always run there.
+    """
     scope = [store.id for store in asked]
-    lines = {store.id: lines_since(store, at=at, as_set=True) for store in asked}
+    lines = lines or {store.id: lines_since(store, at=at, as_set=True) for store in asked}
     _write_lines(asked, lines)
     _open_orders(scope, orders)
     _open_parcels(asked, lines, at)

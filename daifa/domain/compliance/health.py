@@ -167,6 +167,28 @@ def whole_health(store_id: int, *, at: datetime, complaints: Sequence[Complained
     return result
 
 
+@transaction.atomic
+def stand_under(store_id: int, lines: Sequence[Any], *, at: datetime, complaints: Sequence[Complained] = ()) -> list[Metric]:
+    """Where a store would stand under each of these lines over the whole of its window, as if it had read like this all along.
+
+    For looking ahead: a line that is no figure (`figure_queries.is_line`) is not to be given. Reads only.
+    """
+    (store,) = commands._stores([store_id])
+    texts = figure_queries.texts_of(store, today=commands.local_day(store, at))
+    _lay_out(store, at, max([400 if rule.channel == "ebay" else rule.window_days or 30 for rule in lines], default=60), complaints)
+    zone = commands.zone_of(store.channel, store.zone)
+    found = []
+    for rule in lines:
+        # The line of a single day stays as it is while another rule counts the days on which it is crossed.
+        others = [text for text in texts if text.rule.id != rule.id]
+        reader = _Reader(store, zone, at, [Text(rule), *others])
+        window = health_rules.window_of(rule, at, zone=zone, busy=reader.busy)
+        found.append(reader.metric(Judged(Text(rule), window, window)))
+    for table in (*commands._TABLES, "health_order", "health_parcel", "health_complaint", "clock_order_of"):
+        bulk.execute(f"DROP TABLE {table}")
+    return found
+
+
 def _way(one: Metric) -> Decimal:
     said = one.platform.said if one.platform and not one.platform.is_stale else None
     return max(one.share_of_line or Decimal(0), (said.share if said else None) or Decimal(0))

@@ -9,7 +9,7 @@ Worked tables: docs/rules/clocks.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -226,22 +226,27 @@ def compensation(paid: Decimal, penalty: Penalty, *, discounts: Decimal = Decima
     return (amount / penalty.step).quantize(Decimal(1), ROUND_HALF_UP) * penalty.step
 
 
+def compensation_rule(loss: str, promised_hours: int, book: Collection[str]) -> str:
+    """Id of the compensation that follows `loss` where dispatch was promised within so many hours; "" = the book has none."""
+    for rule_id, above, up_to in COMPENSATIONS.get(loss, ()):
+        if rule_id in book and promised_hours > above and (up_to is None or promised_hours <= up_to):
+            return rule_id
+    return ""
+
+
 def penalty_for(loss: str, promised_hours: int, book: Mapping[str, Any]) -> Penalty | None:
     """The compensation that follows `loss` where dispatch was promised within so many hours; None: the book has none."""
-    for rule_id, above, up_to in COMPENSATIONS.get(loss, ()):
-        rule = book.get(rule_id)
-        if rule is None or promised_hours <= above or (up_to is not None and promised_hours > up_to):
-            continue
-        whole = WHOLE_YUAN in book
-        return Penalty(
-            percent=Decimal(str(rule.threshold)),
-            floor=None if rule.floor is None else Decimal(str(rule.floor)),
-            cap=None if rule.cap is None else Decimal(str(rule.cap)),
-            currency=rule.currency or "",
-            step=Decimal(1) if whole else minor_unit(rule.currency or "USD"),
-            whole=whole,
-        )
-    return None
+    if not (rule_id := compensation_rule(loss, promised_hours, book)):
+        return None
+    rule, whole = book[rule_id], WHOLE_YUAN in book
+    return Penalty(
+        percent=Decimal(str(rule.threshold)),
+        floor=None if rule.floor is None else Decimal(str(rule.floor)),
+        cap=None if rule.cap is None else Decimal(str(rule.cap)),
+        currency=rule.currency or "",
+        step=Decimal(1) if whole else minor_unit(rule.currency or "USD"),
+        whole=whole,
+    )
 
 
 def in_currency(penalty: Penalty, currency: str) -> tuple[Penalty, str]:

@@ -16,7 +16,7 @@ from daifa.domain.policy import commands, queries, rules, telling
 from daifa.domain.policy.models import OwnWord, RuleOverride, TextFinding
 from daifa.domain.policy.words import SEVERITIES, category_word
 from daifa.domain.stores.models import Store
-from daifa.flows import put_right, screen_texts, watch_rules
+from daifa.flows import foresee_rules, put_right, screen_texts, watch_rules
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -403,16 +403,16 @@ def withdraw(request, scope, pk: int):
 
 def _changes_table(title, changes, store: Store | None, at=None) -> TablePanel:
     rows = []
-    effects = watch_rules.effects_of(changes, store, at=at) if store else [None] * len(changes)
+    effects = foresee_rules.effects_of(changes, store, at=at) if store else [None] * len(changes)
     for change, effect in zip(changes, effects, strict=True):
-        count, now = (effect.clocks, effect.value) if effect else (None, None)
+        now, told = (effect.value, foresee_rules.as_data(effect)) if effect else (None, {})
         for number, (name, before, behind) in enumerate(telling.change_words(change)):
             rows.append(
                 {
                     "on": change.on, "rule": str(change.rule.consequence), "id": change.rule_id, "field": name, "before": before,
-                    "after": behind, "touched": "" if count is None or number else str(count),
+                    "after": behind, "touched": "" if number or not effect or effect.touched is None else str(told["orders"]),
                     "now": "" if now is None or number else telling.measured(now, change.rule.unit),
-                    "means": " ".join(effect.sentences()) if effect and not number else "",
+                    "means": foresee_rules.means(effect) if effect and not number else "",
                 }
             )  # fmt: skip
     return TablePanel(
@@ -424,8 +424,8 @@ def _changes_table(title, changes, store: Store | None, at=None) -> TablePanel:
             Column("before", _("Before"), wrap=True),
             Column("after", _("From then on"), wrap=True),
             *([Column("now", _("Where you stand"))] if any(row["now"] for row in rows) else []),
-            *([Column("touched", _("Running clocks touched"), phone=False)] if any(row["touched"] for row in rows) else []),
-            *([Column("means", _("For what is open now"), wrap=True)] if any(row["means"] for row in rows) else []),
+            *([Column("touched", _("Open orders touched"), phone=False)] if any(row["touched"] for row in rows) else []),
+            *([Column("means", _("What it would mean now"), wrap=True)] if any(row["means"] for row in rows) else []),
         ],
         rows,
         row_url=lambda row: reverse("web:rule", args=[row["id"]]),

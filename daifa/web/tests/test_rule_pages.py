@@ -6,7 +6,6 @@ import pytest
 from django.urls import reverse
 
 from daifa.domain.catalog.models import Product
-from daifa.domain.compliance.models import Clock
 from daifa.domain.people.models import User
 from daifa.domain.policy import book as books
 from daifa.domain.policy import commands, queries
@@ -15,6 +14,7 @@ from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import StoreAccess, Task
 from daifa.flows import screen_texts, watch_rules
 from daifa.lib import clock
+from tests import bought_orders
 
 pytestmark = pytest.mark.django_db
 
@@ -96,13 +96,11 @@ def test_what_will_change_is_shown_with_its_day(client, store):
     book = commands.take_book(own={"xiaohongshu.yaml": text.encode()}, by="user:1", at=now, takes_effect_on=now.date() + timedelta(days=7)).book
     watch_rules.watch_rules(at=now)
     assert Task.objects.get(kind="rules_change").params["count"] == 1
-    Clock.objects.create(
-        store=store, order_id=1, thing_kind="order", thing=1, rule="xhs-ship-spot-domestic", kind="dispatch", started_at=now - timedelta(hours=44),
-        due_at=now + timedelta(hours=4), stake=3, currency="CNY", state="running", acts=True,
-    )  # fmt: skip
+    paid = now - timedelta(hours=44)
+    bought = bought_orders.order(store, [("goods", 1, "100.00")], placed_at=paid, paid_at=paid, currency="CNY", country="CN")
     person(client, store, "owner")
     shown = page(client, "rules_changes")
-    assert "1 of 1 open clocks would be overdue (3.00 CNY at stake)." in shown
+    assert f"1 of 1 open clocks would be overdue (3.00 CNY at stake). Orders: {bought.number}." in shown
     assert "&gt; 48 hours" in shown and "&gt; 40 hours" in shown and "A version of the rule book waits" in shown
     assert "1 rule changes" in page(client, "rules")
     assert client.post(reverse("web:rules_book", args=[book.pk, "now"])).status_code == 302
