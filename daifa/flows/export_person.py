@@ -9,7 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from html import escape
 from pathlib import Path
@@ -22,11 +22,13 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.cases.files import path_of as case_path
 from daifa.domain.history.commands import open_batch
+from daifa.domain.orders.process import STATUS_WORDS
 from daifa.domain.privacy.places import CLASSES, HOW, place_word, said
 from daifa.domain.shipping.checks import PHOTO_FOLDER
 from daifa.flows.privacy import Person, what_we_hold
 from daifa.flows.shred_places import numbers_of, values_of
 from daifa.lib import bulk, keeping
+from daifa.lib.money import rounded
 from daifa.lib.redact import Marks
 from daifa.lib.sheets import SheetRefused, read_sheet
 
@@ -56,30 +58,47 @@ _OF_ORDERS = {
 }  # fmt: skip
 """Headings and what stands under them, by order ids."""
 
+COLUMNS = {
+    "amount": N_("Amount"), "answer": N_("Answer"), "at": N_("When"), "body": N_("Text"), "carrier": N_("Carrier"), "cells": N_("Cells"),
+    "city": N_("City"), "count": N_("Rows and files"), "country": N_("Country"), "currency": N_("Currency"),
+    "delivered_at": N_("Delivered"), "email": N_("Mail address"), "erased_at": N_("Erased"), "external_ref": N_("Reference"), "file": N_("File"),
+    "first_seen_at": N_("First seen"), "granted_at": N_("Given"), "handed_over_at": N_("Handed over"), "kind": N_("Kind"),
+    "last_at": N_("Last"), "line1": N_("Address"), "line2": N_("Address, second line"), "line_no": N_("Line number"), "name": N_("Name"),
+    "note": N_("Note"), "number": N_("Number"), "opened_at": N_("Opened"), "order": N_("Order"), "orders": N_("Orders"),
+    "outcome": N_("Outcome"), "phone": N_("Phone"), "place": N_("Place"), "placed_at": N_("Placed"), "postcode": N_("Postcode"), "proof": N_("Proof"),
+    "purpose": N_("Purpose"), "quantity": N_("Quantity"), "raw": N_("As it came"), "raw_status": N_("Words of the carrier"),
+    "reason": N_("Reason"), "ref": N_("Reference"), "reference": N_("Reference"), "refunded_amount": N_("Refunded"), "region": N_("Region"),
+    "revealed": N_("Names shown"), "row": N_("Row"), "sent_at": N_("Sent"), "sha256": N_("Hash (SHA-256)"), "sku": N_("SKU"), "state": N_("State"),
+    "status": N_("State"), "store": N_("Store"), "subject": N_("Subject"), "supplier": N_("Supplier"), "taken_at": N_("Backed up"), "text": N_("Text"),
+    "title": N_("Title"), "token": N_("Token of the channel"), "total_amount": N_("Total"), "until": N_("Kept until"),
+    "version": N_("Version"), "withdrawn_at": N_("Withdrawn"),
+}  # fmt: skip
+"""Names in `data.json` → what the page for people calls them."""
+
 
 def export_person(person: Person, *, by: str, at: datetime) -> tuple[str, bytes]:
     """(file name, zip) of everything held on a person. The hand-over itself is recorded, without a name."""
     told = what_we_hold(person, at=at)
     parts: dict[str, list[dict[str, Any]]] = {
-        _(heading): bulk.fetch_dicts(query, (person.orders,)) for heading, query in _OF_ORDERS.items()
+        heading: bulk.fetch_dicts(query, (person.orders,)) for heading, query in _OF_ORDERS.items()
     }
-    parts[_("Customers")] = bulk.fetch_dicts(
+    parts[N_("Customers")] = bulk.fetch_dicts(
         "SELECT ref, name, email, country, first_seen_at FROM customers_customer WHERE id = ANY(%s::bigint[]) ORDER BY id",
         (person.customers,),
     )
-    parts[_("Consents")] = bulk.fetch_dicts(
+    parts[N_("Consents")] = bulk.fetch_dicts(
         """SELECT purpose, granted_at, withdrawn_at, proof FROM customers_consent WHERE customer_id = ANY(%s::bigint[]) ORDER BY id""",
         (person.customers,),
     )
     marks = values_of(person.orders, person.customers).marks(numbers_of(person.orders))
-    parts[_("Rows of uploads")] = list(_rows_of_uploads(person.orders, marks))
-    parts[_("Suppliers who were given the address")] = [
+    parts[N_("Rows of uploads")] = list(_rows_of_uploads(person.orders, marks))
+    parts[N_("Suppliers who were given the address")] = [
         {"supplier": row["name"], "orders": row["orders"], "last_at": row["last_at"]} for row in told.told
     ]
-    parts[_("Backups that hold it")] = [
+    parts[N_("Backups that hold it")] = [
         {"taken_at": backup.taken_at, "until": backup.until, "place": backup.place} for backup in told.backups
     ]
-    parts[_("Where it is held")] = [{"place": place_word(place), "count": count} for place, count in sorted(told.counts.items())]
+    parts[N_("Where it is held")] = [{"place": place_word(place), "count": count} for place, count in sorted(told.counts.items())]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("data.json", json.dumps({"at": at, **parts}, default=_plain, ensure_ascii=False, indent=1))
@@ -142,18 +161,39 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _to_read(name: str, value: Any, row: dict[str, Any]) -> str:
+    """A cell for people: amounts to their smallest coin, moments to the minute, states in words."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return _moment(value)
+    if isinstance(value, Decimal):
+        return str(rounded(value, row["currency"]) if row.get("currency") else value.normalize())
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if name == "status" and value in STATUS_WORDS:
+        english, of_chinese = STATUS_WORDS[value]
+        return of_chinese if (get_language() or "").startswith("zh") else english
+    return str(value)
+
+
 def _page(parts: dict[str, list[dict[str, Any]]], at: datetime) -> str:
-    """The same, to read: one table a heading, no scripts, nothing from elsewhere."""
+    """The same, to read, in the language of who hands it over: one table a heading, no scripts, nothing from elsewhere."""
     title = _("Personal data held on you")
-    body = [f"<h1>{escape(title)}</h1>", f"<p>{escape(at.isoformat(timespec='minutes'))}</p>"]
+    as_of = _("As of %(at)s") % {"at": _moment(at)}
+    body = [f"<h1>{escape(title)}</h1>", f"<p>{escape(as_of)}</p>"]
     for heading, rows in parts.items():
         if not rows:
             continue
-        body.append(f"<h2>{escape(heading)}</h2><table><tr>")
-        body += [f"<th>{escape(name)}</th>" for name in rows[0]]
+        body.append(f"<h2>{escape(_(heading))}</h2><table><tr>")
+        body += [f"<th>{escape(_(COLUMNS[name]))}</th>" for name in rows[0]]
         body.append("</tr>")
         for row in rows:
-            cells = ("" if value is None else str(_plain(value) if isinstance(value, (Decimal, datetime)) else value) for value in row.values())
+            cells = (_to_read(name, value, row) for name, value in row.items())
             body.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
         body.append("</table>")
     kinds = "".join(f"<li>{escape(said(words))}</li>" for words in CLASSES.values())

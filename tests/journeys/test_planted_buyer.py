@@ -325,6 +325,14 @@ def test_a_person_is_handed_everything_and_nobody_elses(home):
     assert NAME in page and "<script" not in page
     for other in ("Anna", "A1", "High Street"):
         assert other not in json.dumps(data) and other not in page
+    headings = set(re.findall(r"<th>(.*?)</th>", page))
+    assert {"Placed", "Total", "Mail address"} <= headings and not [one for one in headings if "_" in one]
+    with translation.override("zh-hans"):
+        _name, content = export_person(privacy.find_person([shop.store.pk], email=MAIL), by=cast.BY, at=at)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        again, page = json.loads(archive.read("data.json")), archive.read("read-me.html").decode()
+    assert list(again) == list(data), "what programs read does not hang on the reader's language"
+    assert "<th>下单时间</th>" in page and "截至" in page and "0000</td>" not in page
 
 
 def test_restoring_an_older_backup_erases_again(home, tmp_path):

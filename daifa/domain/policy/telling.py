@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -47,6 +48,11 @@ FIELD_WORDS = {
 
 def chinese() -> bool:
     return (get_language() or "").startswith("zh")
+
+
+def listed(words: Iterable[str], *, comma: str = "、") -> str:
+    """The words one after the other, with the comma of the reader's language; `comma` is the Chinese one."""
+    return (comma if chinese() else ", ").join(words)
 
 
 def field(name: str) -> str:
@@ -106,7 +112,7 @@ def whole_line(rule: Rule) -> str:
         parts.append(_("at least %(amount)s") % {"amount": measured(rule.floor, rule.currency)})
     if rule.cap is not None:
         parts.append(_("at most %(amount)s") % {"amount": measured(rule.cap, rule.currency)})
-    return ", ".join(parts) if not chinese() else ",".join(parts)
+    return listed(parts, comma="，")
 
 
 def gate(one: Gate) -> str:

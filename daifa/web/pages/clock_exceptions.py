@@ -16,6 +16,7 @@ from daifa.domain.compliance.announced_commands import NewAnnouncement
 from daifa.domain.compliance.models import AgreedDispatch, Announcement
 from daifa.domain.orders.models import Order
 from daifa.domain.policy import queries as policy
+from daifa.domain.policy.telling import listed
 from daifa.flows.keep_clocks import keep_clocks
 from daifa.lib import regions
 from daifa.web.kit import (
@@ -44,7 +45,7 @@ def _word(words: list[tuple[str, str]], code: str) -> str:
 
 
 def _kinds(row: Announcement) -> str:
-    return ", ".join(_(rules.KINDS[kind].words) for kind in row.kinds.split() if kind in rules.KINDS) or "–"
+    return listed(_(rules.KINDS[kind].words) for kind in row.kinds.split() if kind in rules.KINDS) or "–"
 
 
 def _effect(row: Announcement) -> str:
@@ -80,7 +81,7 @@ def _shipped_panel(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
             _("What comes with daifa"),
             [
                 Column("rule", _("Rule"), "code", url=lambda one: places.place("rule", one.rule)),
-                Column("kinds", _("Clocks"), value=lambda one: ", ".join(_(rules.KINDS[kind].words) for kind in one.kinds) or "–"),
+                Column("kinds", _("Clocks"), value=lambda one: listed(_(rules.KINDS[kind].words) for kind in one.kinds) or "–"),
                 Column("effect", _("What it does"), wrap=True, value=_shipped_effect),
                 Column("first", _("First day"), "date"),
                 Column("last", _("Last day"), "date"),

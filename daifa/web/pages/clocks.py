@@ -15,6 +15,7 @@ from daifa.domain.compliance import commands, queries, rules
 from daifa.domain.compliance.announced_queries import announcement_page
 from daifa.domain.compliance.models import STATES
 from daifa.domain.orders.commands import find_variants
+from daifa.domain.policy.telling import listed
 from daifa.flows.keep_clocks import keep_clocks
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
@@ -342,7 +343,7 @@ def _cost(line: rules.ClockLine) -> str:
         parts.append(_("at least %(amount)s") % {"amount": fmt.money_text(one.floor, one.currency)})
     if one.cap is not None:
         parts.append(_("at most %(amount)s") % {"amount": fmt.money_text(one.cap, one.currency)})
-    return ", ".join(parts)
+    return listed(parts, comma="，")
 
 
 DISPATCH = FormPage(
