@@ -60,7 +60,10 @@ MOST_FILE = 20 * keeping.MEGABYTE
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a person gives with a step. `amount` is in the store's currency, `amounts` are by currency; `file` = (name, bytes)."""
+    """What a person gives with a step. `amount` is in the store's currency, `amounts` are by currency; `file` = (name, bytes).
+
+    `handed_in_at`: an appeal that is entered later than it was handed in; that moment is asked whether it was in time.
+    """
 
     note: str = ""
     reference: str = ""
@@ -68,6 +71,7 @@ class Given:
     amount: Decimal | None = None
     file: tuple[str, bytes] | None = None
     amounts: Mapping[str, Decimal] = field(default_factory=dict)
+    handed_in_at: datetime | None = None
 
     def money(self, home: str) -> dict[str, Decimal]:
         """What was paid, by currency; nothing = {}."""
@@ -221,11 +225,12 @@ def name_violation(closing_id: int, violation_id: int, *, by: str, at: datetime)
 
 
 def send_appeals(
-    violations: Iterable[Violation], *, text: str, reference: str, file: tuple[str, bytes] | None = None, by: str, at: datetime
-) -> list[str]:
+    violations: Iterable[Violation], *, text: str, reference: str, file: tuple[str, bytes] | None = None,
+    handed_in_at: datetime | None = None, by: str, at: datetime,
+) -> list[str]:  # fmt: skip
     """Appeal against each of them; one that is appealed already is not appealed twice. Their references.
 
-    Raises `Refused` after the time to appeal, and where no round is left.
+    Raises `Refused` after the time to appeal (`handed_in_at`, where it was handed in before), and where no round is left.
     """
     appealed = []
     for one in violations:
@@ -233,8 +238,11 @@ def send_appeals(
             continue
         if one.state != "appealed":
             draft = one.appeals.filter(state="draft").first()
-            draft = draft or cases.open_appeal(violation_id=one.pk, text=text, by_letter=True, by=by, at=at)
-            cases.send_appeal(appeal_id=draft.pk, reference=reference, by=by, at=at)
+            draft = draft or cases.open_appeal(
+                violation_id=one.pk, text=text, by_letter=True, reference=reference, handed_in_at=handed_in_at, by=by, at=at
+            )
+            if draft.state == "draft":
+                cases.send_appeal(appeal_id=draft.pk, reference=reference, handed_in_at=handed_in_at, by=by, at=at)
             if file is not None:
                 cases.attach_files([file], store_id=one.store_id, thing_kind="appeal", thing=draft.pk, by=by, at=at)
         appealed.append(one.reference)
@@ -364,7 +372,8 @@ def do_step(
 ) -> Proof | None:
     """Do a step: ask its check, do what daifa does for it, keep the evidence. Raises `Refused` with the sentence.
 
-    None where the step is not done yet: planned for a quiet hour, or a further round was allowed.
+    None where the step is not done yet: planned for a quiet hour or for the day on which data may go, or a further
+    round was allowed.
     """
     given = given or Given()
     with transaction.atomic():
@@ -378,6 +387,7 @@ def do_step(
             DO[step.do](doing)
         if doing.later is not None:
             commands.plan_step(row, not_before=doing.later)
+            _reckon_days(closing, at=at)
             return None
         if doing.stays_open:
             return None
@@ -411,7 +421,7 @@ def _ready(step_id: int, given: Given, *, at: datetime) -> tuple[Closing, Closin
         raise Refused(_("This step is settled already."), code="settled")
     states = dict(ClosingStep.objects.filter(closing=closing).values_list("code", "state"))
     if before := rules.missing_before(row.code, step.after, states):
-        raise Refused(_("First: %(steps)s.") % {"steps": ", ".join(title(code) for code in before)}, code="steps_before")
+        raise Refused(_("First: %(steps)s.") % {"steps": titles(before)}, code="steps_before")
     blocked = [one for one in open_now(closing, at=at) if one.code in step.check] if step.check else []
     if blocked:
         raise Refused(
@@ -437,7 +447,7 @@ def undo_step(step_id: int, *, note: str, by: str, at: datetime) -> None:
         ]
         if later:
             raise Refused(
-                _("Take back first what rests on it: %(steps)s.") % {"steps": ", ".join(title(code) for code in later)},
+                _("Take back first what rests on it: %(steps)s.") % {"steps": titles(later)},
                 code="steps_after",
             )
         if not note.strip():
@@ -524,15 +534,20 @@ def title(code: str) -> str:
     return commands.said(steps.BY_CODE[code].title)
 
 
+def titles(codes: Iterable[str]) -> str:
+    """Titles of steps in one line, in the reader's language."""
+    return commands.said((", ", "、")).join(title(code) for code in codes)
+
+
 def blocker_words(one: Blocker) -> str:
-    """"3 orders not shipped (120.00 CNY)", in the reader's language."""
+    """"orders not shipped: 3 (120.00 CNY)", in the reader's language."""
     words = commands.said(BLOCKERS[one.code])
     extra = []
     if one.amount is not None:
         extra.append(f"{rounded(one.amount, one.currency)} {one.currency}")
     if one.until is not None:
         extra.append(_("until %(date)s") % {"date": one.until})
-    return f"{one.count} {words}" + (f" ({', '.join(extra)})" if extra else "")
+    return f"{words}{commands.said((': ', '：'))}{one.count}" + (f" ({', '.join(extra)})" if extra else "")
 
 
 # --- What daifa does ----------------------------------------------------------------------------------------------
@@ -550,9 +565,11 @@ def _send_appeals(doing: Doing) -> None:
     """The appeals of this round: those of the violations behind the removal, in their time and no more than are allowed."""
     behind = queries.violations_behind(doing.closing)
     doing.facts["appealed"] = send_appeals(
-        behind, text=doing.given.note.strip(), reference=doing.given.reference.strip(), file=doing.given.file, by=doing.by, at=doing.at
-    )
-    commands.note_params(doing.closing, appealed_on=_today(doing).isoformat())
+        behind, text=doing.given.note.strip(), reference=doing.given.reference.strip(), file=doing.given.file,
+        handed_in_at=doing.given.handed_in_at, by=doing.by, at=doing.at,
+    )  # fmt: skip
+    handed_in = (doing.given.handed_in_at or doing.at).astimezone(ZoneInfo(doing.store.timezone)).date()
+    commands.note_params(doing.closing, appealed_on=handed_in.isoformat())
 
 
 def _withdraw_appeals(doing: Doing) -> None:
@@ -843,7 +860,8 @@ def _book_proceeds(doing: Doing) -> None:
         ],
         by=doing.by,
     )  # fmt: skip
-    doing.facts |= {"owed": str(owed), "paid": str(paid_value), "kept": str(kept), "currency": home}
+    doing.facts |= {"owed": str(rounded(owed, home)), "paid": str(rounded(paid_value, home)), "currency": home}
+    doing.facts["kept" if kept >= 0 else "more"] = str(rounded(abs(kept), home))
     if foreign := {currency: str(amount) for currency, amount in paid.items() if currency != home}:
         doing.facts["paid_in"] = foreign
 
@@ -878,9 +896,10 @@ def _return_deposit(doing: Doing) -> None:
     if gain:
         legs = [(BANK, home, gain), (EXCHANGE_DIFFERENCES, home, -gain)]
         books.post_entries([books.NewEntry(store.pk, "proceeds_settled", doing.row.pk, doing.at, legs, memo=note[:200])], by=doing.by)
-        doing.facts["gain"] = str(gain)
+        doing.facts["gain"] = str(rounded(gain, home))
     commands.note_params(doing.closing, deposit_on=_today(doing).isoformat())
-    doing.facts |= {"held": str(held), "returned": str(returned), "kept": str(kept), "currency": home}
+    sums = {"held": held, "returned": returned, "kept": kept}
+    doing.facts |= {name: str(rounded(amount, home)) for name, amount in sums.items()} | {"currency": home}
     doing.facts["expected"] = expected.isoformat()
     if foreign := {currency: str(one) for currency, one in paid.items() if currency != home}:
         doing.facts["paid_in"] = foreign
@@ -891,8 +910,22 @@ def _today(doing: Doing) -> date:
 
 
 def _shred(doing: Doing) -> None:
-    """Personal data go as far as holds and retention allow; what stays is counted, with the reasons."""
+    """Personal data go as far as holds and retention allow. What must be kept longer goes on its day, and only then is
+    the step done; what waits for an answer or for a dispute refuses it, and what could go has gone all the same."""
     done = privacy.shred_store(doing.store.pk, by=doing.by, at=doing.at)
+    waits = [stay for stay in done.stays if stay.code in ("unknown", "too_early", *privacy.HOLDS)]
+    if endless := [stay for stay in waits if stay.until is None]:
+        raise Refused(
+            _("Not everything may go yet: %(why)s What may go has gone. Do this step again then.")
+            % {"why": " ".join(dict.fromkeys(stay.sentence() for stay in endless))},
+            code="data_stays",
+        )  # fmt: skip
+    if waits:
+        days = [stay.until for stay in waits if stay.until]
+        doing.later = min(days)
+        kept_until = max(days).astimezone(ZoneInfo(doing.store.timezone)).date()
+        commands.note_params(doing.closing, kept_until=kept_until.isoformat())
+        return
     counts, orders, customers = privacy_queries.erased_with_store(doing.store.pk, since=doing.closing.started_at)
     doing.facts |= {
         "erased": counts,
@@ -1014,7 +1047,7 @@ AHEAD = timedelta(days=2)
 
 
 def sweep(*, at: datetime, by: str = "job:keep_closings") -> dict[str, int]:
-    """Do what was planned for a quiet hour, refresh expected days, remind of steps that are due.
+    """Do what was planned for a quiet hour or for a day, refresh expected days, remind of steps that are due.
 
     Returns {"done": steps done now, "due": reminders opened now}.
     """
@@ -1024,12 +1057,13 @@ def sweep(*, at: datetime, by: str = "job:keep_closings") -> dict[str, int]:
     keep_standings(at=at, by=by)
     follow_appeals(at=at, by=by)
     for pk in ClosingStep.objects.filter(
-        state="waiting", not_before__lte=at, closing__state="running", code="listings_down"
+        state="waiting", not_before__lte=at, closing__state="running", code__in=("listings_down", "shred")
     ).values_list("pk", flat=True):
         try:
             done += do_step(pk, by=by, at=at) is not None
         except Refused as refused:
             _remind([pk], at=at, sentence=refused.sentence)
+            ClosingStep.objects.filter(pk=pk, code="shred").update(not_before=at + timedelta(days=1))  # not every hour
     for closing in Closing.objects.filter(state__in=("threatened", "running")).select_related("store"):
         with transaction.atomic():
             commands.refresh_days(closing, at=at)

@@ -111,7 +111,7 @@ def test_from_letter_to_deposit():
     deposit = next(day for day in queries.days_of(story.closing, at=story.at) if day.code == "deposit")
     assert deposit.on == date(2026, 6, 17) and "lets any of it come back" in deposit.words
     story.end(returned="400.00")  # six hundred are kept
-    assert story.step("deposit_back").evidence.get().facts["kept"] == "600.0000"
+    assert story.step("deposit_back").evidence.get().facts["kept"] == "600.00"
     assert story.life() == ("archived", "frozen")
     assert locked_until([story.store.pk]) == {story.store.pk: FOR_GOOD}
     assert places_of("Anna Wood") == []

@@ -82,6 +82,6 @@ def test_a_deposit_that_comes_back_in_dollars(story):
         story.do("deposit_back", note="paid", amount=Decimal("1000.01"))
     story.do("deposit_back", note="paid in dollars", amount=Decimal(0), amounts={"USD": Decimal("1340.00")})  # 1 005.00
     facts = story.step("deposit_back").evidence.get().facts
-    assert (facts["returned"], facts["gain"], Decimal(facts["kept"])) == ("1000.0000", "5.0000", 0)
+    assert (facts["returned"], facts["gain"], Decimal(facts["kept"])) == ("1000.00", "5.00", 0)
     after = balances(story)
     assert ("1200", "GBP") not in after and after["7000", "GBP"] == Decimal("-5.00")

@@ -515,12 +515,12 @@ def _appeal_sentence(code: str, violation: Violation, rounds: Any = None) -> str
 @transaction.atomic
 def open_appeal(
     *, violation_id: int, text: str, keep_as_note: bool = False, by_letter: bool = False, handed_in_at: datetime | None = None,
-    by: str, at: datetime,
+    reference: str = "", by: str, at: datetime,
 ) -> Appeal:  # fmt: skip
     """Begin an appeal, as a draft. After the deadline it is refused; with `keep_as_note` the text is kept all the same.
 
     `by_letter` as in `why_not_appeal`. `handed_in_at`: a person handed it in at the platform already; that moment is asked
-    whether it was in time, and the appeal counts as sent since then.
+    whether it was in time, and the appeal counts as sent since then, under the platform's `reference`.
 
     Raises `Refused` (codes settled, open, rounds, late, times_crossed).
     """
@@ -539,7 +539,7 @@ def open_appeal(
     )
     record_births(APPEAL, [appeal.pk], state, by=by, at=at, reason=sentence)
     if handed_in_at is not None and not code:
-        return send_appeal(appeal_id=appeal.pk, handed_in_at=handed_in_at, by=by, at=at)
+        return send_appeal(appeal_id=appeal.pk, reference=reference, handed_in_at=handed_in_at, by=by, at=at)
     return appeal
 
 

@@ -534,12 +534,12 @@ def apply_for_readmission(*, readmission_id: int, healed: str, by: str, at: date
     if open_steps:
         titles = {step.code: said(step.title) for step in steps.COMEBACK}
         raise Refused(
-            _("Not proved yet: %(steps)s.") % {"steps": ", ".join(titles[code] for code in open_steps)}, code="not_proved"
+            _("Not proved yet: %(steps)s.") % {"steps": said((", ", "、")).join(titles[code] for code in open_steps)}, code="not_proved"
         )
     if not healed.strip():
         raise Refused(_("Say what was healed."), code="healed_missing", field="healed")
     refuse_before(ComebackStep.objects.filter(readmission_id=readmission_id).aggregate(at=Max("done_at"))["at"], at=at)
-    _move_readmission(readmission_id, "applied", by=by, at=at)
+    _move_readmission(readmission_id, "applied", by=by, at=at, reason=healed.strip())
     Readmission.objects.filter(pk=readmission_id).update(healed=healed.strip())
 
 

@@ -54,7 +54,7 @@ CLOSING = Process(
     starts=["threatened", "running"],
     words={
         "threatened": ("may still be averted", "尚可避免"),
-        "running": ("winding up", "清退中"),
+        "running": ("winding up", "收尾中"),
         "done": ("finished", "已完成"),
         "averted": ("averted", "已避免"),
         "withdrawn": ("withdrawn", "已撤回"),

@@ -38,6 +38,8 @@ from daifa.domain.compliance.rules import calendar_of
 from daifa.domain.exit_index.queries import review_lines
 from daifa.domain.exit_index.rules import ReviewLines
 from daifa.domain.policy import queries as policy
+from daifa.domain.privacy import queries as privacy
+from daifa.domain.privacy.queries import OF_ORDERS
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.money import Money, decimals_in_sql, rounded
@@ -189,6 +191,27 @@ def standing_moves(store_id: int, *, limit: int = 20) -> list[StandingMove]:
                JOIN closing_standing s ON s.id = t.thing
                WHERE t.kind = %s AND s.store_id = %s AND t.state_from <> '' ORDER BY t.at DESC, t.batch_id DESC LIMIT %s""",
             (STANDING.kind, store_id, limit),
+        )
+    ]
+
+
+class ReadmissionMove(NamedTuple):
+    """One move of a plan to come back."""
+
+    state: str
+    at: datetime
+    by: str
+    reason: str
+
+
+def readmission_moves(readmission_id: int) -> list[ReadmissionMove]:
+    """How a plan to come back went on after it was made, newest first."""
+    return [
+        ReadmissionMove(*row)
+        for row in bulk.fetch(
+            """SELECT t.state_to, t.at, b.by, b.reason FROM history_transition t JOIN history_batch b ON b.id = t.batch_id
+               WHERE t.kind = %s AND t.thing = %s AND t.state_from <> '' ORDER BY t.at DESC, t.batch_id DESC""",
+            (READMISSION.kind, readmission_id),
         )
     ]
 
@@ -443,8 +466,19 @@ def months_of(store_id: int, *, at: datetime, months: int = 6) -> list[Month]:
 
 
 def lines_of(store_id: int, *, at: datetime) -> list[rules.Line]:
-    """The thresholds of a store that nobody comes to, against its last three stretches of thirty days."""
+    """The thresholds of a store that nobody comes to, against its last three stretches of thirty days.
+
+    A stretch in which the store did not sell yet says nothing about it.
+    """
     stretches = [month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)]
+    first = bulk.fetch(
+        """SELECT least(s.created_at, (SELECT min(placed_at) FROM orders_order o WHERE o.store_id = s.id))
+           FROM stores_store s WHERE s.id = %s""",
+        (store_id,),
+    )[0][0]
+    for back, stretch in enumerate(reversed(stretches), start=1):
+        if at - timedelta(days=30 * back) < first and not stretch.orders:
+            stretches[-back] = stretch._replace(orders=None)
     return rules.lines_of(stretches, orders=_review_lines(store_id).quiet_orders + 1)
 
 
@@ -600,11 +634,12 @@ def facts_of(closing: Closing, *, at: datetime) -> rules.Facts:
     store = closing.store
     zone = ZoneInfo(store.timezone)
     params = closing.params
+    last_delivery = expected_last_delivery(store, at=at)
     return rules.Facts(
         scenario=closing.scenario,
         started_on=closing.started_at.astimezone(zone).date(),
         has_platform=has_platform(store),
-        last_delivery_on=expected_last_delivery(store, at=at),
+        last_delivery_on=last_delivery,
         noticed_on=_day(params.get("noticed_on")),
         appeal_until=_last_day_to_appeal(closing, zone) if closing.scenario == "forced" else None,
         appealed_on=_day(params.get("appealed_on")),
@@ -615,9 +650,19 @@ def facts_of(closing: Closing, *, at: datetime) -> rules.Facts:
         applied_on=closing.applied_at.astimezone(zone).date() if closing.applied_at else None,
         closed_on=_day(params.get("closed_on")),
         deposit_on=_day(params.get("deposit_on")),
+        kept_until=_day(params.get("kept_until")) or _kept_until(store, last_delivery),
         today=at.astimezone(zone).date(),
         done=_days_done(closing, zone),
     )
+
+
+def _kept_until(store: Store, last_delivery: date | None) -> date | None:
+    """Until when the data of the last order's buyer must be kept, as far as that was answered; None: nothing keeps them."""
+    if last_delivery is None:
+        return None
+    known = privacy.answers()
+    least = [answer.at_least for data in OF_ORDERS if (answer := known.of(data, store.pk, "")) is not None]
+    return last_delivery + timedelta(days=max(least)) if least else None
 
 
 _DONE_BY = {
@@ -648,9 +693,10 @@ def days_of(closing: Closing, *, at: datetime) -> list[rules.Day]:
 def days_if_started(store: Store, scenario: str, *, at: datetime, **params: date | None) -> list[rules.Day]:
     """The calendar a closing would have if it began now: shown before anybody decides."""
     today = at.astimezone(ZoneInfo(store.timezone)).date()
+    last_delivery = expected_last_delivery(store, at=at)
     facts = rules.Facts(
         scenario=scenario, started_on=today, today=today, has_platform=has_platform(store),
-        last_delivery_on=expected_last_delivery(store, at=at), **params,
+        last_delivery_on=last_delivery, kept_until=_kept_until(store, last_delivery), **params,
     )  # fmt: skip
     terms = terms_of(store, on=at.date())
     until, term = _last_return(store, terms, at=at)
@@ -671,6 +717,11 @@ def running_closing(store_id: int) -> Closing | None:
         .select_related("store", "lifecycle")
         .first()
     )
+
+
+def last_closing(store_id: int) -> Closing | None:
+    """The closing in which the present life of a store ended."""
+    return Closing.objects.filter(lifecycle__store_id=store_id, lifecycle__replaced_at=None, state__in=("running", "done")).order_by("-pk").first()
 
 
 def closings_of(scope: Sequence[int]) -> list[Closing]:
@@ -822,7 +873,7 @@ def _status(page: StatusPage, *, at: datetime) -> Status:
                 closes = None  # ruled, and only waiting for what buyers are owed: no day can be promised
         begun = life.shut_at or life.closed_at
         since = begun.astimezone(zone).date() if begun else None
-        changed += [moment for moment in (life.shut_at, life.closed_at, life.archived_at) if moment]
+        changed += [moment for moment in (life.shut_at, closing and closing.applied_at, life.closed_at, life.archived_at) if moment]
     return Status(
-        store.name, page.slug, word, since, notice, closes, claims, page.contact, max(changed), store.language
+        store.name, page.slug, word, since, notice, closes, claims, page.contact, max(changed).astimezone(zone), store.language
     )

@@ -82,6 +82,7 @@ class Facts:
     applied_on: date | None = None
     closed_on: date | None = None
     deposit_on: date | None = None
+    kept_until: date | None = None  # how long buyers' data must be kept, as was answered
     today: date | None = None  # what has not happened is not expected before it
     done: Mapping[str, date] = field(default_factory=dict)
 
@@ -194,7 +195,10 @@ def calendar(facts: Facts, terms: Terms, is_working: Working = monday_to_friday)
         )
         days.add("deposit", due, words, terms.deposit_months, happened=facts.deposit_on is not None)
         end = max(end, due)
-    shredded = days.add("shred", end, N_("Personal data go when claims and deposit are settled."))
+    if facts.kept_until is not None and facts.kept_until > end:
+        shredded = days.add("shred", facts.kept_until, N_("Personal data go when the time they must be kept is over."))
+    else:
+        shredded = days.add("shred", end, N_("Personal data go when claims and deposit are settled."))
     days.add("archive", max(end, shredded), N_("Books locked, store archived."))
     return sorted(days.found, key=lambda day: (day.on, _ORDER.index(day.code)))
 
@@ -345,9 +349,10 @@ LINES = {"orders": QUIET_ORDERS, "visits": QUIET_VISITS, "impressions": QUIET_IM
 
 
 class Stretch(NamedTuple):
-    """Thirty days of a store. `visits` and `impressions` None = said on fewer than ENOUGH_DAYS of them."""
+    """Thirty days of a store. `visits` and `impressions` None = said on fewer than ENOUGH_DAYS of them; `orders` None =
+    the store was not there yet."""
 
-    orders: int
+    orders: int | None
     visits: int | None = None
     impressions: int | None = None
 
@@ -387,7 +392,7 @@ def nobody_comes(
     lines = {line.measure: line for line in lines_of(stretches, months=months, orders=orders)}
     if is_dormant or lines["orders"].is_below:
         return True
-    newest = stretches[-1].orders if stretches else 0
+    newest = (stretches[-1].orders if stretches else 0) or 0
     return newest < orders and any(lines[measure].is_below for measure in ("visits", "impressions"))
 
 

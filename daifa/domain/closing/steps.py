@@ -402,8 +402,8 @@ SHRED = Step(
     "shred",
     ("Personal data shredded", "个人信息删除"),
     (
-        "Names, addresses and what buyers wrote go, as far as retention and open claims allow; sums stay.",
-        "在留存期与未结纠纷允许的范围内删除姓名、地址与买家文字；金额保留。",
+        "Names, addresses and what buyers wrote go, as far as retention and open claims allow; what must be kept longer goes on its day. Sums stay.",
+        "在留存期与未结纠纷允许的范围内删除姓名、地址与买家文字；需保留更久的到期自动删除。金额保留。",
     ),
     who="daifa",
     do="shred_personal_data",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.queries import cases_waiting
 from daifa.domain.closing.queries import why_words
+from daifa.domain.closing.steps import BY_CODE as STEPS
 from daifa.domain.compliance.signals import BY_KIND
 from daifa.domain.orders.process import HOLDS
 from daifa.domain.stores.queries import open_tasks_of
@@ -202,7 +203,7 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Answer it in the privacy settings: until then nothing is erased by itself, nor when a buyer asks."),
     ),
     "closing_step": (
-        N_("A step of closing %(store)s is due"),
+        N_("%(title)s: this step of closing %(store)s is due"),
         N_("Open it: it says what has to be there, and what daifa does for it."),
     ),
     "store_warned": (
@@ -270,6 +271,8 @@ def task_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
     params = {"number": params.get("order"), **params}  # a restored copy names the order so
     if kind == "no_source_risk" and params.get("kind") in BY_KIND:
         params["signal"] = BY_KIND[params["kind"]].words[int((get_language() or "").startswith("zh"))]
+    if kind == "closing_step" and params.get("step") in STEPS:
+        params["title"] = STEPS[params["step"]].title[int((get_language() or "").startswith("zh"))]
     if kind in ("store_warned", "store_restricted", "store_frozen") and params.get("why"):
         params["why"] = why_words(params["why"])
     return _(sentence) % _Dashes({name: value for name, value in params.items() if value is not None}), _(

@@ -138,7 +138,7 @@ STATES: dict[str, dict[str, tuple[str, str, str]]] = {
     "closing": {
         "threatened": ("warning", "may still be averted", "尚可避免"),
         "averted": ("success", "averted", "已避免"),
-        "running": ("progress", "winding up", "清退中"),
+        "running": ("progress", "winding up", "收尾中"),
         "done": ("muted", "finished", "已完成"),
     },
     "lifecycle": {"open": ("success", "open", "营业中"), "closed": ("muted", "closed", "已闭店")},

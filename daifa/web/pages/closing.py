@@ -9,9 +9,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -27,7 +30,8 @@ from daifa.domain.closing.queries import BLOCKERS, Blocker
 from daifa.domain.stores.models import Store
 from daifa.flows import close_store, platform_side
 from daifa.flows.close_store import Given, Letter
-from daifa.lib.money import Money
+from daifa.flows.privacy import data_word
+from daifa.lib.money import Money, rounded
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -55,6 +59,7 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places, words
+from daifa.web.pages.cases_complaints import MOMENT, moment
 from daifa.web.pages.closing_figures import lines_panel
 
 WHO = {"merchant": gettext_lazy("you"), "daifa": "daifa", "platform": gettext_lazy("the platform")}
@@ -170,9 +175,10 @@ CLOSINGS = PanelPage(
 def blocker_url(code: str, store_id: int) -> str | None:
     """Where what blocks is settled."""
     name, query = {
-        "unshipped": ("orders", {"store": store_id}), "in_transit": ("parcels", {}), "lost_unsettled": ("parcels", {"state": "lost"}),
+        "unshipped": ("orders", {"store": store_id}), "in_transit": ("parcels", {"store": store_id}),
+        "lost_unsettled": ("parcels", {"state": "lost", "store": store_id}),
         "open_aftersales": ("cases", {}), "unpaid_refunds": ("aftersales", {}), "in_return_time": ("orders", {"store": store_id}),
-        "supplier_balances": ("books", {}), "settlement_due": ("books", {}), "deposit_held": ("deposits", {}),
+        "supplier_balances": ("books_pay", {}), "settlement_due": ("books", {}), "deposit_held": ("deposit", {}),
         "appeals": ("violations", {}), "live_listings": ("listings", {}), "postings_owed": ("reactions", {}),
     }.get(code, ("", {}))  # fmt: skip
     return places.place(name, **query) if name else None
@@ -188,12 +194,12 @@ def blockers_panel(found: list[Blocker], store_id: int) -> TablePanel:
             Column("until", gettext_lazy("Until"), "date"),
         ],
         found,
-        empty=_("Nothing is open: the store could end today."),
+        empty=_("Nothing is open: nothing stands in the way of an orderly end."),
     )  # fmt: skip
 
 
 def calendar_panel(days: list[rules.Day], *, today: date, title: str = "") -> TablePanel:
-    """The days of a closing, each with the rule it comes from."""
+    """The days of a closing, each with the rule it comes from. With a `title` of its own nothing has begun yet."""
     rule_pages = "rule"
 
     def source(day: rules.Day) -> str:
@@ -210,7 +216,7 @@ def calendar_panel(days: list[rules.Day], *, today: date, title: str = "") -> Ta
             Column("source", gettext_lazy("By which rule"), value=source,
                    url=lambda day: places.place(rule_pages, day.rule_id) if day.rule_id else None),
             Column("state", "", "badges", value=lambda day: [
-                Badge(_("happened"), "success") if day.happened else Badge(_("past"), "warning") if day.on < today
+                Badge(_("happened"), "success") if day.happened and not title else Badge(_("past"), "warning") if day.on < today
                 else Badge(_("expected"), "neutral")]),
         ],
         days,
@@ -279,6 +285,31 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
     return panels
 
 
+def _status_panels(store: Store, scope: Scope) -> list[Panel]:
+    """What buyers may see, its addresses, and what to paste into the shop's own pages."""
+    status = queries.status_page(store.pk)
+    facts = [
+        Fact(_("Switched on"), bool(status and status.is_on), "yes_no"),
+        Fact(_("Where buyers turn to"), status.contact if status else ""),
+    ]
+    if status is not None and status.is_on:
+        address, badge, data = (reverse(name, args=[status.slug]) for name in ("status_page", "status_badge", "status_json"))
+        base = settings.BASE_URL
+        facts += [
+            Fact(_("Address"), _("what buyers see"), url=address),
+            Fact(_("Badge"), _("a small picture of it"), url=badge),
+            Fact(_("For programs"), "JSON", url=data),
+            Fact(_("To paste into the shop's pages"), f'<a href="{base}{address}"><img src="{base}{badge}" alt="{_("state of the store")}"></a>', "code"),
+        ]
+    return [
+        FactsPanel(
+            _("Public status page"), facts,
+            actions=[LinkButton(_("Change"), reverse("web:status_edit", args=[store.pk]), "pencil", reason=scope.why_not("own", store.pk))],
+            note=_("Buyers see without a login whether the store is open, limited or closing, until when, and how after-sales go on. It names no person and no sum."),
+        )
+    ]  # fmt: skip
+
+
 def _life_panels(store: Store, scope: Scope) -> list[Panel]:
     today = scope.at.astimezone(scope.zone(store.pk)).date()
     panels: list[Panel] = _standing_panels(store, scope)
@@ -287,20 +318,7 @@ def _life_panels(store: Store, scope: Scope) -> list[Panel]:
         panels.append(blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk))
         days = queries.days_if_started(store, "choice", at=scope.at)
         panels.append(calendar_panel(days, today=today, title=_("Calendar, if a closing by choice began today")))
-    status = queries.status_page(store.pk)
-    url = f"{reverse('status_page', args=[status.slug])}" if status else ""
-    panels.append(
-        FactsPanel(
-            _("Public status page"),
-            [
-                Fact(_("Switched on"), bool(status and status.is_on), "yes_no"),
-                Fact(_("Address"), _("what buyers see") if url else "", url=url or None),
-                Fact(_("Where buyers turn to"), status.contact if status else ""),
-            ],
-            actions=[LinkButton(_("Change"), reverse("web:status_edit", args=[store.pk]), "pencil", reason=scope.why_not("own", store.pk))],
-            note=_("Buyers see without a login whether the store is open, limited or closing, until when, and how after-sales go on. It names no person and no sum."),
-        )
-    )  # fmt: skip
+    panels += _status_panels(store, scope)
     lives = queries.lives_of(store.pk)
     if lives:
         panels.append(
@@ -322,6 +340,7 @@ def _life_actions(store: Store, scope: Scope) -> list[Any]:
     denied = scope.why_not("own", store.pk)
     life = queries.lifecycle(store.pk)
     running = queries.running_closing(store.pk)
+    last = queries.last_closing(store.pk) if life in ("closed", "archived") else None
     actions: list[Any] = [LinkButton(_("Exposure and visits"), reverse("web:traffic", args=[store.pk]), "chart-line", "ghost")]
     if not queries.lives_of(store.pk) and not queries.has_orders(store.pk):
         actions.append(
@@ -334,8 +353,12 @@ def _life_actions(store: Store, scope: Scope) -> list[Any]:
         actions.append(ActionButton(_("Open"), reverse("web:store_open", args=[store.pk]), "player-play", "primary", reason=denied))
     if running is not None:
         actions.append(LinkButton(_("The closing"), reverse("web:closing", args=[running.pk]), "list", "primary"))
+    elif last is not None:
+        actions.append(LinkButton(_("The closing"), reverse("web:closing", args=[last.pk]), "list"))
     elif life in ("open", "preparing"):
         actions.append(LinkButton(_("Begin a closing"), reverse("web:closing_start", args=[store.pk]), "calendar-due", reason=denied))
+    if last is not None:
+        actions.append(LinkButton(_("Come back"), reverse("web:readmission_plan", args=[last.pk]), "refresh", reason=denied))
     return actions
 
 
@@ -529,6 +552,8 @@ def closing_start(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     if store is None:
         raise Http404
     scope.whole.require(pk, "own")
+    if queries.running_closing(pk) is not None or queries.lifecycle(pk) in ("closed", "archived"):
+        return redirect("web:store_life", pk)  # where the closing that goes on, or has ended, is found
     return PanelPage(
         title=_("Close %(name)s") % {"name": store.name},
         intro=_("Why does it end? Each way has its own steps and days."),
@@ -616,12 +641,13 @@ def _load_closing(scope: Scope, pk: int) -> Closing | None:
     return queries.closing_of(scope.whole.all_store_ids, pk)
 
 
-def _steps_panel(closing: Closing) -> TablePanel:
+def _steps_panel(closing: Closing, zone: Any) -> TablePanel:
     return TablePanel(
         _("Steps"),
         [
             Column("position", "", "quantity", value=lambda view: view.row.position, phone=False),
-            Column("title", gettext_lazy("Step"), value=lambda view: said(view.step.title), link=True, hint=_step_hint, wrap=True),
+            Column("title", gettext_lazy("Step"), value=lambda view: said(view.step.title), link=True,
+                   hint=lambda view: _step_hint(view, zone), wrap=True),
             Column("who", gettext_lazy("Who"), value=lambda view: WHO[view.who], phone=False,
                    hint=lambda view: who_may(view.row.code)),
             Column("due", gettext_lazy("Due"), "date", value=lambda view: view.row.due_on,
@@ -660,15 +686,15 @@ def step_progress(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     return _step_progress(row).respond(request)
 
 
-def _step_hint(view: queries.StepView) -> str:
+def _step_hint(view: queries.StepView, zone: Any) -> str:
     if view.row.state == "waiting" and view.row.asked_at:
         return _parts(view.row)
     if view.row.state == "waiting" and view.row.stopped:
         return view.row.stopped
     if view.row.state == "waiting" and view.row.not_before:
-        return _("planned for a quiet hour")
+        return _("planned: %(when)s") % {"when": fmt.short_text(view.row.not_before, zone)}
     if view.row.state == "waiting" and view.blocked_by:
-        return _("after: %(steps)s") % {"steps": ", ".join(close_store.title(code) for code in view.blocked_by)}
+        return _("after: %(steps)s") % {"steps": close_store.titles(view.blocked_by)}
     return ""
 
 
@@ -701,7 +727,7 @@ def _closing_panels(closing: Closing, scope: Scope) -> list[Panel]:
         panels.append(NotePanel(_("The store still sells: this closing may be averted."), tone="info"))
     days = queries.days_of(closing, at=scope.at)
     panels.append(_cards(closing, days, today))
-    panels.append(_steps_panel(closing))
+    panels.append(_steps_panel(closing, scope.zone(closing.store_id)))
     if closing.scenario == "forced":
         link = LinkButton(_("Link another"), reverse("web:closing_violation", args=[closing.pk]), "link", reason=scope.why_not("own", closing.store_id))
         going = closing.state in ("threatened", "running")
@@ -795,6 +821,11 @@ def _step_form(scope: Scope, row: ClosingStep) -> type[forms.Form]:
             fields["other_currency"] = forms.ChoiceField(label=_("Currency"), choices=others, required=False)
     if "reference" in step.evidence:
         fields["reference"] = forms.CharField(label=_("The platform's number or letter"), max_length=120)
+    if row.code == "appeal":
+        fields["handed_in_at"] = forms.DateTimeField(
+            label=_("Handed in at the platform"), widget=MOMENT, required=False,
+            help_text=_("Only where it is handed in already: when, on the clock of the store."),
+        )  # fmt: skip
     if step.who != "daifa" or "note" in step.evidence:
         fields["note"] = forms.CharField(
             label=_("In words"), max_length=1000, required="note" in step.evidence, widget=forms.Textarea(attrs={"rows": 3})
@@ -813,8 +844,8 @@ def _expected_amounts(row: ClosingStep) -> dict[str, Decimal]:
     home = row.closing.store.currency
     if row.code == "settlement":
         due = {money.currency: money.amount for money in queries.proceeds_due(row.closing.store_id) if money.amount}
-        return {home: due.pop(home, Decimal(0)), **due}
-    return {home: deposit(row.closing.store_id).held.amount}
+        return {currency: rounded(amount, currency) for currency, amount in {home: due.pop(home, Decimal(0)), **due}.items()}
+    return {home: rounded(deposit(row.closing.store_id).held.amount, home)}
 
 
 def _do_step(scope: Scope, row: ClosingStep, data: dict[str, Any], *, by: str, at: datetime) -> str:
@@ -825,7 +856,7 @@ def _do_step(scope: Scope, row: ClosingStep, data: dict[str, Any], *, by: str, a
         amounts[data["other_currency"]] = data["other_amount"]
     given = Given(
         note=data.get("note", ""), reference=data.get("reference", ""), outcome=data.get("outcome", ""), amounts=amounts,
-        file=(file.name, file.read()) if file else None,
+        file=(file.name, file.read()) if file else None, handed_in_at=moment(data.get("handed_in_at"), scope, row.closing.store_id),
     )  # fmt: skip
     close_store.ask_step(row.pk, given, by=by, at=at)
     row.refresh_from_db()
@@ -844,14 +875,19 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
     if row.state == "waiting":
         states_now = {view.row.code: view.row.state for view in queries.steps_of(row.closing_id)}
         if before := rules.missing_before(row.code, step.after, states_now):
-            panels.append(NotePanel(_("First: %(steps)s.") % {"steps": ", ".join(close_store.title(code) for code in before)}, tone="warning"))
+            panels.append(NotePanel(_("First: %(steps)s.") % {"steps": close_store.titles(before)}, tone="warning"))
         blocked = [one for one in close_store.open_now(row.closing, at=scope.at) if one.code in step.check]
         if blocked:
             panels.append(blockers_panel(blocked, row.closing.store_id))
         if step.final:
             panels.append(NotePanel(_("This step cannot be taken back."), tone="warning"))
         if row.not_before:
-            panels.append(NotePanel(_("It is done by itself in the next quiet hour, because buyers have open requests."), tone="info"))
+            why = (
+                _("Buyers have open requests: daifa takes the goods down by itself in the next quiet hour, %(when)s.")
+                if row.code == "listings_down"
+                else _("Some data must be kept longer: daifa goes on by itself, %(when)s.")
+            )
+            panels.append(NotePanel(why % {"when": fmt.short_text(row.not_before, scope.zone(row.closing.store_id))}, tone="info"))
     if row.code in ("measure", "improve", "choose"):
         panels.append(lines_panel(row.closing.store_id, scope))
     if row.code in ("notice", "appeal", "ruling"):
@@ -864,7 +900,7 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
                 Column("what", gettext_lazy("What"), value=lambda one: {"done": _("done"), "undone": _("taken back"),
                        "not_needed": _("left out"), "note": _("note")}.get(one.what, one.what)),
                 Column("note", gettext_lazy("In words"), wrap=True, hint=lambda one: one.reference),
-                Column("facts", gettext_lazy("Figures"), value=lambda one: figures(one.facts), wrap=True, phone=False),
+                Column("facts", gettext_lazy("Figures"), value=lambda one: figures(one.facts), wrap=True),
                 Column("file_name", gettext_lazy("File"), url=lambda one: reverse("web:closing_evidence", args=[one.pk]) if one.sha256 else None),
             ],
             list(row.evidence.order_by("-id")),
@@ -888,6 +924,8 @@ def figures(facts: Mapping[str, Any]) -> str:
             shown.append(f"{_name_of(name)} ({inner})" if inner else f"{_name_of(name)}: 0")
         elif isinstance(value, bool):
             shown.append(f"{_name_of(name)}: {_('yes') if value else _('no')}")
+        elif name == "stays" and value:
+            shown.append(f"{_name_of(name)} ({', '.join(dict.fromkeys(data_word(one['data']) for one in value))})")
         elif isinstance(value, list) and not value:
             shown.append(f"{_name_of(name)}: –")
         elif isinstance(value, list):
@@ -900,8 +938,10 @@ def figures(facts: Mapping[str, Any]) -> str:
 def _name_of(key: str) -> str:
     if key in BLOCKERS:
         return said(BLOCKERS[key])
+    if "." in key:
+        return key  # a file
     names = {
-        "open": _("open"), "listings": _("listings"), "links": _("links"), "messages": _("messages not sent"), "orders": _("orders"),
+        "more": _("more than owed"), "open": _("open"), "listings": _("listings"), "links": _("links"), "messages": _("messages not sent"), "orders": _("orders"),
         "told": _("told"), "not_told": _("not told"), "owed": _("owed"), "paid": _("paid"), "kept": _("kept"), "held": _("held"),
         "returned": _("returned"), "rates": _("rates"), "paid_in": _("paid in"), "gain": _("exchange difference"),
         "appealed": _("appealed"), "asked": _("asked of the channel"),  "rows": _("rows"), "erased": _("erased"), "customers": _("customers"), "stays": _("stays"),
@@ -928,7 +968,7 @@ STEP_SHOWN = DetailPage(
     load=_load_step,
     store_id="closing__store_id",
     title=lambda row, scope: said(steps.BY_CODE[row.code].title),
-    back=lambda row: (row.closing.store.name, reverse("web:closing", args=[row.closing_id])),
+    back=lambda row: (_("The closing"), reverse("web:closing", args=[row.closing_id])),
     badges=lambda row, scope: [Badge(states.word(CLOSING_STEP, row.state), states.tone(CLOSING_STEP, row.state))],
     actions=lambda row, scope: _step_actions(scope, row),
     facts=lambda row, scope: [
@@ -958,7 +998,12 @@ def closing_step(request: HttpRequest, pk: int) -> HttpResponse:
 def _step_said(row: ClosingStep) -> str:
     if row.state == "done":
         return _("Done, and kept as evidence.")
-    return _("Asked for: the worker does it, and it ends by itself.") if row.asked_at else _("It is planned, or a further round is open.")
+    if row.asked_at:
+        return _("Asked for: the worker does it, and it ends by itself.")
+    if row.not_before is None:
+        return _("Written down; a further round is open.")
+    when = fmt.short_text(row.not_before, ZoneInfo(row.closing.store.timezone))
+    return _("Planned: daifa does it by itself, %(when)s.") % {"when": when}
 
 
 STEP_FORM = FormPage(
@@ -969,7 +1014,7 @@ STEP_FORM = FormPage(
     needs="own",
     save=_do_step,
     submit=gettext_lazy("Do this step"),
-    success=lambda row: _step_said(ClosingStep.objects.get(pk=row.pk)),
+    success=lambda row: _step_said(ClosingStep.objects.select_related("closing__store").get(pk=row.pk)),
     intro=lambda row, scope: said(steps.BY_CODE[row.code].what),
     back=lambda row: (row.closing.store.name, reverse("web:closing", args=[row.closing_id])),
     panels=_step_panels,
@@ -1070,6 +1115,20 @@ def _plan_panel(found: Readmission) -> TablePanel:
     )  # fmt: skip
 
 
+def _readmission_events(found: Readmission) -> list[Event]:
+    """What was proved, asked for and answered, newest first."""
+    proved = [
+        Event(row.done_at, said(_COMEBACK[row.code].title), by=row.done_by, detail=row.proof, icon="circle-check", tone="success")
+        for row in queries.plan_of(found.pk)
+        if row.done_at
+    ]
+    moved = [
+        Event(one.at, states.word(READMISSION, one.state), by=one.by, why=one.reason, tone=states.tone(READMISSION, one.state))
+        for one in queries.readmission_moves(found.pk)
+    ]
+    return sorted([*proved, *moved], key=lambda event: event.at, reverse=True)
+
+
 def _readmission_actions(found: Readmission, scope: Scope) -> list[Any]:
     denied = scope.why_not("own", found.store_id)
     address = lambda name: reverse(f"web:{name}", args=[found.pk])  # noqa: E731
@@ -1103,11 +1162,7 @@ READMISSION_PAGE = DetailPage(
         Fact(_("Former closing"), scenario_words(found.closing.scenario), url=reverse("web:closing", args=[found.closing_id])),
     ],
     panels=lambda found, scope: [_plan_panel(found)],
-    timeline=lambda found, scope: [
-        Event(row.done_at, said(_COMEBACK[row.code].title), by=row.done_by, detail=row.proof, icon="circle-check", tone="success")
-        for row in reversed(queries.plan_of(found.pk))
-        if row.done_at
-    ],
+    timeline=lambda found, scope: _readmission_events(found),
 )  # fmt: skip
 
 

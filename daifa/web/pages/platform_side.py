@@ -167,7 +167,7 @@ PLATFORM_NEW = FormPage(
     form=_new_form,
     needs="own",
     save=_new,
-    submit=gettext_lazy("Open"),
+    submit=gettext_lazy("Open the case"),
     success=gettext_lazy("The case is open, and the shop has heard of it."),
     back=(gettext_lazy("The platform's side"), lambda: reverse("web:platform")),
 )
@@ -185,7 +185,7 @@ _DOES = {
 
 def _actions(case: PlatformCase, scope: Scope) -> list[Any]:
     labels = {
-        "accept": (_("Accept"), "check", _("Note")), "refuse": (_("Refuse"), "x", _("Reason")),
+        "accept": (_("Accept the request"), "check", _("Note")), "refuse": (_("Refuse the request"), "x", _("Reason")),
         "object": (_("Objection"), "alert-triangle", _("Who objects, and why?")), "appeal": (_("Appeal arrives"), "mail", _("What does the store say?")),
         "upheld": (_("Uphold"), "ban", _("Grounds")), "reversed": (_("Reverse it"), "arrow-back-up", _("Grounds")),
         "again": (_("Allow one more appeal"), "refresh", _("Grounds")),
@@ -210,7 +210,7 @@ PLATFORM_CASE_PAGE = DetailPage(
         Fact(_("Reason"), case.reason),
         Fact(_("Opened"), case.opened_at, "datetime", store_id=case.store_id),
         Fact(_("Due"), case.due_at, "datetime", store_id=case.store_id),
-        Fact(_("Appeals"), _("%(made)s of %(most)s") % {"made": case.appeals, "most": case.most_appeals}),
+        *([Fact(_("Appeals"), _("%(made)s of %(most)s") % {"made": case.appeals, "most": case.most_appeals})] if case.kind == "violation" else []),
     ],
     panels=lambda case, scope: [violations_panel(case.violations.order_by("pk"), ruled=case.state != "noticed")] if case.kind == "violation" else [],
     timeline=lambda case, scope: [

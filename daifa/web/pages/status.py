@@ -104,9 +104,7 @@ def sentences(status: Status) -> list[str]:
 
 
 def _day(day: date) -> str:
-    from django.utils import formats
-
-    return formats.date_format(day, "DATE_FORMAT")
+    return fmt.date_text(day)
 
 
 def status_json(request: HttpRequest, slug: str) -> HttpResponse:

@@ -163,7 +163,7 @@ def test_the_standing_its_causes_and_a_persons_word(story, root, as_):
     close_store.keep_standings(at=clock.now())
     client, address = as_(root), f"/stores/{story.store.pk}/life/"
     page = text(client.get(address))
-    assert "restricted" in page and "V-9 · no new listings 限制上新" in page and "What bears on it" in page and "How it moved" in page
+    assert "restricted" in page and "V-9 · no new listings" in page and "What bears on it" in page and "How it moved" in page
     assert "is restricted (V-9" in text(client.get("/"))
     refused = client.post(f"{address}standing/", {"standing": "normal", "reason": ""})
     assert refused.status_code == 422 and "Say why" in text(refused)

@@ -30,7 +30,7 @@ def calendar(story: Story) -> list[rules.Day]:
     facts = Facts(
         scenario=story.said(r"Scenario (\w+)", ""), started_on=day("Begun"), has_platform=not own,
         last_delivery_on=day("Last delivery"), noticed_on=day("Noticed"), effective_on=day("Effective"), today=day("Today"),
-        applied_on=day("Applied"), winding_up_on=day("Wound up from"),
+        applied_on=day("Applied"), winding_up_on=day("Wound up from"), kept_until=day("Kept until"),
         done={code: on for code in rules.DAY_NAMES if (on := day(f"{code} done"))},
     )  # fmt: skip
     terms = PLATFORM._replace(notice_days=Term(30, "cn-ec-16")) if own else PLATFORM
