@@ -45,6 +45,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (r"(?:File|Path|Directory) (?P<name>'.+') is a file\.", N_("%(name)s is a file.")),
     (r"(?:File|Path|Directory) (?P<name>'.+') is not (?:readable|writable)\.", N_("%(name)s may not be opened.")),
 )  # fmt: skip
+ABORTED = N_("Aborted.")
 TRY = N_("See %(command)s for how it is used.")
 
 
@@ -66,11 +67,17 @@ def said(text: str, say: _Say) -> str:
 def spoken() -> Iterator[None]:
     """Within, the library's complaints about how a command was called come out in the language of the command line."""
     from typer._click.exceptions import NoArgsIsHelpError, UsageError
+    from typer.exceptions import Abort
 
     try:
         yield
     except NoArgsIsHelpError:
         raise  # it is the help itself
+    except (Abort, KeyboardInterrupt, EOFError):
+        from typer import rich_utils
+
+        rich_utils.ABORTED_TEXT = language.words(language.wanted(os.environ))(ABORTED)
+        raise
     except UsageError as error:
         if language.wanted(os.environ) == language.CHINESE:
             _translate(error, language.words(language.CHINESE))

@@ -51,3 +51,14 @@ def test_in_english_the_library_speaks_for_itself(monkeypatch):
 )
 def test_the_sentences_of_the_library(text, told):
     assert misuse.said(text, CHINESE) == told
+
+
+def test_a_question_that_is_not_answered_ends_in_chinese(monkeypatch):
+    import typer
+    from typer import rich_utils
+
+    monkeypatch.setattr(rich_utils, "ABORTED_TEXT", "Aborted.")
+    monkeypatch.setenv("DAIFA_LANGUAGE", "zh-hans")
+    with pytest.raises(typer.Abort), misuse.spoken():
+        raise typer.Abort
+    assert rich_utils.ABORTED_TEXT == "已中止。"

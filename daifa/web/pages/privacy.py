@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -38,6 +37,7 @@ from daifa.web.kit import (
     chosen_ids,
     page,
 )
+from daifa.web.kit import format as fmt
 from daifa.web.pages import places
 from daifa.web.pages.runs import attachment
 
@@ -177,6 +177,7 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
         panels.append(EmptyPanel(_("Nothing is held on this person"), _("No order, customer or file of your stores leads to them."),
                                  icon="circle-check"))  # fmt: skip
         return panels
+    gone = {order for erasure in told.erased for ids in erasure.orders.values() for order in ids}
     panels.append(
         NotePanel(
             ngettext("%(count)d order leads to this person.", "%(count)d orders lead to this person.", len(told.orders))
@@ -190,7 +191,8 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
             [
                 Column("number", gettext_lazy("Order"), "code", url=lambda row: places.order(row["id"])),
                 Column("store", gettext_lazy("Store")),
-                Column("why", gettext_lazy("Why it is theirs"), value=lambda row: person.why_theirs(row["id"]) or "–", wrap=True),
+                Column("why", gettext_lazy("Why it is theirs"), wrap=True,
+                       value=lambda row: _("erased") if row["id"] in gone else person.why_theirs(row["id"]) or "–"),
                 Column("status", gettext_lazy("State"), "state", states="order"),
                 Column("placed_at", gettext_lazy("Placed"), "datetime"),
                 Column("total_amount", gettext_lazy("Total"), "money", currency="currency"),
@@ -263,7 +265,7 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
 
 
 def _date(at: datetime, scope: Scope) -> str:
-    return date_format(at.astimezone(scope.zone()), "DATE_FORMAT")
+    return fmt.date_text(at, scope.zone())
 
 
 _HOW_FILES = {"mail": ("letters", "bytes"), "files/imports": ("papers", "bytes"), "files/cases": ("disputes", "delete"),
