@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import typer
 from django.utils.translation import gettext as _
@@ -241,6 +243,8 @@ def deposit(
     amount: str = typer.Option("", help="In the store's currency."),
     reference: str = typer.Option("", help="Of the platform or the bank; the same one is taken once."),
     violation: str = typer.Option("", help="Reference of the violation it belongs to."),
+    on: str = typer.Option("", help="The day it moved; now where left out."),
+    from_proceeds: bool = typer.Option(False, "--from-proceeds", help="Paid in out of what the channel owed, not from the bank."),
     require: str = typer.Option("", help="What the platform requires from today on."),
     as_json: bool = output.AS_JSON,
 ):
@@ -253,9 +257,16 @@ def deposit(
             commands.require_deposit(store=of_store, amount=output.amount_or_zero(require), valid_from=at.date(), by=by, at=at)
         if kind:
             about = _named(violation, store).pk if violation else None
-            done = commands.move_deposit([commands.NewMove(kind, output.amount(amount), at, reference, about)], store=of_store, by=by, at=at)
+            zone = ZoneInfo(of_store.timezone)
+            today = at.astimezone(zone).date()
+            day = output.day(on, today)
+            moment = at if day == today else datetime.combine(day, time(12), zone)
+            moved = commands.NewMove(kind, output.amount(amount), moment, reference, about, from_proceeds)
+            done = commands.move_deposit([moved], store=of_store, by=by, at=at)
             if done.refused:
                 output.fail(done.refused[0].sentence())
+            for known in done.known:
+                typer.echo(_("%(reference)s is known already.") % {"reference": known}, err=True)
     found = queries.deposit(of_store.pk, at=at)
     told: dict[str, Any] = {
         "store": of_store.code, "held": found.held.amount, "required": found.required.amount if found.required else None,

@@ -24,6 +24,6 @@ def post_deposits(things: list[int], *, at: datetime, by: str) -> dict[int, str]
                 (things,),
             )
         ],
-        by=by,
+        by=by, at=at,
     )  # fmt: skip
     return {}

@@ -53,7 +53,7 @@ def post_orders(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
                 store, "order_paid", order, paid_at, rules.order_paid(total, fee, currency, at_once), order
             )
         )
-    post_entries(entries, by=by)
+    post_entries(entries, by=by, at=at)
     return {}
 
 
@@ -125,7 +125,7 @@ def post_purchases(things: list[int], *, at: datetime, by: str) -> dict[int, str
         after = Cost(before_goods + goods, before_freight + freight)
         legs = rules.purchase_accepted(before, after, currency, home, rate)
         entries.append(NewEntry(store, "purchase_accepted", answer, answered_at, legs, order, supplier))
-    post_entries(entries, by=by)
+    post_entries(entries, by=by, at=at)
     return {}
 
 
@@ -227,7 +227,7 @@ def post_lost(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
                     even_if_empty=True,
                 )
             )  # fmt: skip
-    post_entries(entries, by=by)
+    post_entries(entries, by=by, at=at)
     return {}
 
 
@@ -263,7 +263,7 @@ def _post_parcels(things: list[int], *, at: datetime, by: str) -> dict[int, str]
                 parcel.supplier, even_if_empty=True,
             )
         )  # fmt: skip
-    post_entries(entries, by=by)
+    post_entries(entries, by=by, at=at)
     return {}
 
 
@@ -494,7 +494,7 @@ def post_refunds(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
                 store, "refund_confirmed", refund, confirmed_at, legs, order, even_if_empty=refund in books.waiting
             )
         )  # fmt: skip
-    post_entries(entries, by=by)
+    post_entries(entries, by=by, at=at)
     return {}
 
 

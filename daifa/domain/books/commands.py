@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -24,6 +24,11 @@ from daifa.lib.refusal import Refused, RowRefused
 
 LARGEST = Decimal(10) ** 13
 LONGEST_NOTE, LONGEST_KEY = 200, 80
+FOR_GOOD = date(9999, 12, 31)
+LOCKED_FOR_GOOD = N_(
+    "The books of this store are locked for good. To enter this, first undo the step “Books locked” of its closing; "
+    "once the store is archived only a readmission opens them."
+)
 
 
 @dataclass(slots=True)
@@ -68,11 +73,12 @@ def ensure_accounts() -> None:
     )
 
 
-def post_entries(entries: Iterable[NewEntry], *, by: str) -> Posted:
+def post_entries(entries: Iterable[NewEntry], *, by: str, at: datetime | None = None) -> Posted:
     """Write balanced entries, all or none; facts that were posted before are left alone.
 
     Amounts are rounded to the minor unit and legs of zero dropped. The database refuses an entry that does not
-    balance per currency.
+    balance per currency. With `at`, the moment of posting, a fact of a day up to which the books are locked, but which
+    was heard of later, is dated on the first open day, and its memo says when it happened; else it is refused.
     """
     result = Posted()
     wanted: dict[tuple[str, int], tuple[NewEntry, list[Leg]]] = {}
@@ -92,7 +98,9 @@ def post_entries(entries: Iterable[NewEntry], *, by: str) -> Posted:
         for key in queries.posted_facts(wanted):
             del wanted[key]
             result.already.append(key)
-        accounts = account_ids()
+        accounts, locks = _accounts_and_locks()
+        if at is not None and locks:
+            _date_late_facts([entry for entry, _ in wanted.values()], locks, at)
         ids = _write_entries(
             [
                 (
@@ -113,16 +121,39 @@ def post_entries(entries: Iterable[NewEntry], *, by: str) -> Posted:
     return result
 
 
+def _accounts_and_locks() -> tuple[dict[str, int], dict[int, date]]:
+    """Account code → id, store → the day its books are locked up to: one question, asked for each batch of the loop."""
+    rows = bulk.fetch(
+        """SELECT code, id, NULL::date FROM books_account
+           UNION ALL SELECT NULL, store_id, locked_until FROM books_booklock"""
+    )
+    return {row[0]: row[1] for row in rows if row[2] is None}, {row[1]: row[2] for row in rows if row[2] is not None}
+
+
+def _date_late_facts(entries: Sequence[NewEntry], locks: Mapping[int, date], at: datetime) -> None:
+    """Facts of locked days go to the first open day, unless that is still to come."""
+    zones = {store.pk: ZoneInfo(store.timezone) for store in _stores(e.store_id for e in entries if e.store_id in locks).values()}
+    for entry in entries:
+        locked = locks.get(entry.store_id)
+        if locked is None or locked == FOR_GOOD:
+            continue
+        zone = zones[entry.store_id]
+        happened = entry.at.astimezone(zone).date()
+        first = datetime.combine(locked + timedelta(days=1), time(0), zone)
+        if happened <= locked and first <= at:
+            entry.at = first
+            entry.memo = " · ".join(filter(None, [entry.memo, str(happened)]))
+
+
 def _write_entries(rows: list[tuple[Any, ...]]) -> list[int]:
     try:
         return bulk.write_rows("books_entry", _ENTRY_COLUMNS, rows)
     except IntegrityError as error:
         if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") != "books_locked":
             raise
-        raise Refused(
-            _("The books of this store are locked: nothing is posted up to the day they were locked to."),
-            code="books_locked",
-        ) from error
+        for_good = str(FOR_GOOD) in str(error)
+        sentence = _("The books of this store are locked: nothing is posted up to the day they were locked to.")
+        raise Refused(_(LOCKED_FOR_GOOD) if for_good else sentence, code="books_locked") from error
 
 
 _ENTRY_COLUMNS = (
@@ -425,8 +456,6 @@ def set_fx_rates(rates: Sequence[NewRate], *, by: str, at: datetime) -> Written:
 
 # --- Locking ------------------------------------------------------------------------------------------------------
 
-FOR_GOOD = date(9999, 12, 31)
-
 
 @transaction.atomic
 def lock_books(*, store_id: int, until: date, reason: str, by: str, at: datetime) -> None:
@@ -436,9 +465,10 @@ def lock_books(*, store_id: int, until: date, reason: str, by: str, at: datetime
     """
     held = queries.locked_until([store_id]).get(store_id)
     if held is not None and until < held:
-        raise Refused(
-            _("The books are locked up to %(date)s already; unlock them first.") % {"date": held}, code="locked_further"
-        )
+        sentence = _("The books are locked up to %(date)s already; unlock them first.")
+        if held == FOR_GOOD:
+            sentence = _("The books are locked for good already; unlock them first.")
+        raise Refused(sentence % {"date": held}, code="locked_further")
     if not reason.strip():
         raise Refused(_("A lock needs a reason."), code="reason_missing", field="reason")
     with pghistory.context(by=by):
@@ -510,6 +540,8 @@ def _checked(wanted: NewExpense | NewPayment, stores: dict[int, Store], at: date
             date=str(wanted.date),
         )
     locked = queries.locked_until([store.pk]).get(store.pk)
+    if locked == FOR_GOOD:
+        return refused("books_locked", LOCKED_FOR_GOOD)
     if locked is not None and wanted.date <= locked:
         return refused(
             "books_locked", N_("The books of this store are locked up to %(date)s: nothing is posted there any more."),

@@ -19,6 +19,8 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
+from daifa.domain.books import commands as books
+from daifa.domain.books import queries as book_queries
 from daifa.domain.cases import files, pictures, queries, rules
 from daifa.domain.cases.models import (
     Appeal,
@@ -223,10 +225,12 @@ _WITHOUT_MONEY = {
 
 def _money_of(wanted: NewViolation, violation: int) -> NewMove:
     assert wanted.money is not None
+    reference = f"violation {wanted.reference.strip()}"
+    if len(reference) > 80:  # two long ones may begin alike
+        reference = f"{reference[:63]} {hashlib.blake2b(reference.encode(), digest_size=8).hexdigest()}"
     return NewMove(
-        "penalty" if wanted.from_proceeds else "deducted", wanted.money, wanted.notified_at, f"violation {wanted.reference.strip()}"[:80],
-        violation, row=wanted.row,
-    )  # fmt: skip
+        "penalty" if wanted.from_proceeds else "deducted", wanted.money, wanted.notified_at, reference, violation, row=wanted.row
+    )
 
 
 def _complete(
@@ -661,21 +665,19 @@ def move_deposit(moves: Sequence[NewMove], *, store: Store, by: str, at: datetim
     state = queries.deposit(store.pk)
     deposit, required = state.held.amount, state.required.amount if state.required else None
     open_count: int | None = None
-    known = set(
-        DepositMove.objects.filter(store=store, reference__in=[m.reference for m in moves if m.reference]).values_list(
-            "reference", flat=True
-        )
-    )
+    references = [one.reference.strip()[:80] for one in moves]
+    known = set(DepositMove.objects.filter(store=store, reference__in=references).values_list("reference", flat=True))
+    locked = book_queries.locked_until([store.pk]).get(store.pk)
     of_store = set(
         Violation.objects.filter(store=store, pk__in=[m.violation for m in moves if m.violation]).values_list("pk", flat=True)
     )
     touched = set()
-    for wanted in moves:
+    for wanted, reference in zip(moves, references, strict=True):
 
         def refused(code: str, message: str, wanted: NewMove = wanted, **params: Any) -> RowRefused:
             return RowRefused(wanted.row, wanted.reference, code, message, params)
 
-        if wanted.reference and wanted.reference in known:
+        if reference in known:
             result.known.append(wanted.reference)
             continue
         problem: RowRefused | None = None
@@ -685,12 +687,15 @@ def move_deposit(moves: Sequence[NewMove], *, store: Store, by: str, at: datetim
             problem = refused("date_in_future", N_("%(date)s lies ahead; enter it on the day it happens."), date=str(wanted.at.date()))
         elif wanted.violation is not None and wanted.violation not in of_store:
             problem = refused("no_violation", N_("There is no such violation of this store."))
-        elif wanted.kind in ("given_back", "penalty_back") and wanted.violation is None:
-            problem = refused("violation_missing", N_("Say for which violation the money comes back."))
+        elif locked == books.FOR_GOOD:
+            problem = refused("books_locked", books.LOCKED_FOR_GOOD)
         else:
             problem = _amount_problem(wanted.amount, store.currency, refused)
         if problem is None:
-            taken = queries.taken(wanted.violation, wanted.kind) if wanted.violation else NOTHING
+            taken = queries.taken(wanted.violation, wanted.kind, store_id=store.pk)
+            if wanted.kind in ("given_back", "penalty_back") and wanted.violation is None and taken <= 0:
+                problem = refused("violation_missing", N_("Say for which violation the money comes back."))
+        if problem is None:
             if wanted.kind == "returned" and open_count is None:
                 open_count = len(queries.open_cases(store.pk))
             code = rules.why_not_move(
@@ -704,7 +709,7 @@ def move_deposit(moves: Sequence[NewMove], *, store: Store, by: str, at: datetim
         if problem is not None:
             result.refused.append(problem)
             continue
-        reference = wanted.reference.strip()[:80] or f"{wanted.kind} {uuid.uuid4().hex[:12]}"
+        reference = reference or f"{wanted.kind} {uuid.uuid4().hex[:12]}"
         made = DepositMove.objects.create(
             store=store, kind=wanted.kind, amount=wanted.amount, currency=store.currency, from_proceeds=wanted.from_proceeds,
             violation_id=wanted.violation, reference=reference, note=wanted.note[:200], at=min(wanted.at, at), by=by,

@@ -238,15 +238,19 @@ def deposit(store_id: int, *, at: datetime | None = None) -> Deposit:
     )
 
 
-def taken(violation_id: int | None, way: str = "") -> Decimal:
-    """What a violation has cost less what came back; `way` a kind of move: only deposit, or only proceeds."""
+def taken(violation_id: int | None, way: str = "", *, store_id: int | None = None) -> Decimal:
+    """What a violation has cost less what came back; `way` a kind of move: only deposit, or only proceeds.
+
+    Without a violation: what was taken of the store (`store_id`) and belongs to none.
+    """
     pairs = {"given_back": ("deducted", "given_back"), "deducted": ("deducted", "given_back"),
              "penalty_back": ("penalty", "penalty_back"), "penalty": ("penalty", "penalty_back")}  # fmt: skip
     kinds = pairs.get(way, ("deducted", "penalty", "given_back", "penalty_back"))
     total = bulk.fetch(
         """SELECT sum(CASE WHEN kind IN ('deducted', 'penalty') THEN amount ELSE -amount END)
-           FROM cases_depositmove WHERE violation_id = %s AND kind = ANY(%s::text[])""",
-        (violation_id, list(kinds)),
+           FROM cases_depositmove WHERE kind = ANY(%s::text[])
+             AND CASE WHEN %s::bigint IS NULL THEN violation_id IS NULL AND store_id = %s ELSE violation_id = %s END""",
+        (list(kinds), violation_id, store_id, violation_id),
     )[0][0]
     return total or NOTHING
 

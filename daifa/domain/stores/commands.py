@@ -65,7 +65,8 @@ def add_store(
 
 @transaction.atomic
 def edit_store(*, store_id: int, by: str, at: datetime, **facts: Any) -> Store:
-    """Change fields of a store; all or nothing. Currency, kind and recognition stay once it has orders.
+    """Change fields of a store; all or nothing. Currency, kind and recognition stay once it has orders, the currency also once it has
+    a deposit or entries.
 
     Raises `Refused`.
     """
@@ -83,6 +84,11 @@ def edit_store(*, store_id: int, by: str, at: datetime, **facts: Any) -> Store:
                 code="fixed_by_orders",
                 field=fixed[0],
             )
+        if "currency" in fixed and _has_money(store.pk):
+            raise Refused(
+                _("This store has a deposit or entries in its books: its currency cannot change any more. Add a new store instead."),
+                code="fixed_by_money", field="currency",
+            )  # fmt: skip
     if changed:
         with pghistory.context(by=by):
             store.save(update_fields=changed)
@@ -92,6 +98,16 @@ def edit_store(*, store_id: int, by: str, at: datetime, **facts: Any) -> Store:
 def _has_orders(store_id: int) -> bool:
     # Orders stand above stores; whether a row refers to this one is asked by table name, not by importing them.
     return bulk.fetch("SELECT EXISTS (SELECT FROM orders_order WHERE store_id = %s)", (store_id,))[0][0]
+
+
+def _has_money(store_id: int) -> bool:
+    """Whether amounts are kept that are in the store's currency without saying so, or stand in its books."""
+    return bulk.fetch(
+        """SELECT EXISTS (SELECT FROM cases_depositmove WHERE store_id = %s)
+               OR EXISTS (SELECT FROM cases_depositrequirement WHERE store_id = %s)
+               OR EXISTS (SELECT FROM books_entry WHERE store_id = %s)""",
+        (store_id,) * 3,
+    )[0][0]
 
 
 def _apply(store: Store, facts: Mapping[str, Any]) -> None:

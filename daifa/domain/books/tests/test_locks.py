@@ -1,5 +1,6 @@
 """Locked books: no command and no statement posts into them."""
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -53,10 +54,32 @@ def test_the_day_is_that_of_the_store(store):
 
 def test_a_lock_moves_forward_unless_it_is_opened_with_a_reason(store):
     commands.lock_books(store_id=store.pk, until=commands.FOR_GOOD, reason="archived", by=BY, at=AT)
-    with pytest.raises(Refused, match="9999"):
+    with pytest.raises(Refused, match="for good"):
         commands.lock_books(store_id=store.pk, until=date(2026, 8, 3), reason="x", by=BY, at=AT)
     with pytest.raises(Refused, match="reason"):
         commands.unlock_books(store_id=store.pk, until=None, reason=" ", by=BY, at=AT)
     commands.unlock_books(store_id=store.pk, until=date(2026, 8, 1), reason="readmitted", by=BY, at=AT)
     commands.post_entries([_entry(store, AT)], by=BY)
     assert queries.locked_until([store.pk]) == {store.pk: date(2026, 8, 1)}
+
+
+def test_a_fact_of_a_locked_day_that_is_heard_of_later_is_dated_on_the_first_open_day(store):
+    commands.lock_books(store_id=store.pk, until=date(2026, 8, 3), reason="checked", by=BY, at=AT)
+    late = commands.NewEntry(**{**asdict(_entry(store, AT)), "memo": "a refund"})
+    with pytest.raises(Refused, match="locked"), transaction.atomic():
+        commands.post_entries([late], by=BY, at=AT)  # the first open day is still to come
+    heard = datetime(2026, 8, 9, 12, tzinfo=UTC)
+    commands.post_entries([late, _entry(store, heard, 2)], by=BY, at=heard)
+    first, second = Entry.objects.order_by("fact_id")
+    assert first.at == datetime(2026, 8, 3, 16, tzinfo=UTC), "the fourth begins, in Shanghai"
+    assert first.memo == "a refund · 2026-08-03"
+    assert (second.at, second.memo) == (heard, "")
+
+
+def test_books_locked_for_good_take_no_late_fact_and_the_sentence_says_what_to_do(store):
+    commands.lock_books(store_id=store.pk, until=commands.FOR_GOOD, reason="archived", by=BY, at=AT)
+    with pytest.raises(Refused, match="locked for good") as refused, transaction.atomic():
+        commands.post_entries([_entry(store, AT)], by=BY, at=datetime(2026, 8, 9, 12, tzinfo=UTC))
+    assert refused.value.code == "books_locked"
+    expense = commands.NewExpense(store.pk, "tools", Decimal(5), "GBP", date(2026, 8, 3), "", "k")
+    assert "9999" not in commands.add_expenses([expense], by=BY, at=AT).refused[0].sentence()
