@@ -65,7 +65,7 @@ def show(case: int = typer.Argument(help="Number of the case."), as_json: bool =
         }
     )  # fmt: skip
     output.table(
-        (_("line"), _("SKU"), _("title"), _("units"), _("came back"), _("condition")),
+        (_("line number"), _("SKU"), _("title"), _("units"), _("came back"), _("condition")),
         [
             (
                 line["id"], line["sku"], line["title"], line["quantity"], line["received"],

@@ -107,7 +107,7 @@ def show(
     )
     output.table(
         (
-            _("line"), _("kind"), _("SKU"), _("title"), _("ordered"), _("cancelled"), _("routed"), _("purchased"),
+            _("line number"), _("kind"), _("SKU"), _("title"), _("ordered"), _("cancelled"), _("routed"), _("purchased"),
             _("accepted"), _("shipped"), _("delivered"),
         ),
         [

@@ -97,7 +97,7 @@ def show(
     )  # fmt: skip
     output.table(
         (
-            _("line"), _("SKU"), _("supplier's SKU"), _("units"), _("cost"), _("accepted"), _("refused"), _("to follow"),
+            _("line number"), _("SKU"), _("supplier's SKU"), _("units"), _("cost"), _("accepted"), _("refused"), _("to follow"),
             _("shipped"),
         ),
         [

@@ -232,6 +232,8 @@ def test_tables_speak_the_language_of_the_installation_and_json_does_not(shop):
         assert run(orders.app, "list", "--json") == in_english
         listed = run(orders.app, "list", "--status", "待采购")
         assert "状态" in listed and "1001" in listed and "confirmed" not in listed
+        shown = run(orders.app, "show", "1001")
+        assert "行号" in shown and "红线" not in shown, "the line of an order is none of the rule book"
         assert "没有“丢了”这种状态" in run(orders.app, "list", "--status", "丢了", code=1)
         assert run(orders.app, "list", "--status", "confirmed", "--json") == in_english
         again = run(imports.app, "orders", shop / "orders.csv", "--store", "gift")
