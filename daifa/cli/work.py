@@ -16,7 +16,7 @@ DONE = {
     "late": N_("parcels late"), "lost": N_("parcels lost"), "messages": N_("messages sent"),
     "notices": N_("numbers confirmed to stores"), "files": N_("files read"), "rows": N_("rows read"),
     "rows_refused": N_("rows refused"), "dispatch_files": N_("dispatch files written"),
-    "packs": N_("evidence packs made"), "shredded": N_("stores shredded"),
+    "packs": N_("evidence packs made"), "photos": N_("photos read"), "shredded": N_("stores shredded"),
 }  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.shipping import checks, queries
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
@@ -51,14 +53,15 @@ def read_photos(*, at: datetime, by: str = "job:read_photos", limit: int = A_GO)
         return counts | {"waiting": len(waiting)}
     for check, sha256 in waiting:
         try:
-            lines = ocr.read_lines(keeping.path_of(checks.PHOTO_FOLDER, sha256).read_bytes())
+            with translation.override("en"):  # what is kept is said in each reader's own language
+                lines = ocr.read_lines(keeping.path_of(checks.PHOTO_FOLDER, sha256).read_bytes())
         except FileNotFoundError:
-            _give_up(check, _("The photo's file is not there any more."), counts, by=by, at=at)
+            _give_up(check, N_("The photo's file is not there any more."), counts, by=by, at=at)
         except Refused as no:
             _give_up(check, no.sentence, counts, by=by, at=at)
         except Exception as error:  # a photo that upsets the reader must not stop those behind it
             log.warning("Reading photo %s failed: %s", check, type(error).__name__)
-            _give_up(check, _("The reader stumbled over this photo; look at it yourself."), counts, by=by, at=at)
+            _give_up(check, N_("The reader stumbled over this photo; look at it yourself."), counts, by=by, at=at)
         else:
             with transaction.atomic():
                 traces = checks.judge_photos({check: lines}, by=by, at=at)

@@ -407,6 +407,7 @@ def substitutes_for(supplier_id: int, limit: int = 50) -> list[dict[str, Any]]:
            FROM sourcing_skumapping m JOIN sourcing_supplieroffer o ON o.id = m.offer_id
            JOIN sourcing_supplier s ON s.id = o.supplier_id JOIN catalog_variant v ON v.id = m.variant_id
            WHERE o.supplier_id <> %(supplier)s AND s.source <> 'consumer_platform' AND s.state <> 'ended' AND o.state = 'live'
+             AND s.is_sample = (SELECT is_sample FROM sourcing_supplier WHERE id = %(supplier)s)
              AND m.state IN ('verified', 'proposed')
              AND m.variant_id IN (SELECT x.variant_id FROM sourcing_skumapping x JOIN sourcing_supplieroffer y ON y.id = x.offer_id
                                   WHERE y.supplier_id = %(supplier)s AND x.state IN ('verified', 'proposed'))

@@ -47,7 +47,7 @@ class Alike(NamedTuple):
 class _Wanted(NamedTuple):
     variant_id: int
     sku: str
-    codes: tuple[str, ...]  # our SKU and barcode, as an offer may bear them
+    codes: tuple[str, ...]  # our SKU and barcode, as an offer may bear them; one without a figure is a word like others
     looks: Looks
     price: Decimal
     currency: str
@@ -113,7 +113,7 @@ def _wanted(supplier_id: int, variant_ids: Sequence[int] | None) -> list[_Wanted
         said = [str(value) for value in json.loads(options or "{}").values()] if options else []
         ours = looks_of(product, title, *said)
         words = ours if ours.words else looks_of(theirs)
-        codes = tuple(code.casefold() for code in (sku, barcode) if len(code) > 3)
+        codes = tuple(code.casefold() for code in (sku, barcode) if len(code) > 3 and any(sign.isdigit() for sign in code))
         found.setdefault(variant, _Wanted(variant, sku, codes, words, price, currency))
     return sorted(found.values(), key=lambda one: one.sku)
 
@@ -130,6 +130,7 @@ def _offers(supplier_id: int, wanted: Sequence[_Wanted], words: dict[str, set[in
                             WHERE m.offer_id = o.id AND m.state IN ('verified', 'proposed')), '{}')
            FROM sourcing_supplieroffer o JOIN sourcing_supplier s ON s.id = o.supplier_id
            WHERE o.state = 'live' AND o.supplier_id <> %(supplier)s AND s.source <> 'consumer_platform' AND s.state <> 'ended'
+             AND s.is_sample = (SELECT is_sample FROM sourcing_supplier WHERE id = %(supplier)s)
              AND lower(o.title || ' ' || o.supplier_sku) ~ %(words)s
            ORDER BY o.read_at DESC, o.id LIMIT %(most)s""",
         {"supplier": supplier_id, "words": "|".join(map(_escaped, asked)), "most": MOST_OFFERS},

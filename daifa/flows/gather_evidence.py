@@ -286,7 +286,7 @@ def _ask(
         raise Refused(_("Say which orders or which case it is for."), code="nothing")
     with transaction.atomic():
         pack = commands.ask_pack(
-            store_id=store_id, case_kind=case_kind, case=case, orders=wanted, name=f"{_stem(store, at)}.zip", language=language,
+            store_id=store_id, case_kind=case_kind, case=case, orders=wanted, name=f"{_stem(store, at, thing)}.zip", language=language,
             revealed=reveal, reason=reason, costs=costs, by=by, at=at,
         )  # fmt: skip
         work = _tell(pack, at=at)
@@ -295,8 +295,10 @@ def _ask(
     return pack, work
 
 
-def _stem(store: Store, at: datetime) -> str:
-    return f"evidence-{store.code}-{at.astimezone(ZoneInfo(store.timezone)):%Y%m%d-%H%M}"
+def _stem(store: Store, at: datetime, thing: Any) -> str:
+    """What a pack is called: packs of other cases made in the same minute are called otherwise."""
+    about = f"-{_safe(thing.reference)[:40]}" if thing is not None else ""
+    return f"evidence-{store.code}{about}-{at.astimezone(ZoneInfo(store.timezone)):%Y%m%d-%H%M}"
 
 
 def _tell(pack: EvidencePack, *, at: datetime) -> _Work:
@@ -344,7 +346,7 @@ def _finish(pack: EvidencePack, work: _Work, *, by: str, at: datetime, progress:
                 if progress is not None:
                     progress(number + 1, len(work.photos))
             _say_what_is_left_out(work, work.told)
-            stem = _stem(work.store, at)
+            stem = _stem(work.store, at, _case(work.store.pk, work.case_kind, work.case) if work.case else None)
             content, contents = _zipped(work, stem, work.subject, pack.reason)
         except Refused as refused:
             commands.give_up_pack(pack.pk, sentence=refused.sentence, by=by, at=at)
@@ -585,7 +587,7 @@ def _tell_purchases(work: _Work, section: Section, order: int, folder: str) -> N
             del one["goods_amount"], one["freight_amount"], one["currency"]
     work.add(f"{folder}/purchases.json", _json(purchases), _("what was bought for it, from whom and when"))
     section.tables.append((
-        _("Purchases"),
+        _("Purchase orders"),
         [_("Our reference"), _("Supplier"), _("Units"), _("Placed"), _("Promised"), _("Shipped")],
         [
             [one["reference"], one["supplier"], str(one["units"]), work.when(one["placed_at"]), work.when(one["ship_due_at"]),
@@ -970,7 +972,7 @@ body { font-family: """
 h1 { font-size: 17pt; margin: 0 } h2 { font-size: 12.5pt; margin: 8mm 0 2mm; break-after: avoid }
 h3 { font-size: 10pt; margin: 4mm 0 1mm; break-after: avoid } p { margin: 1mm 0 } .grey { color: #667382 }
 table { width: 100%; border-collapse: collapse; margin-bottom: 2mm } td, th { padding: 1mm 2mm 1mm 0; border-bottom: .2mm solid #dce1e7; text-align: left;
-vertical-align: top; overflow-wrap: anywhere } th { font-weight: 600; color: #667382; font-size: 8.5pt } .facts td:first-child { width: 45mm; color: #667382 }
+vertical-align: top; overflow-wrap: anywhere } tr { break-inside: avoid } th { font-weight: 600; color: #667382; font-size: 8.5pt } .facts td:first-child { width: 45mm; color: #667382 }
 .words { white-space: pre-wrap; border-left: .6mm solid #dce1e7; padding-left: 3mm; margin: 1mm 0 3mm } .hash { font-family: monospace; font-size: 6.5pt }
 figure { margin: 2mm 0; break-inside: avoid } figure img { max-width: 120mm; max-height: 110mm } figcaption { font-size: 8pt; color: #667382 }
 </style></head><body>

@@ -55,6 +55,7 @@ def work_until_idle(
                 break
         else:
             barren = 0
+    _count(counts, progress, "photos", _read_photos(at))
     return dict(counts)
 
 
@@ -94,6 +95,22 @@ def _gather_packs(at: datetime) -> int:
     from daifa.flows import gather_evidence
 
     return gather_evidence.gather_waiting(at=at)["made"]
+
+
+def _read_photos(at: datetime) -> int:
+    """Photos of parcels and complaints that were read; without the extra `ocr` they wait, and a task says so."""
+    from daifa.flows import check_complaints, check_parcels
+
+    read = 0
+    for _go in range(MOST_ROUNDS):
+        counts = check_parcels.read_photos(at=at)
+        done = counts["breach"] + counts["clean"] + counts["unreadable"]
+        read += done
+        if done < check_parcels.A_GO:
+            break
+    if read:
+        check_complaints.note_checked(at=at)
+    return read
 
 
 def _send_messages(at: datetime) -> int:

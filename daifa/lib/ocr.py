@@ -46,6 +46,16 @@ def measure(content: bytes, *, field: str = "photo") -> pictures.Measured:
         ) from None
 
 
+def look_whole(content: bytes, *, field: str = "photo") -> pictures.Measured:
+    """As `measure`, after every dot was decoded: a photo whose end is missing is refused where it is handed in."""
+    found = measure(content, field=field)
+    try:
+        pictures.check(content)
+    except pictures.NoPicture:
+        raise Refused(_("The photo is damaged and cannot be read; send it again."), code="photo_damaged", field=field) from None
+    return found
+
+
 def _too_many(field: str) -> Refused:
     return Refused(
         _("The photo would unpack to more than %(limit)s million dots; it is not opened. Send a smaller one.")

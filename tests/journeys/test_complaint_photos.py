@@ -11,8 +11,10 @@ from daifa.domain.shipping import checks
 from daifa.domain.shipping.models import ParcelCheck
 from daifa.flows.audit import audit
 from daifa.flows.check_complaints import note_checked
+from daifa.flows.react import react
 from daifa.flows.work import work_until_idle
 from tests import cast
+from tests.photos import photo as card
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +41,8 @@ def complaint(settings, tmp_path):
 
 def attach(shop, complaint, *photos):
     cases.attach_files(list(photos), store_id=shop.store.pk, thing_kind="complaint", thing=complaint, by=cast.BY, at=cast.MORNING)
-    work_until_idle(at=cast.MORNING)
+    while react(at=cast.MORNING):
+        pass
 
 
 def test_one_breach_is_a_breach(complaint):
@@ -65,3 +68,13 @@ def test_clean_only_when_every_photo_is(complaint):
         assert note_checked(at=cast.MORNING) == []
         checks.judge_photos({check.pk: ["谢谢惠顾"]}, by=cast.BY, at=cast.MORNING)
     assert note_checked(at=cast.MORNING) == [pk] and Complaint.objects.get().finding == "clean"
+
+
+def test_what_is_due_includes_the_photos_that_wait(complaint):
+    """`daifa work` reads them as the live worker does, and the complaint knows what they showed."""
+    pytest.importorskip("rapidocr", reason="the extra “ocr” is not installed: no photo can be read here")
+    shop, pk = complaint
+    attach(shop, pk, ("card.png", card("感谢您在拼多多购买本店商品")))
+    assert work_until_idle(at=cast.MORNING)["photos"] == 1
+    assert ParcelCheck.objects.get().state == "breach" and Complaint.objects.get().finding == "breach"
+    assert "photos" not in work_until_idle(at=cast.MORNING)

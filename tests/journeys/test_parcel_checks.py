@@ -10,7 +10,7 @@ from daifa.domain.shipping import checks, queries
 from daifa.domain.shipping.models import ParcelCheck, PlatformWaybill
 from daifa.domain.stores.models import Task
 from daifa.flows import check_parcels
-from daifa.lib import ocr
+from daifa.lib import keeping, ocr
 from daifa.lib.refusal import Refused
 from tests import shipped_orders
 from tests.photos import photo
@@ -95,12 +95,16 @@ def test_what_is_no_photo_is_refused_in_a_sentence(shop, name, content, words):
 @pytest.mark.django_db
 def test_a_damaged_photo_stops_nobody_behind_it(shop):
     pytest.importorskip("rapidocr", reason="the extra “ocr” is not installed: no photo can be read here")
-    whole = photo("易碎物品 轻拿轻放")
-    cut = whole[: len(whole) // 2]
-    ids, _refused = check_parcels.add_photos(
-        [checks.NewPhoto(shop.pk, None, None, "complaint", name, content) for name, content in (("cut.png", cut), ("b.png", whole))],
+    first, second = photo("小心轻放"), photo("易碎物品 轻拿轻放")
+    ids, refused = check_parcels.add_photos(
+        [checks.NewPhoto(shop.pk, None, None, "complaint", name, content)
+         for name, content in (("cut.png", first[: len(first) // 2]), ("a.png", first), ("b.png", second))],
         by=BY, at=AT,
     )  # fmt: skip
+    assert [sentence.split(":")[0] for sentence in refused] == ["cut.png"] and "damaged" in refused[0], "refused where it is handed in"
+    kept = keeping.path_of(checks.PHOTO_FOLDER, ParcelCheck.objects.get(pk=ids[0]).sha256)
+    kept.chmod(0o600)
+    kept.write_bytes(first[: len(first) // 2])
     check_parcels.read_photos(at=AT)
     states = dict(ParcelCheck.objects.values_list("id", "state"))
     assert [states[one] for one in ids] == ["unreadable", "clean"]

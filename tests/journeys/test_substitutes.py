@@ -94,3 +94,27 @@ def test_without_a_rate_or_goods(shop):
     [hit] = alike_offers(shop.factory.pk, on=AT.date())
     assert hit.than_now is None
     assert alike_offers(other("new").pk, on=AT.date()) == []
+
+
+def test_a_sku_that_is_a_word_is_no_code(shop):
+    """MUG is our SKU: an offer of a "mug rack" bears the word, not the code."""
+    import_products([IncomingProduct(row=1, handle="cream", title="祛痘面霜", sku="CREAM", price=Decimal(20))], by=BY, at=AT)
+    offers(shop.factory, ("F-C", "面霜 50g", "20"))
+    map_sku(variant_id=Variant.objects.get(sku="CREAM").pk, offer_id=SupplierOffer.objects.get(supplier_sku="F-C").pk, by=BY, at=AT)
+    offers(other("kiln"), ("K-1", "Cream felt Easter basket", "3"))
+    assert "CREAM" not in {hit.sku for hit in alike_offers(shop.factory.pk, on=AT.date())}
+
+
+def test_the_sample_shop_stays_among_itself(shop):
+    from daifa.domain.sourcing.models import Supplier
+    from daifa.flows.find_risks import substitutes_for
+
+    kiln = other("kiln")
+    offers(kiln, ("K-1", "ceramic mugs wholesale", "25"), ("K-2", "other", "4"))
+    assert [hit.supplier_sku for hit in alike_offers(shop.factory.pk, on=AT.date())] == ["K-1"]
+    map_sku(
+        variant_id=Variant.objects.get(sku="BOTTLE-5").pk, offer_id=SupplierOffer.objects.get(supplier_sku="K-2").pk, by=BY, at=AT
+    )
+    assert [row["supplier_sku"] for row in substitutes_for(shop.factory.pk)] == ["K-2"]
+    Supplier.objects.filter(pk=kiln.pk).update(is_sample=True)
+    assert alike_offers(shop.factory.pk, on=AT.date()) == [] and substitutes_for(shop.factory.pk) == []

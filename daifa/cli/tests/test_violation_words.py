@@ -108,3 +108,6 @@ def test_a_pack_is_written_where_it_was_asked_for(store, tmp_path):
     content = (out / told["name"]).read_bytes()
     assert hashlib.sha256(content).hexdigest() == told["sha256"] and told["lacks"]
     assert "evidence.pdf" in zipfile.ZipFile(out / told["name"]).namelist()
+    again = json.loads(CliRunner().invoke(app, ["--store", "red", "--violation", "V-1", "--out", str(out), "--language", "en", "--json"]).stdout)
+    assert "V-1" in told["name"] and again["written_to"] != told["written_to"], "a pack made before is never written over"
+    assert (out / told["name"]).read_bytes() == content and len(list(out.iterdir())) == 2

@@ -185,6 +185,11 @@ def move_step(*, step_id: int, state: str, note: str, by: str, at: datetime) -> 
     Raises `Refused`.
     """
     step = PlanStep.objects.filter(pk=step_id).first()
+    if step is not None and state in ("done", "dropped") and not (note.strip() or step.note):
+        raise Refused(
+            _("Say in the note what shows that it is done, or why it is given up: by itself a step ends only with what it asks for."),
+            code="note_missing", field="note",
+        )  # fmt: skip
     if step is None or not move(PLAN_STEP, [step_id], to=state, by=by, at=at, reason=note, set_at="moved_at").moved:
         raise Refused(_("This step cannot go there any more; look at the plan again."), code="no_change")
     if note.strip():

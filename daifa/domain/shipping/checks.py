@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
@@ -41,10 +42,10 @@ def add_photos(photos: Sequence[NewPhoto], *, by: str, at: datetime) -> tuple[li
         try:
             if photo.about not in dict(ParcelCheck.ABOUTS):
                 raise Refused(_("Say what the photo is about: a complaint, a test order or a sample."), code="about_unknown")
-            measured = ocr.measure(photo.content)
+            measured = ocr.look_whole(photo.content)
             kept = keeping.keep(PHOTO_FOLDER, photo.content, kinds=keeping.PICTURES, most=ocr.MOST_BYTES, field="photo")
         except Refused as no:
-            refused.append(f"{keeping.named(photo.name, '')}: {no.sentence}")
+            refused.append(f"{Path(photo.name).name[:80] or '?'}: {no.sentence}")
             continue
         rows = bulk.fetch(
             """INSERT INTO shipping_parcelcheck (store_id, order_id, supplier_id, sample_id, about, state, name, media_type,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from daifa.domain.shipping.process import PARCEL
 from daifa.lib import bulk
@@ -249,11 +250,28 @@ def check_detail(scope: Sequence[int], check_id: int) -> dict[str, Any] | None:
 
     from daifa.domain.shipping.models import ParcelCheck
 
-    return (
+    found = (
         ParcelCheck.objects.filter(id=check_id, store_id__in=list(scope))
         .annotate(order_number=F("order__number"), supplier_name=F("supplier__name"))
         .values()
         .first()
+    )
+    if found and found["reason"]:
+        found["reason"] = gettext(found["reason"])  # the reader's sentences are kept as daifa says them; a person's as they are
+    return found
+
+
+def checks_of_photos(store_id: int, order_id: int | None, hashes: Sequence[str]) -> list[dict[str, Any]]:
+    """The parcel checks of these photos (SHA-256) of one order, or of none, as they were handed in: with `supplier_name`."""
+    from django.db.models import F
+
+    from daifa.domain.shipping.models import ParcelCheck
+
+    return list(
+        ParcelCheck.objects.filter(store_id=store_id, order_id=order_id, sha256__in=list(hashes))
+        .annotate(supplier_name=F("supplier__name"))
+        .order_by("id")
+        .values("id", "name", "state", "traces", "supplier_id", "supplier_name", "at")
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -761,7 +762,7 @@ def add_documents(
                 raise Refused(_("An agreement holds at most %(n)s papers.") % {"n": MOST_DOCUMENTS})
             kept = keeping.keep(DOCUMENT_FOLDER, content, kinds=keeping.DOCUMENTS, most=MOST_DOCUMENT)
         except Refused as no:
-            refused.append(f"{keeping.named(name, '')}: {no.sentence}")
+            refused.append(f"{Path(name).name[:80] or '?'}: {no.sentence}")
             continue
         if kept.sha256 not in there:
             there.add(kept.sha256)

@@ -11,7 +11,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
-from daifa.domain.cases.process import COMPLAINT, VIOLATION
+from daifa.domain.cases.process import COMPLAINT, OUTCOMES, VIOLATION
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.messages.process import KINDS, MESSAGE
 from daifa.domain.messages.rules import reason_words
@@ -175,9 +175,15 @@ def _moves(things: dict[tuple[int, int], tuple[str, str]], *, since: datetime) -
 
 
 def _in_words(reason: str) -> str:
-    """A stored reason as a person reads it: the file it came with has a number of its own."""
+    """A stored reason as a person reads it: the file it came with has a number of its own, an outcome its word."""
     source, _colon, number = reason.partition(":")
-    return _("with import %(number)s") % {"number": number} if source == "import" and number.isdigit() else reason
+    if source == "import" and number.isdigit():
+        return _("with import %(number)s") % {"number": number}
+    if source in ("user", "job", "cli", "api", "token") and " " not in reason:
+        return ""  # who did it stands beside it already
+    if reason in OUTCOMES:
+        return OUTCOMES[reason][_chinese()]
+    return _("downloaded") if reason == "downloaded" else reason
 
 
 def _told(process: Process, state: str, name: str, other: str) -> str:

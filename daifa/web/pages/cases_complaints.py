@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from daifa.domain.cases import commands, queries
 from daifa.domain.cases.models import Complaint
 from daifa.domain.cases.process import COMPLAINT, COMPLAINT_KINDS, OUTCOMES
+from daifa.domain.shipping import queries as shipping
+from daifa.domain.shipping.process import PARCEL_CHECK
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
     ActionButton,
@@ -31,6 +33,7 @@ from daifa.web.kit import (
     NotePanel,
     Panel,
     Scope,
+    TablePanel,
     after,
     chosen_ids,
     page,
@@ -38,6 +41,7 @@ from daifa.web.kit import (
 )
 from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private
+from daifa.web.pages.parcel_checks import what_was_found
 
 MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 NOW_IF_EMPTY = gettext_lazy("On the clock of the store; empty: now.")
@@ -175,9 +179,33 @@ def _panels(found: queries.ComplaintDetail, scope: Scope) -> list[Panel]:
             ],
         )
     )
+    panels += _read_on_photos(found, scope)
     if private.may_read(scope, row["store_id"]):
         panels.append(evidence.packs_panel(found.packs, scope, store_id=row["store_id"], kind="complaint", case=row["id"]))
     return panels
+
+
+def _read_on_photos(found: queries.ComplaintDetail, scope: Scope) -> list[Panel]:
+    """What the machine read on the photos, whose parcel it was, and where it is put right."""
+    row = found.complaint
+    checks = shipping.checks_of_photos(row["store_id"], row["order_id"], [one["sha256"] for one in found.files])
+    if not checks:
+        return []
+    return [
+        TablePanel(
+            _("Read on the photos"),
+            [
+                Column("id", _("Check"), "code", link=True, hint="name"),
+                Column("state", _("Verdict"), "state", states=PARCEL_CHECK),
+                Column("traces", _("What was found"), value=what_was_found, wrap=True),
+                Column("supplier_name", _("Supplier"),
+                       url=lambda one: reverse("web:supplier", args=[one["supplier_id"]]) if one["supplier_id"] else None),
+            ],
+            checks,
+            row_url=lambda one: reverse("web:parcel_check", args=[one["id"]]),
+            actions=[LinkButton(_("No-source risk"), reverse("web:risks"), "alert-triangle")] if row["finding"] == "breach" else [],
+        )
+    ]  # fmt: skip
 
 
 def _load(scope: Scope, pk: int) -> queries.ComplaintDetail | None:
@@ -252,6 +280,8 @@ def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetim
 
     for name, content in files:  # before anything is written: a person can correct the form
         media_type_of(name, content, images_only=True)
+    if not (files or data["text"].strip() or data["order"].strip()):
+        raise Refused(_("Say what is complained of: the buyer's words, an order or a photo."), code="nothing_said", field="text")
     opened_at = past_moment(data["opened_at"], scope, store.id, "opened_at")
     taken = commands.open_complaints(
         [commands.NewComplaint(data["kind"], data["text"], opened_at, data["reference"], data["order"])],

@@ -248,7 +248,9 @@ def _listing(store_id: int, sku: str) -> int | None:
         return None
     found = ListingVariant.objects.filter(store_id=store_id, sku=sku.strip()).values_list("pk", flat=True).first()
     if found is None:
-        raise Refused(_("This store has no such listing."), code="no_listing", field="sku")
+        raise Refused(
+            _("This store has no such listing: list the product there first, or leave the field empty."), code="no_listing", field="sku"
+        )
     return found
 
 
@@ -409,7 +411,7 @@ def _needs_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
     """What a category asks for, where one was typed."""
     panels: list[Panel] = []
     category = filters.get("q", "")
-    stores = [scope.current] if scope.current else scope.stores[:4]
+    stores = [scope.current] if scope.current else scope.stores
     if category:
         rows = [
             {"store_id": store.id, "kinds": queries.licence_words(one.kinds), "source": queries.source_words(one), "blocks": one.blocks, "ended": one.ended_on}
@@ -424,7 +426,7 @@ def _needs_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
                     Column("ended", gettext_lazy("Ended"), "date"),
                     Column("blocks", "", "badges", value=lambda row: [Badge(_("publishing waits"), "danger") if row["blocks"] else Badge(_("asked for"), "info")]),
                 ],
-                rows,
+                rows[:40],
                 empty=_("Nothing that daifa knows of."),
                 note=_("What daifa asks for stands in the law; whether the channel asks for more only its own list says. Confirm or strike out what you have checked."),
                 actions=[LinkButton(_("What goods need"), reverse("web:qualification_needs"), "list")],
@@ -557,7 +559,7 @@ def _words_of_needs(scope: Scope) -> list[dict[str, Any]]:
 def _goods(words: tuple[str, ...]) -> str:
     """The words of a category's name, those of the reader's language."""
     chinese = (get_language() or "").startswith("zh")
-    return ", ".join(word for word in words if word.isascii() != chinese) or _("all")
+    return ("、" if chinese else ", ").join(word for word in words if word.isascii() != chinese) or _("all")
 
 
 def _standings(row: dict[str, Any], scope: Scope) -> list[Badge]:

@@ -73,13 +73,7 @@ def _store_cards(store: Any, scope: Scope, *, always: bool) -> KpiPanel | None:
     if not (always or points.total or deposit.held or deposit.required):
         return None
     name = f"{store.name}: " if len(scope.stores) > 1 and scope.current is None else ""
-    following = _("no rung of a ladder is known")
-    if points.next is not None:
-        following = _("%(left)s more: %(what)s") % {"left": points_text(points.left or Decimal(0)), "what": points.next.consequence}
-        if not points.next.acts:
-            following = _("%(what)s (to be checked)") % {"what": following}
-    elif points.reached is not None:
-        following = points.reached.consequence
+    following = _following(points)
     cards = [
         Kpi(name + _("Violation points"), points_text(points.total), hint=following, tone="danger" if points.reached else "", icon="flag"),
         Kpi(
@@ -96,13 +90,45 @@ def _store_cards(store: Any, scope: Scope, *, always: bool) -> KpiPanel | None:
     return KpiPanel(cards)
 
 
+def _other_stores(stores: list[Any], scope: Scope) -> TablePanel:
+    """The stores that have no cards of their own, a row each."""
+    return TablePanel(
+        _("Other stores"),
+        [
+            Column("store_id", gettext_lazy("Store"), "store"),
+            Column("points", gettext_lazy("Violation points"), value=lambda row: points_text(row["points"].total)),
+            Column("next", gettext_lazy("What they cost next"), wrap=True, value=lambda row: _following(row["points"])),
+            Column("held", gettext_lazy("Deposit held"), "money"),
+            Column("short", gettext_lazy("short"), "money"),
+        ],
+        [
+            {"store_id": store.id, "points": queries.points(store.id, at=scope.at), "held": found.held, "short": found.short}
+            for store in stores for found in [queries.deposit(store.id, at=scope.at)]
+        ],
+    )  # fmt: skip
+
+
+def _following(points: Any) -> str:
+    """What the next points cost, or what was reached; says where a rule is still to be checked."""
+    if points.next is not None:
+        told = _("%(left)s more: %(what)s") % {"left": points_text(points.left or Decimal(0)), "what": points.next.consequence}
+        return told if points.next.acts else _("%(what)s (to be checked)") % {"what": told}
+    return points.reached.consequence if points.reached is not None else _("no rung of a ladder is known")
+
+
 def _over_list(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
     if filters:
         return []
-    stores = [scope.current] if scope.current else scope.stores[:STORES_SHOWN]
+    if scope.current or len(scope.stores) == 1:
+        stores = [scope.current or scope.stores[0]]
+    else:
+        by_id = {store.id: store for store in scope.stores}
+        stores = [by_id[one] for one in queries.stores_on_record(scope.store_ids)]
     panels: list[Panel] = [
-        cards for store in stores if store is not None and (cards := _store_cards(store, scope, always=len(stores) == 1)) is not None
+        cards for store in stores[:STORES_SHOWN] if (cards := _store_cards(store, scope, always=len(stores) == 1)) is not None
     ]
+    if len(stores) > STORES_SHOWN:
+        panels.append(_other_stores(stores[STORES_SHOWN:], scope))
     limits = queries.consequences_in_force(scope.store_ids, at=scope.at)
     if limits:
         panels.append(
@@ -122,6 +148,14 @@ def _over_list(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
             )
         )
     return panels
+
+
+def shown_reference(row: dict[str, Any]) -> str:
+    """The number of the platform or the bank; what daifa calls a move that came without one is nobody's business."""
+    reference = row["reference"]
+    if reference.startswith("violation ") and row["violation_id"]:
+        return ""
+    return "" if re.fullmatch(rf"{row['kind']} [0-9a-f]{{12}}", reference) else reference
 
 
 def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[dict[str, Any]]:
@@ -276,8 +310,8 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
         TablePanel(
             _("Money"),
             [
-                Column("kind", gettext_lazy("What"), value=lambda one: queries.word(DEPOSIT_MOVES, one["kind"]), hint="reference"),
-                Column("at", gettext_lazy("Date"), "datetime"), Column("amount", gettext_lazy("Amount"), "money", currency="currency"),
+                Column("kind", gettext_lazy("What"), value=lambda one: queries.word(DEPOSIT_MOVES, one["kind"]), hint=shown_reference),
+                Column("at", gettext_lazy("Date"), "date"), Column("amount", gettext_lazy("Amount"), "money", currency="currency"),
             ],
             found.moves,
             empty=_("Nothing was taken."),
@@ -679,11 +713,11 @@ DEPOSIT = ListPage(
     export="deposit",
     columns=[
         Column("kind", gettext_lazy("What"), value=lambda row: queries.word(DEPOSIT_MOVES, row["kind"]), hint="told"),
-        Column("reference", gettext_lazy("Number or reference"), "code", phone=False),
+        Column("reference", gettext_lazy("Number or reference"), "code", value=shown_reference, phone=False),
         Column("violation_reference", gettext_lazy("Violation"), "code",
                url=lambda row: reverse("web:violation", args=[row["violation_id"]]) if row["violation_id"] else None),
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
-        Column("at", gettext_lazy("Date"), "datetime"),
+        Column("at", gettext_lazy("Date"), "date"),
         Column("amount", gettext_lazy("Amount"), "money", currency="currency"),
     ],
     filters=[Choice("kind", gettext_lazy("What"), lambda scope: words_of(DEPOSIT_MOVES))],

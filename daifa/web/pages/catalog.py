@@ -250,7 +250,7 @@ def _variant_panels(variant, scope):
             ],
             catalog.listings_of(scope.all_store_ids, variant["id"]),
             row_url=lambda row: reverse("web:listing", args=[row["id"]]),
-            empty=_("No store lists it yet. A listing appears with the store's product file or its first order."),
+            empty=_("No store lists it yet. A listing appears with the store's product file, or when you list it under Listings."),
         ),
     ]
 

@@ -181,7 +181,6 @@ ENTRUSTMENT = DetailPage(
     load=lambda scope, pk: queries.supplier_with_id(pk),
     store_id=None,
     title=lambda supplier, scope: _("Entrustment of personal data"),
-    pretitle=lambda supplier, scope: supplier.name,
     back=lambda supplier: (supplier.name, reverse("web:supplier", args=[supplier.pk])),
     actions=lambda supplier, scope: [
         LinkButton(_("Record an agreement"), reverse("web:supplier_agreement", args=[supplier.pk]), "file-text", reason=scope.why_not("operate")),

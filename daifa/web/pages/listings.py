@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.utils.translation import gettext_noop as N_
 
 from daifa.connectors.manual.listings import ENDINGS
+from daifa.domain.cases import queries as cases
 from daifa.domain.catalog import commands
 from daifa.domain.catalog import queries as catalog
 from daifa.domain.catalog.models import ListingVariant, Product, Publication, Variant
@@ -125,7 +126,7 @@ LISTINGS = ListPage(
     ],
     empty=EmptyPanel(
         gettext_lazy("No listings yet"),
-        gettext_lazy("They appear with a store's product file, with the first order of a SKU, or when you list products here."), icon="tags",
+        gettext_lazy("They appear with a store's product file, or when you list products here."), icon="tags",
     ),
     export="listings",
 )  # fmt: skip
@@ -212,6 +213,25 @@ def _verdict(one: publish_listings.Judged | None, listing: ListingVariant) -> Pa
     return NotePanel(format_html_join("", "<div>{}</div>", ((sentence,) for sentence in said)), tone=tone, title=title)
 
 
+def _asked_for(one: publish_listings.Judged | None, listing: ListingVariant, scope: Scope) -> list[Panel]:
+    """Papers that the law asks for with such goods and the store lacks; they stop nothing before the owner made them a must."""
+    category = (one.content.get("category") or "") if one is not None else ""
+    day = scope.at.astimezone(scope.zone(listing.store_id)).date()
+    asked = [
+        f"{cases.licence_words(need.kinds)} ({cases.source_words(need)})"
+        for need in cases.missing_qualifications(listing.store_id, category, day) if not need.blocks
+    ] if category else []
+    if not asked:
+        return []
+    return [
+        NotePanel(
+            "; ".join(asked), tone="info", title=_("Papers that such goods need by law, not in the register yet"),
+            actions=[LinkButton(_("Enter a licence"), reverse("web:qualification_add"), "plus", reason=scope.why_not("operate", listing.store_id)),
+                     LinkButton(_("What goods need"), reverse("web:qualification_needs"), "list")],
+        )
+    ]  # fmt: skip
+
+
 def words_table(hits: Any) -> TablePanel:
     """Words found in a text, as kept with a verdict: what, where, and what to do."""
     return TablePanel(
@@ -265,6 +285,7 @@ def _listing_panels(listing: ListingVariant, scope: Scope) -> list[Panel]:
         )  # fmt: skip
     if one is None or not concern or publish_listings.sentences(one.verdict.reasons) != publish_listings.sentences(concern["reasons"]):
         panels.append(_verdict(one, listing))
+    panels += _asked_for(one, listing, scope)
     if one is not None and one.hits:
         panels.append(words_table(one.hits))
     panels.append(

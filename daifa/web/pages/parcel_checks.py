@@ -108,6 +108,15 @@ def _platform(name: str) -> str:
     return name if title is None else (title.zh if (get_language() or "").startswith("zh") else title.en)
 
 
+def _nothing_found(state: str) -> str:
+    """What no traces mean, by the state of the check: only a photo that was read says that nothing is there."""
+    if state == "received":
+        return _("It is not read yet.")
+    if state == "unreadable":
+        return _("No text could be read on it: look at it yourself, and judge by eye.")
+    return _("No words were found; a person saw it.") if state == "breach" else _("Nothing that should not be there.")
+
+
 def _panels(check: dict[str, Any], scope: Scope) -> list[Panel]:
     panels: list[Panel] = []
     if check["state"] == "received":
@@ -124,7 +133,7 @@ def _panels(check: dict[str, Any], scope: Scope) -> list[Panel]:
                 Column("excerpt", gettext_lazy("Beside it"), wrap=True),
             ],
             [dict(zip(("kind", "platform", "term", "excerpt"), trace, strict=True)) for trace in check["traces"]],
-            empty=_("Nothing that should not be there."),
+            empty=_nothing_found(check["state"]),
         )
     )
     if private.may_read(scope, check["store_id"]):

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
+from daifa.domain.cases import queries as cases
 from daifa.domain.compliance import risk_commands, risk_queries
 from daifa.domain.compliance.models import LEVELS, PlanStep, Risk
 from daifa.domain.compliance.process import PLAN_STEP, RISK
@@ -269,6 +270,7 @@ SETTLE = FormPage(
     back=lambda risk: (signal_words(risk.kind), reverse("web:risk", args=[risk.pk])),
 )
 
+ROWS_TOLD = 10  # of a file, each with its reason
 # --- Issued waybills ----------------------------------------------------------------------------------------------
 
 
@@ -288,9 +290,9 @@ def _save_waybills(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, a
         store_id=store.id, name=data["file"].name, content=data["file"].read(), by=by, at=at
     )
     if refused:
+        told = " ".join(_("Row %(row)d: %(sentence)s") % {"row": one.row, "sentence": one.sentence()} for one in refused[:ROWS_TOLD])
         raise Refused(
-            _("%(new)d numbers were recorded, %(n)d rows were not. Row %(row)d: %(sentence)s")
-            % {"new": new, "n": len(refused), "row": refused[0].row, "sentence": refused[0].sentence()},
+            _("%(new)d numbers were recorded, %(n)d rows were not.") % {"new": new, "n": len(refused)} + f" {told}",
             code="rows_refused", field="file",
         )  # fmt: skip
     return reverse("web:risks")
@@ -330,14 +332,16 @@ ELIGIBLE = {
 
 def _eligibility(scope: Scope) -> Panel:
     rows = []
+    violations = cases.violations_that_count(scope.store_ids)  # a clean record is not what is ticked but what is true
     for store in (one for one in scope.stores if one.id in set(scope.store_ids) and one.kind == "marketplace"):
         check = risk_queries.affiliate_check(store.id)
         line = risk_queries.followers_line(store.channel, on=scope.at.astimezone(scope.zone(store.id)).date(), store_id=store.id)
+        known = violations.get(store.id, 0)
         missing = (
-            list(affiliate_answers(check.followers, is_adult=check.is_adult, is_clean=check.is_clean, needed=line.needed))
+            list(affiliate_answers(check.followers, is_adult=check.is_adult, is_clean=check.is_clean and not known, needed=line.needed))
             if check else None
         )
-        rows.append({"store": store.name, "check": check, "missing": missing, "line": line})
+        rows.append({"store": store.name, "check": check, "missing": missing, "line": line, "known": known})
     return TablePanel(
         _("May the account earn commission?"),
         [
@@ -350,7 +354,9 @@ def _eligibility(scope: Scope) -> Panel:
             Column("verdict", "", "badge", value=lambda row: Badge(_("not looked up yet"), "muted") if row["missing"] is None
                    else Badge(_("still missing"), "warning") if row["missing"] else Badge(_("may apply"), "success")),
             Column("missing", _("What is missing"), wrap=True,
-                   value=lambda row: ", ".join(str(ELIGIBLE[one]) % {"n": row["line"].needed or 0} for one in row["missing"] or ())),
+                   value=lambda row: ", ".join(str(ELIGIBLE[one]) % {"n": row["line"].needed or 0} for one in row["missing"] or ()),
+                   hint=lambda row: ngettext("%(n)d violation is recorded here", "%(n)d violations are recorded here", row["known"])
+                   % {"n": row["known"]} if row["known"] else ""),
             Column("at", _("Looked up"), "datetime", value=lambda row: row["check"].at if row["check"] else None),
         ],
         rows,
@@ -363,7 +369,7 @@ def _links(scope: Scope) -> Panel:
     return TablePanel(
         _("Commission links"),
         [
-            Column("name", _("Link"), link=True, hint="url"),
+            Column("name", _("What it sells"), link=True, hint="url"),
             Column("store_id", _("Store"), "store", when_many_stores=True),
             Column("percent", _("Commission"), value=lambda row: f"{row['percent'].normalize():f} %" if row["percent"] is not None else "–"),
             Column("posts", _("Posts"), "quantity"),
@@ -677,6 +683,12 @@ class TrackForm(forms.Form):
 
 
 def _track(scope: Scope, link: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
+    if data["title"] and not data["post"]:
+        raise Refused(_("Give the address of the post, too."), code="post_missing", field="post")
+    if data["orders"] and data["amount"] is None:
+        raise Refused(_("Enter the commission of that day, too; 0 where there was none."), code="amount_missing", field="amount")
+    if not data["post"] and data["amount"] is None:
+        raise Refused(_("Enter a post, or the commission of a day."), code="nothing_said", field="amount")
     if data["post"]:
         risk_commands.add_affiliate_post(
             link_id=link.pk, url=data["post"], title=data["title"], posted_on=data["day"], by=by, at=at
@@ -692,7 +704,7 @@ def _track(scope: Scope, link: Any, data: dict[str, Any], *, by: str, at: Any) -
 def _link_panels(scope: Scope, link: Any) -> list[Panel]:
     return [
         TablePanel(
-            _("Posts"),
+            _("Posts that carry it"),
             [Column("title", _("Title"), hint="url"), Column("posted_on", _("Day"), "date")],
             list(link.posts.order_by("-posted_on", "-id")[:50]),
             empty=_("No post carries it yet."),

@@ -103,6 +103,8 @@ SUPPLIERS = ListPage(
     export="suppliers",
 )  # fmt: skip
 
+CONSUMER = "consumer_platform"
+
 # --- One supplier -----------------------------------------------------------------------------------------------
 
 
@@ -132,6 +134,17 @@ def _why_not_agreement(supplier, scope):
     return None if scope.may("operate") else scope.why_not("operate")
 
 
+def _consumer_note(supplier, scope) -> NotePanel:
+    return NotePanel(
+        _("A shop on a consumer platform: nothing is bought here for a buyer, and no agreement changes that. Look for the factory behind it."),
+        tone="warning",
+        actions=[
+            LinkButton(_("Who could take over"), reverse("web:substitutes", args=[supplier.pk]), "switch-horizontal"),
+            LinkButton(_("Add a supplier"), reverse("web:supplier_add"), "plus", reason=scope.why_not_shared("operate")),
+        ],
+    )
+
+
 def _panels(supplier, scope):
     on = scope.at.astimezone(scope.zone()).date()
     done = goods.performance_of(
@@ -140,7 +153,9 @@ def _panels(supplier, scope):
     agreements = _agreements(supplier, scope)
     offers = goods.offer_list(supplier_id=supplier.pk, limit=10)
     panels: list[Any] = []
-    if not any(_agreement_state(one, on).tone == "success" for one in agreements):
+    if supplier.source == CONSUMER:
+        panels.append(_consumer_note(supplier, scope))
+    elif not any(_agreement_state(one, on).tone == "success" for one in agreements):
         panels.append(
             NotePanel(
                 _("Nothing is bought here: no valid agreement to ship for your stores is recorded."),
@@ -150,8 +165,7 @@ def _panels(supplier, scope):
                          LinkButton(_("Text to be signed"), reverse("web:entrustment", args=[supplier.pk]), "shield-lock")],
             )
         )  # fmt: skip
-        if supplier.source != "consumer_platform":
-            panels.append(signed_panel(scope, supplier))
+        panels.append(signed_panel(scope, supplier))
     elif sentence := why_unsigned(supplier, scope):
         panels.append(
             NotePanel(sentence, tone="warning", actions=[
@@ -187,7 +201,7 @@ def _panels(supplier, scope):
             sample_page(scope.store_ids, supplier_id=supplier.pk, limit=10),
             row_url=lambda row: reverse("web:sample", args=[row["id"]]),
             empty=_("None ordered yet. Before he ships to your buyers, let him ship to you once."),
-            actions=[samples_page.add_button(scope, supplier=supplier.pk)],
+            actions=[] if supplier.source == CONSUMER else [samples_page.add_button(scope, supplier=supplier.pk)],
         )
     )  # fmt: skip
     panels.append(
@@ -251,16 +265,18 @@ def _for_whom(one) -> str:
     return one.store.name if one.store else str(_("all own stores"))
 
 
+def stores_for(supplier, scope) -> list[Any]:
+    """Stores the reader works in now that he could ship for: the sample shop stays among itself."""
+    seen = set(scope.store_ids)
+    return [store for store in scope.stores if store.id in seen and store.is_sample == supplier.is_sample]
+
+
 def _may_serve_panel(supplier, scope) -> TablePanel:
     """Every store the reader sees and what stands between it and this supplier, in a sentence."""
     refused = queries.refusals(
-        [(store.id, supplier.pk) for store in scope.stores if store.id in set(scope.store_ids)],
-        at=scope.at,
-    )
-    rows = [
-        {"store": store.name, "verdict": refused.get((store.id, supplier.pk))}
-        for store in scope.stores if store.id in set(scope.store_ids)
-    ]  # fmt: skip
+        [(store.id, supplier.pk) for store in stores_for(supplier, scope)], at=scope.at,
+    )  # fmt: skip
+    rows = [{"store": store.name, "verdict": refused.get((store.id, supplier.pk))} for store in stores_for(supplier, scope)]
     return TablePanel(
         _("Whom he may ship for"),
         [
@@ -499,7 +515,7 @@ TERMS = tuple(TermsForm.base_fields)
 
 
 def _agreement_form(scope, thing):
-    choices = [(str(store.id), store.name) for store in scope.stores]
+    choices = [(str(store.id), store.name) for store in scope.stores if store.is_sample == thing.is_sample]
     if scope.may_shared("operate"):
         choices.insert(0, ("", _("all own stores, those to come too")))
 
@@ -534,11 +550,21 @@ def _record(scope, supplier, data, *, by, at):
     return reverse("web:agreement", args=[agreement.pk])
 
 
+def _waiting_store(scope, supplier) -> str:
+    """For whom it is most likely meant: the store worked in now, else the marketplace that lacks it; "" = all own stores."""
+    if scope.current is not None:
+        return str(scope.current.id)
+    market = [store for store in stores_for(supplier, scope) if store.kind not in rules.OWN_KINDS]
+    refused = queries.refusals([(store.id, supplier.pk) for store in market], at=scope.at)
+    return next((str(store.id) for store in market if refused.get((store.id, supplier.pk)) == "agreement_missing"), "")
+
+
 AGREE = FormPage(
     title=lambda supplier, scope: _("Agreement with %(name)s") % {"name": supplier.name},
     form=_agreement_form,
     load=_supplier,
-    initial=lambda scope, supplier: {"store": scope.current.id if scope.current else "", "remind_days": 30},
+    initial=lambda scope, supplier: {"store": _waiting_store(scope, supplier), "remind_days": 30},
+    panels=lambda scope, supplier: [_consumer_note(supplier, scope)] if supplier.source == CONSUMER else [],
     save=_record,
     success=_("Recorded. Orders that were held for want of it are routed again."),
     submit=_("Record"),

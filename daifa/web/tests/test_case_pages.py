@@ -382,3 +382,82 @@ def test_an_order_has_its_pack_in_one_click(as_role, store):
     answer = client.post(reverse("web:evidence_now"), {"order": "999"})
     assert answer.status_code == 404
     assert client.post(reverse("web:evidence_now"), {"kind": "violation", "case": "999"}).status_code == 404
+
+
+def test_a_complaint_says_something_and_the_same_one_is_taken_once(as_role, store):
+    client = as_role("operator")
+    where = reverse("web:complaint_add")
+    form = {"store": store.pk, "kind": "foreign_card", "opened_at": "2026-04-01T09:00"}
+    assert "Say what is complained of" in seen(client.post(where, {**form, "text": " "}), 422)
+    assert not Complaint.objects.exists()
+    seen(client.post(where, {**form, "text": "A card"}), 302)
+    assert "known already" in seen(client.post(where, {**form, "text": "A card"}), 422), "sent twice"
+    seen(client.post(where, {**form, "text": "Another card"}), 302)
+    one = Complaint.objects.earliest("id")
+    past = client.post(reverse("web:complaint_escalate", args=[one.pk]), {"due_at": "2026-03-01T09:00"})
+    assert "before the complaint arrived" in seen(past, 422) and Complaint.objects.get(pk=one.pk).state == "open"
+
+
+def test_money_without_a_number_that_is_sent_twice_is_taken_once(as_role, store):
+    client = as_role("owner")
+    where, form = reverse("web:deposit_move"), {"store": store.pk, "kind": "penalty", "amount": "15", "date": "2026-03-31"}
+    seen(client.post(where, form), 302)
+    assert "is entered already" in seen(client.post(where, form), 422)
+    seen(client.post(where, {**form, "reference": "B-2"}), 302)
+    seen(client.post(where, {**form, "amount": "16"}), 302)
+    assert DepositMove.objects.count() == 3
+    page = seen(client.get(reverse("web:deposit")))
+    own = set(DepositMove.objects.exclude(reference="B-2").values_list("reference", flat=True))
+    assert "B-2" in page and len(own) == 2 and not any(one in page for one in own), "what daifa calls a move without a number is not shown"
+
+
+def test_a_notice_is_not_to_be_answered_before_it_arrived(as_role, store):
+    client = as_role("operator")
+    form = {"store": store.pk, "reference": "N-1", "right": "copyright", "notified_at": "2026-04-01T08:00", "answer_due_at": "2026-03-30T08:00"}
+    assert "before the notice arrived" in seen(client.post(reverse("web:infringement_add"), form), 422)
+    assert not Infringement.objects.exists()
+
+
+def test_of_many_stores_those_with_something_on_record_are_shown(client, store):
+    user = User.objects.create_user("many", password="x", language="en")
+    first = [
+        add_store(code=f"a{n}", name=f"A{n}", currency="CNY", kind="marketplace", channel="xiaohongshu", country="CN",
+                  timezone="Asia/Shanghai", by=cast.BY, at=AT)
+        for n in range(6)
+    ]  # fmt: skip
+    for one in (*first, store):
+        StoreAccess.objects.create(user=user, store=one, role="owner")
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.cookies["django_language"] = "en"
+    form = {"kind": "other", "notified_at": "2026-04-01T09:00", "points": "7", "taken_from": "proceeds"}
+    seen(client.post(reverse("web:violation_add"), {**form, "store": store.pk, "reference": "V-1"}), 302)
+    assert "Red cups: Violation points" in seen(client.get(reverse("web:violations")))
+    for number, one in enumerate(first):
+        seen(client.post(reverse("web:violation_add"), {**form, "store": one.pk, "reference": f"V-A{number}"}), 302)
+    page = seen(client.get(reverse("web:violations")))
+    assert "Other stores" in page and all(f"A{number}" in page for number in range(6))
+    asked = seen(client.get(reverse("web:qualifications"), {"q": "零食"}))
+    assert asked.count("Red cups") > seen(client.get(reverse("web:qualifications"))).count("Red cups"), "the seventh store is asked about, too"
+
+
+def test_a_complaint_leads_to_what_was_read_and_to_the_supplier(as_role):
+    from daifa.domain.shipping import checks
+    from daifa.domain.stores.models import Store
+    from daifa.flows.check_complaints import check_complaint_photos
+    from tests import shipped_orders
+
+    shop = shipped_orders.store(kind="marketplace", channel="xiaohongshu")
+    order = shipped_orders.order(shop)
+    taken = commands.open_complaints([commands.NewComplaint("foreign_card", "A card.", AT, "C-7", order.number)], store=shop, source=cast.BY, by=cast.BY, at=AT)
+    commands.attach_files([("card.png", picture())], store_id=shop.pk, thing_kind="complaint", thing=taken.added[0], by=cast.BY, at=AT)
+    check_complaint_photos(list(CaseFile.objects.values_list("pk", flat=True)), at=AT, by=cast.BY)
+    from daifa.domain.shipping.models import ParcelCheck
+
+    check = ParcelCheck.objects.get()
+    checks.judge_photos({check.pk: ["感谢您在拼多多购买本店商品"]}, by=cast.BY, at=AT)
+    user = User.objects.create_user("reader", password="x", language="en")
+    StoreAccess.objects.create(user=user, store=Store.objects.get(pk=shop.pk), role="operator")
+    client = as_role("operator")
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    page = seen(client.get(reverse("web:complaint", args=[taken.added[0]])))
+    assert "a card: 拼多多" in page and reverse("web:parcel_check", args=[check.pk]) in page

@@ -115,3 +115,16 @@ def test_the_page_of_words_says_by_which_version_texts_are_judged(client, shop):
     client.post(reverse("web:own_words"), {"term": "stoneware", "severity": "block", "reason": "not true"})
     publish_listings.watch_listings(at=AT)
     assert "new: stoneware" in page(client, "word_lists")
+
+
+def test_papers_that_the_law_asks_for_are_told_though_they_stop_nothing(client, shop):
+    from daifa.domain.stores.models import Store
+
+    Store.objects.filter(pk=shop.store.pk).update(kind="marketplace", channel="xiaohongshu", country="CN")
+    mug = Product.objects.get(variants__sku=cast.FROM_FACTORY)
+    catalog.edit_product(product_id=mug.pk, title="面霜", category="美妆/护肤", by=BY, at=AT)
+    catalog.draft_listings(store_id=shop.store.pk, product_ids=[mug.pk], prices={cast.FROM_FACTORY: Decimal(12)}, by=BY, at=AT)
+    person(client, shop.store, "operator")
+    listing = ListingVariant.objects.get(sku=cast.FROM_FACTORY, store=shop.store)
+    html = page(client, "listing", listing.pk)
+    assert "Nothing stands against publishing it" in html and "Papers that such goods need by law" in html and "Cosmetics Regulation" in html

@@ -129,3 +129,61 @@ def test_the_way_over_commission_links(signed_in, shop):
     assert one.posts.count() == 1 and one.earnings.get().amount == Decimal("6.00"), "told again it replaces"
     assert "My mug" in body(operator.get(reverse("web:affiliate_link", args=[one.pk])))
     assert "6.00" in body(operator.get(reverse("web:no_source_plan")))
+
+
+def test_nothing_is_said_to_be_recorded_that_was_not(signed_in, shop):
+    operator = signed_in("operator")
+    operator.post(reverse("web:affiliate_link_add"), {"store": shop.pk, "name": "Mug", "url": "https://example.com/a"})
+    where = reverse("web:affiliate_link", args=[AffiliateLink.objects.get().pk])
+    for form, sentence in (
+        ({}, "Enter a post, or the commission of a day"),
+        ({"orders": "3"}, "Enter the commission of that day, too"),
+        ({"title": "My mug"}, "Give the address of the post, too"),
+    ):
+        told = operator.post(where, {"day": "2026-03-02", **form})
+        assert told.status_code == 422 and sentence in body(told)
+    assert operator.post(where, {"day": "2026-03-02", "amount": "0"}).status_code == 302
+
+
+def test_a_record_is_clean_only_where_daifa_knows_of_no_violation(signed_in, shop):
+    from daifa.domain.cases.commands import NewViolation, add_violations
+
+    operator = signed_in("operator")
+    operator.post(reverse("web:affiliate_check"), {"store": shop.pk, "followers": 5000, "is_adult": "on", "is_clean": "on"})
+    assert "may apply" in body(operator.get(reverse("web:no_source_plan")))
+    at = clock.now()
+    add_violations([NewViolation("V-1", at, "other", "", "", Decimal(2))], store=shop, source="user:1", by="user:1", at=at)
+    page = body(operator.get(reverse("web:no_source_plan")))
+    assert "may apply" not in page and "1 violation is recorded here" in page
+
+
+def test_a_step_that_a_person_ends_says_why(signed_in, shop):
+    operator = signed_in("operator")
+    operator.post(reverse("web:plan_affiliate"))
+    step = PlanStep.objects.get(kind="posts")
+    told = operator.post(reverse("web:plan_step", args=[step.pk]), {"state": "done", "note": " "})
+    assert told.status_code == 422 and "Say in the note what shows that it is done" in body(told)
+    assert operator.post(reverse("web:plan_step", args=[step.pk]), {"state": "done", "note": "posted in another app"}).status_code == 302
+
+
+def test_a_photo_that_is_cut_off_is_refused_at_the_door(signed_in, shop):
+    whole = BytesIO()
+    Image.effect_noise((200, 200), 80).save(whole, "PNG")
+    form = {"store": shop.pk, "about": "complaint", "photo": SimpleUploadedFile("half.png", whole.getvalue()[:9000])}
+    told = signed_in("operator").post(reverse("web:parcel_check_add"), form)
+    assert told.status_code == 422 and "half.png: The photo is damaged" in body(told)
+    assert not ParcelCheck.objects.exists()
+
+
+def test_what_the_reader_says_is_said_in_the_language_of_each_person(signed_in, shop):
+    operator = signed_in("operator")
+    operator.post(reverse("web:parcel_check_add"), {"store": shop.pk, "about": "complaint", "photo": SimpleUploadedFile("a.png", picture())})
+    check = ParcelCheck.objects.get()
+    check_parcels.keeping.path_of("photos", check.sha256).unlink()
+    check_parcels.read_photos(at=clock.now())
+    where = reverse("web:parcel_check", args=[check.pk])
+    english = body(operator.get(where))
+    if "is not there any more" in english:  # the reader is installed here
+        assert "Nothing that should not be there" not in english
+        operator.cookies["django_language"] = "zh-hans"
+        assert "is not there any more" not in body(operator.get(where))

@@ -340,6 +340,28 @@ def test_the_supplier_page_says_what_a_marketplace_still_asks_for(loop, as_):
     assert "he may ship for the store" in client.get(reverse("web:agreement", args=[agreement.pk])).content.decode()
 
 
+def test_an_agreement_is_offered_for_the_store_that_waits_for_it(loop, as_):
+    loop.other.kind, loop.other.channel = "marketplace", "xiaohongshu"
+    loop.other.save()
+    sample = add_store(code="sample", name="Sample shop", currency="GBP", by="user:1", at=NOW)
+    Store.objects.filter(pk=sample.pk).update(is_sample=True)
+    client = as_(loop.root)
+    where = reverse("web:supplier_agreement", args=[loop.shop.factory.pk])
+    page = client.get(where).content.decode()
+    assert f'<option value="{loop.other.pk}" selected>' in page, "the marketplace that lacks it, not all own stores"
+    assert f'<option value="{sample.pk}"' not in page, "the sample shop stays among itself"
+    assert "Sample shop" not in client.get(reverse("web:supplier", args=[loop.shop.factory.pk])).content.decode().split("Whom he may ship for")[1]
+
+
+def test_a_shop_on_a_consumer_platform_is_led_to_no_agreement(loop, as_):
+    Supplier.objects.filter(pk=loop.shop.factory.pk).update(source="consumer_platform")
+    client = as_(loop.root)
+    page = client.get(reverse("web:supplier", args=[loop.shop.factory.pk])).content.decode()
+    assert "Look for the factory behind it" in page and "no valid agreement" not in page
+    assert reverse("web:sample_add_supplier", args=[loop.shop.factory.pk]) not in page
+    assert "Look for the factory behind it" in client.get(reverse("web:supplier_agreement", args=[loop.shop.factory.pk])).content.decode()
+
+
 def test_offers_are_marked_unavailable_in_bulk(loop, as_):
     ids = list(SupplierOffer.objects.values_list("pk", flat=True))
     answer = as_(loop.root).post(reverse("web:offers_unavailable"), {"ids": ids}, follow=True)
