@@ -25,6 +25,9 @@ def _today() -> date:
 
 
 def _contents(files: list[Path]) -> dict[str, bytes]:
+    twice = {path.name for path in files if sum(path.name == other.name for other in files) > 1}
+    if twice:
+        output.fail(_("Two files are called %(file)s: give one of them.") % {"file": min(twice)})
     with output.sentences():
         return {path.name: path.read_bytes() for path in files}
 
@@ -41,7 +44,7 @@ def check(
     given = _contents(files or [])
     lists = {name: content for name, content in given.items() if name in words.LISTS.values()}
     rules = {**books.shipped_files(), **queries.own_files(), **{k: v for k, v in given.items() if k not in lists}}
-    book = books.read_book(rules)
+    book = books.read_book(rules, own=[*queries.own_files(), *given])
     vocabulary = words.read_lists(lists) if lists else words.shipped()
     problems = [one for one in (*book.problems, *vocabulary.problems) if not given or one.file in given]
     problems = problems or [*book.problems, *vocabulary.problems]
@@ -220,7 +223,11 @@ def explain(rule: str = typer.Argument(help="Id of a rule."), store: str = STORE
             else _("There is no rule %(id)s.") % {"id": rule}
         )
     if as_json:
-        output.put_json(_told(one))
+        coming = [
+            {"on": change.on, "changes": [{"field": name, "before": before, "after": after} for name, before, after in telling.change_words(change)]}
+            for change in _coming(rule, output.day(on, _today()), found)
+        ]
+        output.put_json({**_told(one), "will_change": coming})
         return
     titles = queries.channel_titles()
     typer.echo(f"{one.id} · {telling.channel(one.channel, titles)} · {telling.kind(one.kind)}")
@@ -245,6 +252,16 @@ def explain(rule: str = typer.Argument(help="Id of a rule."), store: str = STORE
     for word in one.overrides:
         said = ", ".join(word.changes) or _("confirmed")
         typer.echo(f"  {_('override')} {word.id}: {said} · {word.by} · {word.on} · {word.reason}")
+    for change in _coming(rule, output.day(on, _today()), found):
+        words = "; ".join(f"{name}: {before or '–'} → {after or '–'}" for name, before, after in telling.change_words(change))
+        typer.echo(f"  {_('will change')} {change.on}: {words}")
+
+
+def _coming(rule: str, day: date, store: Any) -> list[Any]:
+    """What is announced to change in a rule after that day."""
+    from daifa.domain.policy import queries
+
+    return [one for one in queries.announced(on=day, store_id=store.pk if store else None) if one.rule_id == rule]
 
 
 @app.command("override")

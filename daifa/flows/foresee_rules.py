@@ -93,6 +93,8 @@ def _of_clocks(change: Change, one: Touched) -> list[str]:
     if one.clocks and not said:
         text = ngettext("%(n)d open clock is touched, none turns.", "%(n)d open clocks are touched, none turns.", one.clocks)
         said.append(text % {"n": one.clocks})
+    if not said:
+        said.append(_("No open order hangs on it now."))
     if one.named and (change.before is None or one.overdue or one.relaxed):
         more = one.orders - FIRST
         shown = ", ".join(one.named[:FIRST])

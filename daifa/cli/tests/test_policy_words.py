@@ -1,7 +1,7 @@
 """`daifa policy`: files are checked, rules explained, the owner's word is kept, words are found."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from typer.testing import CliRunner
@@ -47,6 +47,51 @@ def test_check_names_file_and_line(own_file):
     assert f"xiaohongshu.yaml, line {place + 1}: metric: hours_payment_to_despatch is no metric" in sentence
     told = run("check", own_file, "--json", code=1)
     assert told["rules"] == 0 and told["problems"][0]["line"] == place + 1
+
+
+def test_two_rules_of_one_id_name_the_owners_line_in_one_file_and_across_files(own_file, tmp_path, store):
+    text = own_file.read_text(encoding="utf-8")
+    own_file.write_text(text.replace("- id: xhs-ship-spot-bonded\n", "- id: xhs-ship-spot-domestic\n", 1), encoding="utf-8")
+    here, there = (text[: text.index(f"- id: xhs-ship-spot-{name}")].count("\n") + 1 for name in ("bonded", "domestic"))
+    sentence = f"xiaohongshu.yaml, line {here}: There are two rules with the id xhs-ship-spot-domestic; the other one stands in xiaohongshu.yaml, line {there}."
+    for command in ("check", "take"):
+        assert sentence in run(command, own_file, code=1)
+    amazon = tmp_path / "amazon.yaml"
+    text = books.shipped_files()["amazon.yaml"].decode()
+    first = text.index("- id: ")
+    amazon.write_text(text[:first] + "- id: xhs-ship-spot-domestic" + text[text.index("\n", first) :], encoding="utf-8")
+    for command in ("check", "take"):
+        said = run(command, amazon, code=1)
+        assert f"amazon.yaml, line {text[:first].count(chr(10)) + 1}: There are two rules" in said and f"xiaohongshu.yaml, line {there}" in said
+    assert not RuleBook.objects.exists()
+
+
+def test_what_is_no_file_of_rules_is_one_problem(tmp_path, own_file, store):
+    from importlib.resources import files
+
+    table = tmp_path / "metrics.yaml"
+    table.write_bytes((files("daifa.domain.policy") / "data" / "metrics.yaml").read_bytes())
+    (problem,) = run("check", table, "--json", code=1)["problems"]
+    assert "has the fields channel, title and rules" in problem["sentence"]
+    other = tmp_path / "again"
+    other.mkdir()
+    (other / own_file.name).write_bytes(own_file.read_bytes())
+    assert "Two files are called xiaohongshu.yaml" in run("check", own_file, other / own_file.name, code=1)
+
+
+def test_what_daifa_brings_already_is_not_taken(tmp_path, store):
+    same = tmp_path / "xiaohongshu.yaml"
+    same.write_bytes(books.shipped_files()["xiaohongshu.yaml"])
+    assert "in use already" in run("take", same) and RuleBook.objects.count() == 1
+
+
+def test_an_announced_day_is_said_with_what_it_changes_and_nothing_else(store):
+    day = max(clock.now().date(), date(2026, 11, 22)) + timedelta(days=9)
+    said = run("override", "xhs-ship-spot-domestic", "--reason", "notice", "--set", "threshold=36", "--set", f"effective={day}")
+    assert f"line: > 48 hours → > 36 hours; in force from: 2026-03-05 → {day}\n" in said and "informs" not in said
+    assert "No open order hangs on it now." in said
+    assert f"will change {day}: line: > 48 hours → > 36 hours" in run("explain", "xhs-ship-spot-domestic")
+    assert run("explain", "xhs-ship-spot-domestic", "--json")["will_change"][0]["on"] == day.isoformat()
 
 
 def test_a_refused_file_takes_nothing_away(own_file, store):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -93,13 +93,16 @@ def metrics() -> dict[str, Metric]:
     }
 
 
-def read_book(contents: Mapping[str, bytes]) -> Book:
-    """Read files (name → content). With problems the book is empty and names them all, in the order of the files."""
+def read_book(contents: Mapping[str, bytes], *, own: Collection[str] = ()) -> Book:
+    """Read files (name → content). With problems the book is empty and names them all, in the order of the files.
+
+    Names in `own` are read last: of two rules with one id, one of them daifa's, the owner's is the one that is in the way.
+    """
     found: dict[str, Rule] = {}
     places: dict[str, tuple[str, int]] = {}
     titles: dict[str, Words] = {}
     problems: list[Problem] = []
-    for name in sorted(contents):
+    for name in sorted(contents, key=lambda name: (name in own, name)):
         reader = _Reader(name)
         title, of_file = reader.file(contents[name])
         for rule, line in of_file:
@@ -163,6 +166,9 @@ class _Reader:
             return nothing
         if root is None or root.id != "mapping":
             self.problem(0, _("A file of rules has the fields channel, title and rules."))
+            return nothing
+        if not {key.value for key, _value in root.value} & {"channel", "title", "rules"}:
+            self.problem(_line(root), _("A file of rules has the fields channel, title and rules."))
             return nothing
         fields = self.fields(root, ("channel", "title", "rules"), (), root)
         title = None

@@ -71,11 +71,13 @@ def take_book(
     digest = books.digest_of(contents)
     if not asked and RuleBook.objects.filter(digest=digest, withdrawn_at__isnull=False).exists():
         return Taken(newest)  # a person took exactly this back
-    found = books.read_book(contents)
+    found = books.read_book(contents, own=own)
     if found.problems:
         return Taken(newest, problems=list(found.problems))
     if newest is None and own:
-        take_book(by=by, at=at, own={})  # what ships is the first book; the owner's files change it
+        first = take_book(by=by, at=at, own={}).book  # what ships is the first book; the owner's files change it
+        if first is not None and first.digest == digest:
+            return Taken(first)
     elif newest is None:
         takes_effect_on = None
     if newest is not None or own:

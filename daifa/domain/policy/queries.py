@@ -199,8 +199,8 @@ def announced(*, on: date, store_id: int | None = None, channels: Sequence[str] 
 
 
 def _without_age(found: Mapping[str, Rule]) -> Mapping[str, Rule]:
-    # That a text grows old on that very day is no change of the book.
-    return {rule_id: judge(rule, rule.read_on) for rule_id, rule in found.items()}
+    # That a text grows old on that very day is no change of the book, and one that begins counts from then.
+    return {rule_id: judge(rule, max(rule.read_on, rule.effective or rule.read_on)) for rule_id, rule in found.items()}
 
 
 # --- Words ------------------------------------------------------------------------------------------------------

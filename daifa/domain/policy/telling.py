@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
@@ -103,7 +103,7 @@ def whole_line(rule: Rule) -> str:
     """The line with its window, its gate and its bounds in one sentence part."""
     parts = [line(rule)]
     if rule.window_days:
-        parts.append(_("in %(days)s days") % {"days": rule.window_days})
+        parts.append(ngettext("in %(days)s day", "in %(days)s days", rule.window_days) % {"days": rule.window_days})
     if rule.gate:
         parts.append(_("and %(condition)s") % {"condition": gate(rule.gate)})
     if rule.applies_when:

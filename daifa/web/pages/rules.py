@@ -470,7 +470,7 @@ def _own_files(scope) -> list[NotePanel]:
 
 def _file_problems() -> list[NotePanel]:
     """What is wrong with the files that came with the program, while the last good book goes on counting."""
-    found = books.read_book({**books.shipped_files(), **queries.own_files()}).problems
+    found = books.read_book({**books.shipped_files(), **(own := queries.own_files())}, own=own).problems
     if not found:
         return []
     return [
