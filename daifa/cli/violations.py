@@ -297,6 +297,15 @@ def _named(reference: str, store: str) -> Any:
     return rows[0]
 
 
+def _beside(where: Path) -> Path:
+    """A name in that folder that no file has yet: a pack made before is never written over."""
+    number, free = 1, where
+    while free.exists():
+        number += 1
+        free = where.with_stem(f"{where.stem}-{number}")
+    return free
+
+
 def evidence(
     orders: list[str] = typer.Argument(None, help="Order numbers; none where a case is given."),
     store: str = typer.Option(..., help="Whose orders or case."),
@@ -341,7 +350,7 @@ def evidence(
             )  # fmt: skip
         where = None
         if out is not None:
-            where = out / done.pack.name if out.is_dir() else out
+            where = _beside(out / done.pack.name) if out.is_dir() else out
             where.write_bytes(files.read(done.pack.sha256, "evidence") or b"")
     if as_json:
         output.put_json({

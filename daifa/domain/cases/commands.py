@@ -9,7 +9,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -706,6 +706,10 @@ def move_deposit(moves: Sequence[NewMove], *, store: Store, by: str, at: datetim
                     code, _WHY_NOT_MOVE[code], held=_plain(deposit, store), required=_plain(required or NOTHING, store), taken=_plain(taken, store),
                     currency=store.currency, open=open_count or 0,
                 )  # fmt: skip
+        if problem is None and not wanted.reference.strip() and _entered_already(wanted, store):
+            problem = refused(
+                "same_again", N_("The same amount of that day is entered already. If it moved twice, give the number of the second.")
+            )
         if problem is not None:
             result.refused.append(problem)
             continue
@@ -742,6 +746,16 @@ def require_deposit(
     )  # fmt: skip
     watch_deposit(store, by=by, at=at)
     return found
+
+
+def _entered_already(wanted: NewMove, store: Store) -> bool:
+    """Whether the same money without a number was entered for that day: a form that was sent twice."""
+    zone = ZoneInfo(store.timezone)
+    begins = datetime.combine(wanted.at.astimezone(zone).date(), time.min, zone)
+    return DepositMove.objects.filter(
+        store=store, kind=wanted.kind, amount=wanted.amount, violation_id=wanted.violation, from_proceeds=wanted.from_proceeds,
+        reference__startswith=f"{wanted.kind} ", at__gte=begins, at__lt=begins + timedelta(days=1),
+    ).exists()  # fmt: skip
 
 
 def _plain(amount: Decimal, store: Store) -> str:
@@ -782,6 +796,15 @@ class NewComplaint(NamedTuple):
     row: int = 0
 
 
+def _own_reference(wanted: NewComplaint, store: Store) -> str:
+    """A reference of ours: the same words about the same order on the same day are the same complaint, sent twice."""
+    if not (wanted.order.strip() or wanted.text.strip() or wanted.aftersale_case):
+        return f"C-{uuid.uuid4().hex[:10].upper()}"
+    day = wanted.opened_at.astimezone(ZoneInfo(store.timezone)).date()
+    told = "\x1f".join((wanted.kind, wanted.order.strip(), str(wanted.aftersale_case or ""), wanted.text.strip(), day.isoformat()))
+    return f"C-{hashlib.sha256(told.encode()).hexdigest()[:10].upper()}"
+
+
 @transaction.atomic
 def open_complaints(
     complaints: Sequence[NewComplaint], *, store: Store, source: str, by: str, at: datetime
@@ -816,7 +839,7 @@ def open_complaints(
         elif len(wanted.reference.strip()) > 80:
             problem = refused("reference_too_long", N_("The reference is longer than 80 characters."))
         else:
-            reference = wanted.reference.strip() or f"C-{uuid.uuid4().hex[:10].upper()}"
+            reference = wanted.reference.strip() or _own_reference(wanted, store)
             if reference in usable:
                 result.known.append(reference)
             else:
@@ -887,8 +910,10 @@ def answer_complaint(*, complaint_id: int, answer: str, by: str, at: datetime) -
 @transaction.atomic
 def escalate_complaint(*, complaint_id: int, due_at: datetime | None = None, by: str, at: datetime) -> None:
     """The platform was called in: it has to be answered again, by `due_at` where it says so. Raises `Refused`."""
-    _must(move(COMPLAINT, [complaint_id], to="escalated", by=by, at=at))
     complaint = Complaint.objects.get(pk=complaint_id)
+    if due_at is not None and due_at <= complaint.opened_at:
+        raise Refused(_("The deadline is before the complaint arrived."), code="times_crossed", field="due_at")
+    _must(move(COMPLAINT, [complaint_id], to="escalated", by=by, at=at))
     Complaint.objects.filter(pk=complaint_id).update(due_at=due_at, rule="", ended_at=None, outcome="")
     close_tasks(kind="complaint_to_answer", thing_kind="complaint", things=[complaint_id], by=by, at=at)
     open_tasks(
@@ -951,6 +976,8 @@ def open_infringement(wanted: NewInfringement, *, store: Store, source: str, by:
             _("%(date)s lies ahead; enter it on the day it happens.") % {"date": wanted.notified_at.date()},
             code="date_in_future", field="notified_at",
         )  # fmt: skip
+    if wanted.answer_due_at is not None and wanted.answer_due_at <= wanted.notified_at:
+        raise Refused(_("The deadline is before the notice arrived."), code="times_crossed", field="answer_due_at")
     title = ""
     if wanted.listing is not None:
         row = bulk.fetch(

@@ -183,9 +183,34 @@ def points(store_id: int, *, at: datetime) -> Points:
         Violation.objects.filter(store_id=store_id)
         .exclude(state="lifted")
         .values_list("id", "kind", "points", "notified_at", "points_until"),
-        rules.ladder(book(store, on=at.date())),
+        rules.ladder(book(store, on=at.astimezone(ZoneInfo(store.timezone)).date())),
         at,
     )
+
+
+def violations_that_count(scope: Sequence[int]) -> dict[int, int]:
+    """Store → how many violations stand on its record: those that were not lifted and have not expired."""
+    return dict(
+        bulk.fetch(
+            """SELECT store_id, count(*) FROM cases_violation
+               WHERE store_id = ANY(%s::bigint[]) AND state = ANY(%s::text[]) GROUP BY 1""",
+            (list(scope), list(OPEN_VIOLATION)),
+        )
+    )
+
+
+def stores_on_record(scope: Sequence[int]) -> list[int]:
+    """Stores that have a violation which counts, or any deposit; the one that heard of a violation last comes first."""
+    rows = bulk.fetch(
+        """SELECT s.id FROM unnest(%s::bigint[]) AS s(id)
+           LEFT JOIN LATERAL (SELECT max(v.notified_at) AS at FROM cases_violation v
+                              WHERE v.store_id = s.id AND v.state <> 'lifted') v ON true
+           WHERE v.at IS NOT NULL OR EXISTS (SELECT FROM cases_depositmove m WHERE m.store_id = s.id)
+              OR EXISTS (SELECT FROM cases_depositrequirement r WHERE r.store_id = s.id)
+           ORDER BY v.at DESC NULLS LAST, s.id""",
+        (list(scope),),
+    )
+    return [row[0] for row in rows]
 
 
 def consequences_in_force(scope: Sequence[int], *, at: datetime) -> list[dict[str, Any]]:
@@ -217,13 +242,14 @@ class Deposit(NamedTuple):
 
 def deposit(store_id: int, *, at: datetime | None = None) -> Deposit:
     """The deposit of a store. `at` decides which requirement counts; None = the newest there is."""
-    currency = currency_of(store_id)
+    store = Store.objects.only("currency", "timezone").get(pk=store_id)
+    currency = store.currency
     sums = dict(
         bulk.fetch("SELECT kind, sum(amount) FROM cases_depositmove WHERE store_id = %s GROUP BY 1", (store_id,))
     )
     found = DepositRequirement.objects.filter(store_id=store_id)
     if at is not None:
-        found = found.filter(valid_from__lte=at.date())
+        found = found.filter(valid_from__lte=at.astimezone(ZoneInfo(store.timezone)).date())
     wanted = found.order_by("-valid_from").first()
     amount = rules.held(sums.items())
     short = wanted.amount - amount if wanted is not None and wanted.amount > amount else None
