@@ -486,10 +486,13 @@ def _locked(step_id: int, *, at: datetime) -> tuple[Closing, ClosingStep, steps.
 
 
 def open_now(closing: Closing, *, at: datetime) -> list[Blocker]:
-    """What is still open in the store of a closing, its public notice while it runs among it."""
+    """What is still open in the store of a closing, its public notice while it runs among it, and unanswered retention."""
     found = queries.blockers(closing.store_id, at=at)
-    running = queries.notice_running(closing, at=at)
-    return [*found, running] if running else found
+    if running := queries.notice_running(closing, at=at):
+        found.append(running)
+    if unanswered := privacy.unanswered(closing.store_id):
+        found.append(Blocker("retention_unknown", len(unanswered)))
+    return found
 
 
 def _check_given(step: steps.Step, given: Given) -> None:
@@ -518,6 +521,9 @@ def _after(doing: Doing, step: steps.Step) -> None:
         return
     if effect == "wind_up":
         commands.begin_winding_up(closing, by=doing.by, at=doing.at)
+        count = ClosingStep.objects.filter(closing=closing, code="count_open", state="waiting").first()
+        if count is not None:  # daifa can do that by itself, as at the start of a closing by choice
+            do_step(count.pk, by=doing.by, at=doing.at)
     closing.refresh_from_db()
     if closing.state == "running" or closing.state == "threatened":
         commands.refresh_days(closing, at=doing.at)

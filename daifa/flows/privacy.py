@@ -439,6 +439,19 @@ def _finish_store(done: Erased, store_id: int, *, by: str, at: datetime) -> None
             done.erasure = commands.add_to_erasure(done.erasure.uuid, counts=work.counts)
 
 
+def unanswered(store_id: int) -> list[str]:
+    """Classes of a store's data that are there, and of which nobody has said how long they are kept."""
+    known = queries.answers()
+    found = []
+    for data, held in _HELD.items():
+        countries = [country for of, country in known.known.get(data, {}) if of in (None, store_id)]
+        if "" not in countries and bulk.fetch(
+            f"SELECT 1 FROM orders_order o WHERE o.store_id = %s AND o.country <> ALL(%s::text[]) AND {held} LIMIT 1", (store_id, countries)
+        ):
+            found.append(data)
+    return found
+
+
 def keep_retention(*, at: datetime, by: str = "job:keep_retention") -> dict[str, int]:
     """The daily sweep: ask where nobody answered, erase what has had its time. Returns {"erased": orders, "asked": stores}."""
     asked = _ask(at=at)

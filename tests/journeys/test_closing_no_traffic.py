@@ -44,7 +44,7 @@ def test_from_quiet_months_to_deposit_and_back():
     story.do("choose", note="no buyer in four months", outcome="leave")
     assert story.life() == ("closing", "normal")
 
-    story.do("count_open", "shop_notice", "listings_down", "links_retired", "buyers_told", "orders_finished")
+    story.do("shop_notice", "listings_down", "links_retired", "buyers_told", "orders_finished")
     story.do("aftersales_finished")
     story.do("application", note="no traffic", reference="XHS-9")
     story.until(story.days()["notice_ends"])

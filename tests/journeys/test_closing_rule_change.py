@@ -48,7 +48,7 @@ def test_from_notice_to_deposit():
     story.do("licence", note="the licence takes four months", outcome="not_asked")
     assert story.life() == ("closing", "restricted")
 
-    story.do("count_open", "shop_notice", "listings_down", "links_retired", "buyers_told", "orders_finished")
+    story.do("shop_notice", "listings_down", "links_retired", "buyers_told", "orders_finished")
     story.do("aftersales_finished")
     story.do("application", note="The category needs a licence we do not have", reference="XHS-1")
     assert story.days()["closed"] == date(2026, 4, 28)

@@ -250,6 +250,7 @@ BLOCKERS: dict[str, tuple[str, str]] = {
     "live_listings": ("listings still live", "仍在售商品"),
     "postings_owed": ("postings still to be made", "待入账"),
     "notice_running": ("days of public notice left", "公示剩余天数"),
+    "retention_unknown": ("kinds of buyers' data of which nobody has said how long they are kept", "未说明保留期限的买家数据类别"),
 }
 """What may stand between a store and its end: code → (English, 中文)."""
 

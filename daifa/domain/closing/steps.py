@@ -406,6 +406,7 @@ SHRED = Step(
         "在留存期与未结纠纷允许的范围内删除姓名、地址与买家文字；需保留更久的到期自动删除。金额保留。",
     ),
     who="daifa",
+    check=("retention_unknown",),
     do="shred_personal_data",
     due="shred",
     after=("export", "deposit_back", "aftersales_finished"),

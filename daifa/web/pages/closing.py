@@ -180,6 +180,7 @@ def blocker_url(code: str, store_id: int) -> str | None:
         "open_aftersales": ("cases", {}), "unpaid_refunds": ("aftersales", {}), "in_return_time": ("orders", {"store": store_id}),
         "supplier_balances": ("books_pay", {}), "settlement_due": ("books", {}), "deposit_held": ("deposit", {}),
         "appeals": ("violations", {}), "live_listings": ("listings", {}), "postings_owed": ("reactions", {}),
+        "retention_unknown": ("privacy_retention", {}),
     }.get(code, ("", {}))  # fmt: skip
     return places.place(name, **query) if name else None
 

@@ -111,6 +111,8 @@ def _buttons(todo: reads.Todo, scope: Scope) -> list[Any]:
             return _link(_("Open"), places.place("installation"), style="primary")
         case "deposit_short":
             buttons = _link(_("Open"), places.place("deposit"))
+        case "retention_unknown":
+            buttons = _link(_("Open"), places.place("privacy_retention"))
         case "reply_row":
             buttons = _link(_("Open"), places.place("purchases", supplier=todo.thing) if todo.thing else None)
         case _:
