@@ -683,7 +683,8 @@ CHECKS: list[Check] = [
                WHEN 'expense' THEN NOT EXISTS (SELECT FROM books_expense x WHERE x.id = e.fact_id)
                WHEN 'supplier_paid' THEN NOT EXISTS (SELECT FROM books_supplierpayment x WHERE x.id = e.fact_id)
                WHEN 'deposit_moved' THEN NOT EXISTS (SELECT FROM cases_depositmove x WHERE x.id = e.fact_id)
-               WHEN 'proceeds_settled' THEN NOT EXISTS (SELECT FROM closing_closingstep x WHERE x.id = e.fact_id AND x.state = 'done')
+               WHEN 'proceeds_settled' THEN NOT EXISTS (SELECT FROM closing_stepevidence x WHERE x.step_id = e.fact_id AND x.what = 'done')
+               WHEN 'proceeds_again' THEN NOT EXISTS (SELECT FROM closing_stepevidence x WHERE x.id = e.fact_id AND x.what = 'undone')
                WHEN 'reversal' THEN NOT EXISTS (SELECT FROM books_entry x WHERE x.id = e.fact_id AND x.id = e.reversal_of_id)
                ELSE false END""",
     ),

@@ -836,7 +836,7 @@ def _book_proceeds(doing: Doing) -> None:
     """What came in goes to the bank; what the channel kept of what it owed is its fees, and needs a reason.
 
     What is owed in other currencies passes the exchange account at the day's rate; it may be paid in its own or in the
-    store's.
+    store's. Where the step was taken back before, only what has moved since is due: an entry of its own.
     """
     store, home = doing.store, doing.store.currency
     due = {money.currency: money.amount for money in queries.proceeds_due(store.pk) if money.amount}
@@ -862,7 +862,7 @@ def _book_proceeds(doing: Doing) -> None:
             ]  # fmt: skip
     books.post_entries(
         [
-            books.NewEntry(store.pk, "proceeds_settled", doing.row.pk, doing.at, merged(legs), memo=doing.given.note.strip()[:200])
+            books.NewEntry(store.pk, *_fact_of(doing), doing.at, merged(legs), memo=doing.given.note.strip()[:200])
         ],
         by=doing.by,
     )  # fmt: skip
@@ -870,6 +870,16 @@ def _book_proceeds(doing: Doing) -> None:
     doing.facts["kept" if kept >= 0 else "more"] = str(rounded(abs(kept), home))
     if foreign := {currency: str(amount) for currency, amount in paid.items() if currency != home}:
         doing.facts["paid_in"] = foreign
+
+
+def _fact_of(doing: Doing) -> tuple[str, int]:
+    """The fact its entry is of: the step, or the last time it was taken back."""
+    back = StepEvidence.objects.filter(step=doing.row, what="undone").order_by("-pk").first()
+    return ("proceeds_settled", doing.row.pk) if back is None else ("proceeds_again", back.pk)
+
+
+def _keep_proceeds(_doing: Doing) -> None:
+    """The money came all the same: what is booked stays. The step is open again for what has moved since."""
 
 
 def _return_deposit(doing: Doing) -> None:
@@ -1045,6 +1055,7 @@ DO: dict[str, Callable[[Doing], None]] = {
 UNDO: dict[str, Callable[[Doing], None]] = {
     "withdraw_appeals": _withdraw_appeals,
     "withdraw_notice": _withdraw_notice, "put_listings_back": _put_listings_back, "unlock_books": _unlock_books,
+    "keep_proceeds": _keep_proceeds,
 }  # fmt: skip
 
 # --- By the clock -------------------------------------------------------------------------------------------------

@@ -1,14 +1,18 @@
 """Proceeds and deposit in other currencies at the end of a store: at the books' rates, refused where there is none."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from daifa.domain.books import commands as books
+from daifa.domain.books.models import Entry
 from daifa.domain.books.queries import trial_balance
 from daifa.domain.books.rules import EXCHANGE, RECEIVABLE, SALES
+from daifa.domain.cases.commands import NewMove, move_deposit
 from daifa.domain.closing import queries
 from daifa.flows import close_store
+from daifa.flows.audit import CHECKS, find
 from daifa.lib.refusal import Refused
 from tests.closing_shop import BY, open_story
 
@@ -85,3 +89,29 @@ def test_a_deposit_that_comes_back_in_dollars(story):
     assert (facts["returned"], facts["gain"], Decimal(facts["kept"])) == ("1000.00", "5.00", 0)
     after = balances(story)
     assert ("1200", "GBP") not in after and after["7000", "GBP"] == Decimal("-5.00")
+
+
+def test_what_moves_after_the_proceeds_came_in_is_settled_anew():
+    story = open_story([])
+    legs = [(RECEIVABLE, "GBP", Decimal("20.00")), (SALES, "GBP", Decimal("-20.00"))]
+    books.post_entries([books.NewEntry(story.store.pk, "expense", 1, story.at, legs)], by=BY)
+    story.closing = close_store.start(store_id=story.store.pk, scenario="choice", reason="plan", by=BY, at=story.at)
+    story.do("shop_notice", "listings_down", "links_retired", "buyers_told", "orders_finished", "aftersales_finished")
+    story.do("settlement", amount=Decimal("20.00"))
+    for times, penalty in enumerate(("6.00", "1.50"), 1):
+        late = NewMove("penalty", Decimal(penalty), story.at, f"late {times}")
+        assert move_deposit([late], store=story.store, by=BY, at=story.at).added
+        story.until(story.at.date() + timedelta(days=1))
+        assert [(due.amount, due.currency) for due in queries.proceeds_due(story.store.pk)] == [(-Decimal(penalty), "GBP")]
+        bank = balances(story)["1000", "GBP"]
+        close_store.undo_step(story.step("settlement").pk, note="a penalty came after", by=BY, at=story.at)
+        assert story.state("settlement") == "waiting" and balances(story)["1000", "GBP"] == bank, "what came in came in"
+        story.do("settlement", amount=-Decimal(penalty))
+        assert queries.proceeds_due(story.store.pk) == []
+        assert balances(story)["1000", "GBP"] == bank - Decimal(penalty)
+    assert trial_balance([story.store.pk]).off == {}
+    [unfounded] = [check for check in CHECKS if check.code == "posted_for_nothing"]
+    assert [detail for _entry, detail, _count in find(unfounded) if "proceeds" in detail] == []
+    assert list(Entry.objects.filter(fact__startswith="proceeds").order_by("id").values_list("fact", flat=True)) == [
+        "proceeds_settled", "proceeds_again", "proceeds_again",
+    ]  # fmt: skip

@@ -362,14 +362,15 @@ SETTLEMENT = Step(
     "settlement",
     ("Proceeds received", "货款到账"),
     (
-        "What the channel still owed has come in. What it kept is booked as its fees, with the reason.",
-        "平台应付货款已到账；平台扣下的部分按手续费入账并写明原因。",
+        "What the channel still owed has come in. What it kept is booked as its fees, with the reason. Where something moves "
+        "later (a refund, a penalty), take the step back: what is booked stays, and what is due then is settled anew.",
+        "平台应付货款已到账；平台扣下的部分按手续费入账并写明原因。之后若再有变动（退款、扣罚），撤销本步即可：已入账的保留，届时应付的部分重新结清。",
     ),
     do="book_proceeds",
+    undo="keep_proceeds",
     evidence=("amount",),
     due="closed",
     after=("aftersales_finished",),
-    final=True,
     need="books",
 )
 DEPOSIT_BACK = Step(

@@ -15,7 +15,7 @@ NEWEST = ("-at", "-id")
 
 FACTS = (
     "order_paid", "purchase_accepted", "parcel_handed_over", "parcel_delivered", "parcel_lost", "refund_confirmed",
-    "expense", "supplier_paid", "reversal",
+    "expense", "supplier_paid", "deposit_moved", "commission_earned", "proceeds_settled", "proceeds_again", "reversal",
 )  # fmt: skip
 
 

@@ -53,7 +53,9 @@ STORES_SHOWN = 20
 FACTS: dict[str, Any] = {
     "order_paid": _("Order paid"), "purchase_accepted": _("Purchase accepted"), "parcel_handed_over": _("Parcel handed over"),
     "parcel_delivered": _("Parcel delivered"), "parcel_lost": _("Parcel lost"), "refund_confirmed": _("Refund"),
-    "expense": _("Expense"), "supplier_paid": _("Supplier paid"), "reversal": _("Reversal"),
+    "expense": _("Expense"), "supplier_paid": _("Supplier paid"), "deposit_moved": _("Deposit or penalty"),
+    "commission_earned": _("Commission"), "proceeds_settled": _("Proceeds settled"), "proceeds_again": _("Proceeds settled anew"),
+    "reversal": _("Reversal"),
 }  # fmt: skip
 
 # Facts a person enters, and may therefore take back; the others follow from orders and parcels.

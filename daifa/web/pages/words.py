@@ -152,6 +152,7 @@ _ENTRIES = {
     "purchase_accepted": N_("Accepted by the supplier"),
     "parcel_handed_over": N_("Parcel handed over"),
     "parcel_delivered": N_("Parcel delivered"),
+    "parcel_lost": N_("Parcel lost"),
     "refund_confirmed": N_("Refund"),
     "supplier_paid": N_("Supplier paid"),
     "expense": N_("Expense"),
