@@ -133,19 +133,19 @@ def _is_whole(message: Message) -> bool:
 
 _HAN = "\u3400-\u9fff"
 _MARKS = {",": "，", ";": "；", ":": "：", "?": "？", "!": "！"}
-_MARK = re.compile(rf"(?:(?<=[{_HAN}”」》）])([,;:?!]) ?|(?<=\S)([,;:?!])(?=[{_HAN}“]))")
+_MARK = re.compile(rf"(?:(?<=[{_HAN}”」》）])([,;:?!]) ?|(?<=\S)([,;:?!])(?=[{_HAN}“])|(?<=\)[sd])([,;:?!])(?!//))")
 _BRACKETS = re.compile(rf"(?<!%)\(((?:%\(\w+\)[sd]|[^()])*[{_HAN}](?:%\(\w+\)[sd]|[^()])*)\)|(?<=[{_HAN}”])\(((?:%\(\w+\)[sd]|[^()])*)\)")
 
 
 def chinese_marks(text: str) -> str:
     """The text with the marks of Chinese print (，；：？！（）) where a Chinese sentence has English ones.
 
-    A mark with no Chinese sign on either side stays as it is: it may belong to a command or an address.
+    A mark with neither a Chinese sign on a side nor a place before it stays as it is: it may belong to a command or an address.
     """
-    if not re.search(f"[{_HAN}]", text):
+    if not re.search(f"[{_HAN}。]", text):
         return text
     text = _BRACKETS.sub(lambda found: f"（{found[1] if found[1] is not None else found[2]}）", text)
-    return _MARK.sub(lambda found: _MARKS[found[1] or found[2]], text)
+    return _MARK.sub(lambda found: _MARKS[found[1] or found[2] or found[3]], text)
 
 
 def _printed(string: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
