@@ -44,7 +44,7 @@ def check(
     given = _contents(files or [])
     lists = {name: content for name, content in given.items() if name in words.LISTS.values()}
     rules = {**books.shipped_files(), **queries.own_files(), **{k: v for k, v in given.items() if k not in lists}}
-    book = books.read_book(rules, own=[*queries.own_files(), *given])
+    book = books.read_book(rules, own=given or queries.own_files())
     vocabulary = words.read_lists(lists) if lists else words.shipped()
     problems = [one for one in (*book.problems, *vocabulary.problems) if not given or one.file in given]
     problems = problems or [*book.problems, *vocabulary.problems]

@@ -38,7 +38,7 @@ def own_file(tmp_path):
 
 
 def test_check_names_file_and_line(own_file):
-    assert "291 rules" in run("check") and "nothing is wrong" in run("check", own_file)
+    assert "292 rules" in run("check") and "nothing is wrong" in run("check", own_file)
     lines = own_file.read_text(encoding="utf-8").splitlines()
     place = lines.index("  metric: hours_payment_to_dispatch")
     lines[place] = "  metric: hours_payment_to_despatch"

@@ -23,6 +23,8 @@ from daifa.domain.compliance.health_rules import Break, Bucket, Judged, Text, Wi
 from daifa.domain.compliance.moving import LeftOut
 from daifa.domain.policy import queries as policy
 from daifa.domain.policy.book import metrics as metric_words
+from daifa.domain.policy.book import shipped_book
+from daifa.domain.policy.rules import judge
 from daifa.lib import bulk
 
 SHOWN = 50  # orders named behind a metric
@@ -149,7 +151,7 @@ def whole_health(store_id: int, *, at: datetime, complaints: Sequence[Complained
     today = commands.local_day(store, at)
     book, texts = figure_queries.book_of(store, on=today), figure_queries.texts_of(store, today=today)
     if store.kind in commands.LAW_ONLY and not any(text.rule.metric in health_rules.MEASURE_OF for text in texts):
-        texts = [Text(_own_line(at)), *texts]
+        texts = [Text(_own_line(store, on=today)), *texts]
     lines = [text.rule for text in texts if text.last is None]
     longest = max([400 if text.rule.channel == "ebay" else text.rule.window_days or 30 for text in texts], default=60)
     left_out = _lay_out(store, at, longest, complaints)
@@ -194,9 +196,15 @@ def _way(one: Metric) -> Decimal:
     return max(one.share_of_line or Decimal(0), (said.share if said else None) or Decimal(0))
 
 
-def _own_line(at: datetime) -> Any:
-    """Stores that no platform watches are held against daifa's own default, which only informs."""
-    return policy.rule("woo-health-own", on=at.date())
+OWN_LINE = "own-health-default"
+
+
+def _own_line(store: Any, *, on: date) -> Any:
+    """Stores that no platform watches are held against daifa's own default, which only informs until the owner confirms it."""
+    try:
+        return policy.rule(OWN_LINE, on=on, store_id=store.id)
+    except KeyError:  # the book of this version was not read yet
+        return judge(shipped_book().rules[OWN_LINE], on)
 
 
 # --- Laying out ---------------------------------------------------------------------------------------------------------

@@ -125,7 +125,9 @@ EUROPE = (
     "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
 )  # fmt: skip
 LAWS = {"CN": "law_cn", "US": "law_us", **dict.fromkeys(EUROPE, "law_eu_uk")}
-BESIDE = ("law_cn", "law_us", "law_eu_uk", "payments", "logistics")
+OWN_SITE = "own_site"
+"""The book of stores that no platform watches: own sites and files by hand."""
+BESIDE = ("law_cn", "law_us", "law_eu_uk", "payments", "logistics", OWN_SITE)
 """Books that are no sales channel."""
 DOMESTIC = ("xiaohongshu", "douyin", "pinduoduo", "taobao", "wechat_store")
 ALIASES = {"red": "xiaohongshu", "xhs": "xiaohongshu", "tiktok": "tiktok_shop", "tmall": "taobao", "wechat": "wechat_store"}
@@ -158,12 +160,13 @@ def channel_of(store: Any) -> str:
 def channels_of(store: Any) -> list[str]:
     """The books of rules a store lives under: its channel, the law of its country, payment and logistics.
 
-    `store` needs `channel` and `country`. A domestic channel brings Chinese law whatever country is entered.
+    `store` needs `channel`, `kind` and `country`. Where no platform watches it, daifa's own lines stand instead of a channel's. A domestic channel brings Chinese law whatever country is entered.
     """
     channel = channel_of(store)
     law = LAWS.get(store.country) or ("law_cn" if channel in DOMESTIC else "")
     known = channel_titles()
-    return [name for name in (channel, law, "payments", "logistics") if name in known]
+    own = OWN_SITE if not channel and store.kind in ("own_site", "manual") else ""
+    return [name for name in (channel, own, law, "payments", "logistics") if name in known]
 
 
 def country_of(store: Any) -> str:

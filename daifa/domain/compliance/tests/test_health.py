@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,10 @@ from daifa.domain.compliance import health, health_rules
 from daifa.domain.compliance.commands import reckon_clocks, set_dispatch_mode
 from daifa.domain.compliance.models import MetricDay
 from daifa.domain.history.commands import ensure_months
+from daifa.domain.policy import queries as policy_queries
 from daifa.domain.policy.book import shipped_book, shipped_files
 from daifa.domain.policy.commands import NewOverride, override_rules, take_book, withdraw_overrides
+from daifa.domain.policy.models import RuleOverride
 from daifa.domain.policy.rules import judge
 from daifa.lib import bulk
 from tests import bought_orders
@@ -225,9 +228,40 @@ def test_a_store_without_orders_and_one_without_a_platform():
     assert all(one.level == 0 and one.value is None for one in health.health(empty.pk, at=NOON) if one.rule and not one.missing)
     own = bought_orders.store("own", kind="own_site")
     assert [(one.rule, one.acts) for one in health.health(own.pk, at=NOON) if one.rule and not one.missing] == [
-        ("woo-health-own", False)
+        ("own-health-default", False)
     ]
     assert {one.rule for one in health.health(own.pk, at=NOON) if one.missing} >= {"mc-ecm", "visa-vamp-2026"}, "its buyers' cards"
+    word = NewOverride("own-health-default", "my line", NOON.date(), {"threshold": "6"}, own.pk)
+    assert not override_rules([word], by="user:1", at=NOON).refused
+    (mine,) = [one for one in health.health(own.pk, at=NOON) if one.rule == "own-health-default"]
+    assert (mine.line, mine.acts) == (Decimal(6), True)
+    health.keep_metrics(store_id=own.pk, at=NOON)
+    assert MetricDay.objects.get(store=own, rule="own-health-default").line == Decimal(6)
+
+
+@pytest.mark.django_db
+def test_no_store_is_held_against_a_line_of_another_channel():
+    for number, (channel, kind) in enumerate((("manual", "manual"), ("bigcommerce", "own_site"), ("woocommerce", "own_site"), ("shopify", "own_site"))):
+        shop = bought_orders.store(f"own{number}", channel=channel, kind=kind, country="DE")
+        known = policy_queries.in_force(on=NOON.date())
+        shown = {known[one.rule].channel for one in health.health(shop.pk, at=NOON) if one.rule}
+        assert shown <= {channel, "payments", *([] if channel in ("woocommerce", "shopify") else ["own_site"])}, channel
+        assert ("own_site" in policy_queries.channels_of(shop)) == (channel in ("manual", "bigcommerce"))
+
+
+@pytest.mark.django_db
+def test_figures_kept_under_another_channels_name_are_moved():
+    own, woo = bought_orders.store("own", kind="own_site", channel="manual"), bought_orders.store("woo", kind="own_site", channel="woocommerce")
+    for shop in (own, woo):
+        MetricDay.objects.create(store=shop, metric="own_late_dispatch_rate", rule="woo-health-own", day=NOON.date(), value=Decimal(3))
+    rows = [NewOverride("woo-health-own", "adopted", NOON.date()), NewOverride("woo-health-own", "mine", NOON.date(), {"threshold": "5"}, own.pk)]
+    assert not override_rules(rows, by="user:1", at=NOON).refused
+    for statement in import_module("daifa.domain.compliance.migrations.0006_own_line").STATEMENTS:
+        bulk.execute(statement)
+    assert dict(MetricDay.objects.values_list("store__code", "rule")) == {"own": "own-health-default", "woo": "woo-health-own"}
+    assert set(RuleOverride.objects.values_list("rule_id", "store__code", "reason")) == {
+        ("woo-health-own", None, "adopted"), ("own-health-default", None, "adopted"), ("own-health-default", "own", "mine"),
+    }  # fmt: skip
 
 
 @pytest.mark.django_db

@@ -46,5 +46,5 @@ def test_cards_say_what_the_rule_book_restricts_as_contact_outside_and_bought_re
 
 @pytest.mark.django_db
 def test_every_platform_of_the_rule_book_is_known_by_name():
-    no_names = {"logistics", "payments", "law_cn", "law_us", "law_eu_uk", "shopify", "woocommerce"}
+    no_names = {"logistics", "payments", "law_cn", "law_us", "law_eu_uk", "shopify", "woocommerce", "own_site"}
     assert set(policy.channel_titles()) - no_names <= {one.platform for one in terms()}
