@@ -1,9 +1,13 @@
 """Every sentence a person can meet has its translation, with the same places in it."""
 
+import re
+from pathlib import Path
+
 from daifa.lib import strings
 
 # Parts whose sentences are complete; the rest of the house joins when it is.
 COMPLETE = ("daifa/web/",)
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_sentence_is_translated():
@@ -64,3 +68,14 @@ def test_chinese_sentences_are_printed_with_chinese_marks():
         if one and strings.chinese_marks(one) != one
     ]  # fmt: skip
     assert wrong == [], "python -m daifa.lib.strings update"
+
+
+def test_chinese_written_in_the_code_has_chinese_marks_too():
+    """Words in two languages stand in tables beside the code, where no catalogue mends their marks."""
+    half = re.compile(r"[\u4e00-\u9fff][,;:][\u4e00-\u9fff]")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / "daifa" / "domain").rglob("*.py")) if "tests" not in path.parts
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if half.search(line)
+    ]  # fmt: skip
+    assert not wrong, wrong

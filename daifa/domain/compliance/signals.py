@@ -57,11 +57,11 @@ BY_KIND = {one.kind: one for one in SIGNALS}
 
 REMEDIES: dict[str, tuple[str, str]] = {
     "agreement": ("agree with the supplier: authorised, neutral packing, no cards, the platform's e-waybill", "与供应商签订一件代发协议"),
-    "substitute": ("find a factory or wholesaler who agrees to it, and switch with sample orders", "寻找替代厂家,寄样后切换"),
+    "substitute": ("find a factory or wholesaler who agrees to it, and switch with sample orders", "寻找替代厂家，寄样后切换"),
     "waybills": ("let the platform issue the waybills and assign them to the supplier", "使用平台电子面单并分单给厂家"),
     "samples": ("order a sample yourself and check the parcel", "自购样单查验包裹"),
     "origin": ("correct the origin that buyers are told, or the supplier who ships", "更正承诺发货地或更换发货厂家"),
-    "focus": ("keep one line of goods in this store", "一店一类目,聚焦经营"),
+    "focus": ("keep one line of goods in this store", "一店一类目，聚焦经营"),
 }
 
 SMALL_GROUP = Decimal("0.05")

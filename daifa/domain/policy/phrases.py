@@ -60,15 +60,15 @@ _AWAY = (
 _CLEAN_QR = r"(?![^\n]{0,60}(?:manual|instruction|guide|warranty|set ?up|install|video|pair|app|recipe|menu|wi-?fi|authentic|trace|recycl))"
 
 _LED = Words(
-    "把买家带离平台;英文与中英混写同样处理;联系、付款与退款只走平台内",
+    "把买家带离平台；英文与中英混写同样处理；联系、付款与退款只走平台内",
     "Takes the buyer off the platform, in any language; contact, payment and refunds stay on the platform",
 )
 _PAID = Words(
-    "以钱物换评价;平台与法律都禁止,无论用哪种语言", "Gives something for a review; platforms and laws forbid it in any language"
+    "以钱物换评价；平台与法律都禁止，无论用哪种语言", "Gives something for a review; platforms and laws forbid it in any language"
 )
-_ASKED = Words("只邀请真实评价,不指定星级", "Ask for an honest review; name no number of stars")
+_ASKED = Words("只邀请真实评价，不指定星级", "Ask for an honest review; name no number of stars")
 _CASH = Words(
-    "以返现换好评时违规;返现促销须走平台的活动",
+    "以返现换好评时违规；返现促销须走平台的活动",
     "Against the rules where it buys reviews; cash back goes through the platform's own promotions",
 )
 

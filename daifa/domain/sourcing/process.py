@@ -16,7 +16,7 @@ SAMPLE = Process(
     starts=["wanted"],
     words={
         "wanted": ("wanted", "待下单"), "ordered": ("ordered", "已下单"), "shipped": ("on its way", "运输中"),
-        "received": ("here, to be judged", "已收到,待评定"), "passed": ("passed", "合格"), "failed": ("failed", "不合格"),
+        "received": ("here, to be judged", "已收到，待评定"), "passed": ("passed", "合格"), "failed": ("failed", "不合格"),
         "cancelled": ("cancelled", "已取消"),
     },
 )  # fmt: skip

@@ -72,7 +72,7 @@ def _store_cards(store: Any, scope: Scope, *, always: bool) -> KpiPanel | None:
     deposit = queries.deposit(store.id, at=scope.at)
     if not (always or points.total or deposit.held or deposit.required):
         return None
-    name = f"{store.name}: " if len(scope.stores) > 1 and scope.current is None else ""
+    name = store.name + ("：" if fmt.is_chinese() else ": ") if len(scope.stores) > 1 and scope.current is None else ""
     following = _following(points)
     cards = [
         Kpi(name + _("Violation points"), points_text(points.total), hint=following, tone="danger" if points.reached else "", icon="flag"),
@@ -359,7 +359,7 @@ VIOLATION_PAGE = DetailPage(
     back=(gettext_lazy("Violations"), lambda: reverse("web:violations")),
     badges=lambda found, scope: [
         Badge(states.word(VIOLATION, found.violation["state"]), states.tone(VIOLATION, found.violation["state"])),
-        *([Badge(_("%(points)s points") % {"points": points_text(found.violation["points"])}, "danger")] if found.violation["points"] else []),
+        *([Badge(_("%(points)s points") % {"points": points_text(found.violation["points"])}, "danger")] if found.violation["points"] and found.violation["state"] != "lifted" else []),
     ],
     actions=_actions,
     facts=lambda found, scope: [

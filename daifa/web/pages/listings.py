@@ -218,14 +218,14 @@ def _asked_for(one: publish_listings.Judged | None, listing: ListingVariant, sco
     category = (one.content.get("category") or "") if one is not None else ""
     day = scope.at.astimezone(scope.zone(listing.store_id)).date()
     asked = [
-        f"{cases.licence_words(need.kinds)} ({cases.source_words(need)})"
+        f"{cases.licence_words(need.kinds)} · {cases.source_words(need)}"
         for need in cases.missing_qualifications(listing.store_id, category, day) if not need.blocks
     ] if category else []
     if not asked:
         return []
     return [
         NotePanel(
-            "; ".join(asked), tone="info", title=_("Papers that such goods need by law, not in the register yet"),
+            format_html_join("", "<div>{}</div>", ((sentence,) for sentence in asked)), tone="info", title=_("Papers that such goods need by law, not in the register yet"),
             actions=[LinkButton(_("Enter a licence"), reverse("web:qualification_add"), "plus", reason=scope.why_not("operate", listing.store_id)),
                      LinkButton(_("What goods need"), reverse("web:qualification_needs"), "list")],
         )
@@ -290,7 +290,7 @@ def _listing_panels(listing: ListingVariant, scope: Scope) -> list[Panel]:
         panels.append(words_table(one.hits))
     panels.append(
         TablePanel(
-            _("SKUs"),
+            _("Its SKUs"),
             [
                 Column("sku", _("SKU in the store"), "code"),
                 Column("variant_sku", _("Our variant"), "code",
@@ -660,7 +660,7 @@ def _publication_panels(row: dict[str, Any], scope: Scope) -> list[Panel]:
     panels += [
         words_table(row["hits"]),
         TablePanel(
-            _("SKUs"),
+            _("Its SKUs"),
             [Column("sku", _("SKU"), "code"), Column("price", _("Price"), "money", value=lambda one: Money(Decimal(one["price"]), one["currency"]) if one["price"] else None),
              Column("options", _("Variant"), value=lambda one: " / ".join(str(value) for _name, value in one["options"]))],
             row["content"].get("variants", []),

@@ -37,6 +37,7 @@ from daifa.web.kit import (
     page,
     states,
 )
+from daifa.web.kit import format as fmt
 from daifa.web.pages import places, private
 
 ABOUTS = dict(ParcelCheck.ABOUTS)
@@ -57,8 +58,14 @@ def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> 
     )
 
 
+def trace_words(found: list[tuple[str, str]]) -> str:
+    """Kinds of traces with their words, with the marks of the reader's language: "a card: 拼多多, …"."""
+    colon, comma = ("：", "、") if fmt.is_chinese() else (": ", ", ")
+    return comma.join(f"{KINDS.get(kind, kind)}{colon}{word}" if word else str(KINDS.get(kind, kind)) for kind, word in found)
+
+
 def what_was_found(row: dict[str, Any]) -> str:
-    return ", ".join(f"{KINDS.get(kind, kind)}: {term}" for kind, _platform, term, _excerpt in row["traces"][:3])
+    return trace_words([(kind, term) for kind, _platform, term, _excerpt in row["traces"][:3]])
 
 
 def _add_button(scope: Scope, style: str = "") -> LinkButton:

@@ -56,6 +56,7 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places
 from daifa.web.pages.parcel_checks import KINDS as TRACES
+from daifa.web.pages.parcel_checks import trace_words
 
 TONES = {"hint": "info", "warn": "warning", "act": "danger"}
 LEVEL_WORDS = {"hint": gettext_lazy("hint"), "warn": gettext_lazy("warning"), "act": gettext_lazy("serious")}
@@ -86,9 +87,8 @@ def _seen(row: dict[str, Any]) -> str:
     for trace in row["seen"].split(", "):
         kind, _space, rest = trace.partition(" ")
         platform, _space, term = rest.partition(" ")
-        word = term if platform in platforms else rest
-        found.append(f"{TRACES[kind]}: {word}" if kind in TRACES and word else trace)
-    return ", ".join(found)
+        found.append((kind, term if platform in platforms else rest) if kind in TRACES else (trace, ""))
+    return trace_words(found)
 
 
 def _level(risk: Risk) -> Badge:
@@ -354,7 +354,7 @@ def _eligibility(scope: Scope) -> Panel:
             Column("verdict", "", "badge", value=lambda row: Badge(_("not looked up yet"), "muted") if row["missing"] is None
                    else Badge(_("still missing"), "warning") if row["missing"] else Badge(_("may apply"), "success")),
             Column("missing", _("What is missing"), wrap=True,
-                   value=lambda row: ", ".join(str(ELIGIBLE[one]) % {"n": row["line"].needed or 0} for one in row["missing"] or ()),
+                   value=lambda row: ("、" if fmt.is_chinese() else ", ").join(str(ELIGIBLE[one]) % {"n": row["line"].needed or 0} for one in row["missing"] or ()),
                    hint=lambda row: ngettext("%(n)d violation is recorded here", "%(n)d violations are recorded here", row["known"])
                    % {"n": row["known"]} if row["known"] else ""),
             Column("at", _("Looked up"), "datetime", value=lambda row: row["check"].at if row["check"] else None),
@@ -369,7 +369,7 @@ def _links(scope: Scope) -> Panel:
     return TablePanel(
         _("Commission links"),
         [
-            Column("name", _("What it sells"), link=True, hint="url"),
+            Column("name", _("What it sells"), link=True, hint="url", wrap=True),
             Column("store_id", _("Store"), "store", when_many_stores=True),
             Column("percent", _("Commission"), value=lambda row: f"{row['percent'].normalize():f} %" if row["percent"] is not None else "–"),
             Column("posts", _("Posts"), "quantity"),
@@ -705,7 +705,7 @@ def _link_panels(scope: Scope, link: Any) -> list[Panel]:
     return [
         TablePanel(
             _("Posts that carry it"),
-            [Column("title", _("Title"), hint="url"), Column("posted_on", _("Day"), "date")],
+            [Column("title", _("Title"), value=lambda one: one.title or one.url, hint=lambda one: one.url if one.title else "", wrap=True), Column("posted_on", _("Day"), "date")],
             list(link.posts.order_by("-posted_on", "-id")[:50]),
             empty=_("No post carries it yet."),
         ),
