@@ -162,10 +162,13 @@ def pay_supplier(
     currency: str = typer.Option("", help="The supplier's where left out."),
     on: str = typer.Option("", "--date", help="The day it was paid; today where left out."),
     note: str = typer.Option("", help="As the bank says."),
+    kind: str = typer.Option(
+        "paid", help="paid, received (money back from him), credited (he charges less), taken_back (goods that never left)."
+    ),
     key: str = typer.Option("", help="Makes repeats harmless: the same key is booked once."),
     as_json: bool = output.AS_JSON,
 ):
-    """Book a payment to a supplier: what we owe him falls."""
+    """Book a payment to a supplier: what we owe him falls. Or money back from him, or his credit note."""
     from uuid import uuid4
 
     from daifa.domain.books.commands import NewPayment, pay_suppliers
@@ -180,11 +183,17 @@ def pay_supplier(
         output.day(on, at.date()),
         note,
         key,
+        kind=kind,
     )
     with output.sentences():
         written = pay_suppliers([payment], by=output.actor(), at=at)
     told = {"amount": amount, "currency": payment.currency, "supplier": paid.name}
-    _booked(written, key, as_json, _("Booked a payment of %(amount)s %(currency)s to %(supplier)s.") % told)
+    sentence = {
+        "received": _("Booked %(amount)s %(currency)s back from %(supplier)s."),
+        "credited": _("Booked a credit note of %(amount)s %(currency)s by %(supplier)s."),
+        "taken_back": _("Booked a credit note of %(amount)s %(currency)s by %(supplier)s."),
+    }.get(kind, _("Booked a payment of %(amount)s %(currency)s to %(supplier)s."))
+    _booked(written, key, as_json, sentence % told)
 
 
 def _booked(written, key: str, as_json: bool, sentence: str) -> None:

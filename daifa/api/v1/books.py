@@ -98,10 +98,15 @@ class ExpenseIn(Schema):
 
 
 class PaymentIn(Schema):
-    """Money paid to a supplier, in the currency in which he is owed; `key` as for expenses."""
+    """Money paid to a supplier, in the currency in which he is owed; `key` as for expenses.
+
+    Also what else moves the balance: money back from him (`received`), a credit note (`credited`), one for goods he takes
+    back that were never handed over (`taken_back`).
+    """
 
     store_id: Id
     supplier_id: Id
+    kind: Literal["paid", "received", "credited", "taken_back"] = "paid"
     amount: Amount
     currency: str = Field(min_length=3, max_length=3)
     date: dt.date
@@ -228,7 +233,7 @@ def add_expense(request: HttpRequest, given: ExpenseIn):
 
 @router.post("/books/payments", response={200: BookedOut, 201: BookedOut, **ERRORS})
 def pay_supplier(request: HttpRequest, given: PaymentIn):
-    """Book a payment to a supplier on its day; what we owe him falls."""
+    """Book a payment to a supplier on its day: what we owe him falls. Or money back from him, or his credit note."""
     who = caller(request)
     who.require(given.store_id, "books")
     if supplier_with_id(given.supplier_id) is None:

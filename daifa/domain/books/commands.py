@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.books import queries, rules
-from daifa.domain.books.models import BookLock
+from daifa.domain.books.models import BookLock, SupplierPayment
 from daifa.domain.books.rules import Leg
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
@@ -217,7 +217,11 @@ class NewExpense(NamedTuple):
 
 
 class NewPayment(NamedTuple):
-    """Money paid to a supplier, in the currency in which he is owed; `key` as in `NewExpense`."""
+    """Money paid to a supplier, in the currency in which he is owed; `key` as in `NewExpense`.
+
+    `kind`: paid, received (money back from him), credited (a credit note: he charges less), taken_back (one for goods that
+    were never handed over).
+    """
 
     store_id: int
     supplier_id: int
@@ -227,6 +231,7 @@ class NewPayment(NamedTuple):
     note: str
     key: str
     row: int = 0
+    kind: str = "paid"
 
 
 @dataclass(slots=True)
@@ -293,16 +298,21 @@ def add_expenses(expenses: Sequence[NewExpense], *, by: str, at: datetime) -> Wr
 
 @transaction.atomic
 def pay_suppliers(payments: Sequence[NewPayment], *, by: str, at: datetime) -> Written:
-    """Store payments to suppliers and post them on their day; what we owe them falls.
+    """Store payments to suppliers, money back from them and their credit notes, and post them on their day.
 
-    Another currency than the store's is bought at the day's rate; the difference to the rates frozen on the purchases
-    goes to exchange differences. Paying more than is owed is paying ahead, and allowed.
+    Another currency than the store's is bought (or sold) at the day's rate; the difference to the rates frozen on the
+    purchases goes to exchange differences. Paying more than is owed is paying ahead, and allowed.
     """
     result = Written()
     stores = _stores(p.store_id for p in payments)
     usable: dict[str, tuple[NewPayment, Decimal]] = {}
     for wanted in payments:
         problem = _checked(wanted, stores, at)
+        if wanted.kind not in dict(SupplierPayment.KINDS):
+            problem = RowRefused(
+                wanted.row, wanted.key, "unknown_kind", N_("%(kind)s moves no balance of a supplier; use one of %(kinds)s."),
+                {"kind": wanted.kind or "?", "kinds": ", ".join(dict(SupplierPayment.KINDS))},
+            )  # fmt: skip
         if isinstance(problem, RowRefused):
             result.refused.append(problem)
         elif wanted.key in usable:
@@ -313,9 +323,9 @@ def pay_suppliers(payments: Sequence[NewPayment], *, by: str, at: datetime) -> W
     bulk.execute("SELECT pg_advisory_xact_lock(hashtext('pay_suppliers'))")
     added = _insert(
         "books_supplierpayment",
-        ("store_id", "supplier_id", "amount", "currency", "date", "note", "key", "by"),
+        ("store_id", "supplier_id", "kind", "amount", "currency", "date", "note", "key", "by"),
         [
-            (p.store_id, p.supplier_id, p.amount, p.currency, p.date, p.note[:LONGEST_NOTE], p.key, by)
+            (p.store_id, p.supplier_id, p.kind, p.amount, p.currency, p.date, p.note[:LONGEST_NOTE], p.key, by)
             for p, _rate in usable.values()
         ],
     )
@@ -332,8 +342,8 @@ def pay_suppliers(payments: Sequence[NewPayment], *, by: str, at: datetime) -> W
         wanted, rate = usable[key]
         store = stores[wanted.store_id]
         home, place = store.currency, (wanted.store_id, wanted.supplier_id)
-        legs = rules.supplier_paid(
-            wanted.amount, wanted.currency, home, rate,
+        legs = rules.supplier_moved(
+            wanted.kind, wanted.amount, wanted.currency, home, rate,
             open_amount=open_.get((*place, wanted.currency, wanted.currency), rules.NOTHING),
             open_value=-open_.get((*place, wanted.currency, home), rules.NOTHING),
         )  # fmt: skip
@@ -350,11 +360,14 @@ def pay_suppliers(payments: Sequence[NewPayment], *, by: str, at: datetime) -> W
                 _on_day(wanted.date, store, at),
                 legs,
                 supplier_id=wanted.supplier_id,
-                memo=_memo(wanted, rate, home),
+                memo=" · ".join(filter(None, [_KIND_MEMOS[wanted.kind], _memo(wanted, rate, home)])),
             )
         )
     post_entries(entries, by=by)
     return result
+
+
+_KIND_MEMOS = {"paid": "", "received": "money back", "credited": "credit note", "taken_back": "credit note, goods taken back"}
 
 
 def import_expenses(records: Iterable[Any], *, store: Store, source: str, by: str, at: datetime) -> Written:

@@ -103,8 +103,16 @@ class Expense(models.Model):
 
 
 class SupplierPayment(models.Model):
-    """Money we paid a supplier; lowers what we owe him."""
+    """Money we paid a supplier, or another word of his that moves what we owe him: money back, a credit note."""
 
+    KINDS = [
+        ("paid", _("paid to him")),
+        ("received", _("money back from him")),
+        ("credited", _("credit note: charged less")),
+        ("taken_back", _("credit note: takes goods back that never left")),
+    ]
+
+    kind = models.CharField(_("kind"), max_length=12, choices=KINDS, db_default="paid")
     store = models.ForeignKey("stores.Store", on_delete=models.PROTECT, related_name="supplier_payments")
     supplier_id = models.BigIntegerField()
     amount = models.DecimalField(max_digits=19, decimal_places=4)

@@ -472,5 +472,27 @@ def supplier_paid(
     )
 
 
+def supplier_moved(
+    kind: str, amount: Decimal, currency: str, home: str, rate: Decimal, *, open_amount: Decimal, open_value: Decimal
+) -> list[Leg]:
+    """What moves the balance of a supplier, by kind of `books.models.SupplierPayment`; the rest as in `supplier_paid`.
+
+    Money back closes what was paid ahead in the same way, and what goes beyond it is owed to him. A credit note lowers the
+    cost of goods, or the goods bought where he takes back what was never handed over: at the rates of the purchases, so
+    that no exchange difference comes of it.
+    """
+    if kind == "paid":
+        return supplier_paid(amount, currency, home, rate, open_amount=open_amount, open_value=open_value)
+    if kind == "received":
+        return reversed_legs(
+            supplier_paid(amount, currency, home, rate, open_amount=-open_amount, open_value=-open_value)
+        )
+    account = GOODS_BOUGHT if kind == "taken_back" else COST_OF_GOODS
+    legs = supplier_paid(amount, currency, home, rate, open_amount=open_amount, open_value=open_value)
+    worth = sum((value for code, of, value in legs if of == home and code in (BANK, EXCHANGE_DIFFERENCES)), NOTHING)
+    others = [leg for leg in legs if leg[0] not in (BANK, EXCHANGE_DIFFERENCES)]
+    return merged([*others, (account, home, worth)])
+
+
 def reversed_legs(legs: Iterable[Leg]) -> list[Leg]:
     return [(code, currency, -amount) for code, currency, amount in legs]

@@ -17,7 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from daifa.domain.books import commands, queries
-from daifa.domain.books.models import Expense, FxRate
+from daifa.domain.books.models import Expense, FxRate, SupplierPayment
 from daifa.domain.sourcing.models import Supplier
 from daifa.flows import put_right
 from daifa.flows.reads import ledger
@@ -53,7 +53,7 @@ STORES_SHOWN = 20
 FACTS: dict[str, Any] = {
     "order_paid": _("Order paid"), "purchase_accepted": _("Purchase accepted"), "parcel_handed_over": _("Parcel handed over"),
     "parcel_delivered": _("Parcel delivered"), "parcel_lost": _("Parcel lost"), "refund_confirmed": _("Refund"),
-    "expense": _("Expense"), "supplier_paid": _("Supplier paid"), "deposit_moved": _("Deposit or penalty"),
+    "expense": _("Expense"), "supplier_paid": _("Supplier paid or credited"), "deposit_moved": _("Deposit or penalty"),
     "commission_earned": _("Commission"), "proceeds_settled": _("Proceeds settled"), "proceeds_again": _("Proceeds settled anew"),
     "reversal": _("Reversal"),
 }  # fmt: skip
@@ -454,6 +454,7 @@ PAYMENTS = ListPage(
     columns=[
         Column("date", _("Day"), "date"),
         Column("supplier_name", _("Supplier"), url=lambda row: reverse("web:supplier", args=[row.supplier_id])),
+        Column("kind", _("What"), value=lambda row: row.get_kind_display()),
         Column("note", _("Note"), wrap=True),
         Column("store_id", _("Store"), "store", when_many_stores=True),
         Column("amount", _("Amount"), "money", currency="currency"),
@@ -527,6 +528,7 @@ def _pay_form(scope, payee):
     class PayForm(forms.Form):
         supplier = forms.ModelChoiceField(Supplier.objects.order_by("name"), label=_("Supplier"), empty_label=None)
         store = forms.TypedChoiceField(label=_("For store"), coerce=int, choices=[(one.id, one.name) for one in scope.stores])
+        kind = forms.ChoiceField(label=_("What"), choices=SupplierPayment.KINDS)
         amount = _amount_field()
         date = _day_field(_("Day"))
         note = forms.CharField(label=_("Note"), max_length=120, required=False)
@@ -537,13 +539,15 @@ def _pay_form(scope, payee):
 
 
 def _pay_initial(scope, payee):
-    found: dict[str, Any] = {"date": _today(scope), "key": uuid4(), "store": scope.current.id if scope.current else None}
+    found: dict[str, Any] = {
+        "date": _today(scope), "key": uuid4(), "store": scope.current.id if scope.current else None, "kind": "paid",
+    }  # fmt: skip
     if payee is not True:
         found["supplier"] = payee.pk
         if scope.current or len(scope.stores) == 1:
             owed = [amount for of, currency, amount in queries.balances_of_suppliers(scope.store_ids) if of == payee.pk and currency == payee.currency]
-            if owed and owed[0] > 0:
-                found["amount"] = owed[0]
+            if owed:
+                found |= {"amount": abs(owed[0]), "kind": "paid" if owed[0] > 0 else "received"}
     return found
 
 
@@ -551,7 +555,9 @@ def _pay(scope, payee, data, *, by, at):
     store = scope.require(data["store"], "books")
     supplier = data["supplier"]
     key = f"{by}:{data['key']}"
-    payment = commands.NewPayment(store.id, supplier.pk, data["amount"], supplier.currency, data["date"], data["note"], key)
+    payment = commands.NewPayment(
+        store.id, supplier.pk, data["amount"], supplier.currency, data["date"], data["note"], key, kind=data["kind"]
+    )
     _booked(commands.pay_suppliers([payment], by=by, at=at), key)
 
 
@@ -582,11 +588,11 @@ PAY = FormPage(
     load=_payee,
     initial=_pay_initial,
     save=_pay,
-    success=_("Booked. What is owed has fallen by it."),
+    success=_("Booked. What is owed has moved by it."),
     success_url=lambda: reverse("web:books_payments"),
     needs="books",
     submit=_("Book it"),
-    intro=_("Enter what left the bank, in the supplier's currency. daifa does not pay by itself."),
+    intro=_("Enter what left the bank (or came back), or a credit note, in the supplier's currency. daifa does not pay by itself."),
     back=(_("Payments to suppliers"), lambda: reverse("web:books_payments")),
     panels=_pay_panels,
 )

@@ -154,7 +154,7 @@ _ENTRIES = {
     "parcel_delivered": N_("Parcel delivered"),
     "parcel_lost": N_("Parcel lost"),
     "refund_confirmed": N_("Refund"),
-    "supplier_paid": N_("Supplier paid"),
+    "supplier_paid": N_("Supplier paid or credited"),
     "expense": N_("Expense"),
     "reversal": N_("Reversal"),
 }

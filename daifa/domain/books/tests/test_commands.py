@@ -183,6 +183,41 @@ def test_two_suppliers_do_not_share_their_rates(shop):
     } == {"7000": Decimal("-7.00")}
 
 
+def test_money_back_and_credit_notes_bring_a_supplier_to_nothing(shop):
+    def balance():
+        return [(currency, amount) for _supplier, currency, amount in queries.balances_of_suppliers([shop.pk])]
+
+    kinds = [("paid", "80.00"), ("credited", "3.00"), ("taken_back", "2.00"), ("received", "85.00")]
+    written = commands.pay_suppliers(
+        [payment(shop, kind, amount, "GBP")._replace(kind=kind) for kind, amount in kinds], by=BY, at=AT
+    )
+    assert len(written.added) == 4 and balance() == []
+    assert [text(entry) for entry in Entry.objects.order_by("id")] == [
+        "2000 +80.00, 1000 -80.00",
+        "2000 +3.00, 5000 -3.00",
+        "2000 +2.00, 1300 -2.00",
+        "2000 -85.00, 1000 +85.00",
+    ]
+    assert list(Entry.objects.order_by("id").values_list("memo", flat=True)) == [
+        "", "credit note", "credit note, goods taken back", "money back",
+    ]  # fmt: skip
+    odd = commands.pay_suppliers([payment(shop, "odd", "1.00", "GBP")._replace(kind="given")], by=BY, at=AT)
+    assert odd.refused[0].code == "unknown_kind" and "given" in odd.refused[0].sentence()
+
+
+def test_money_back_from_a_supplier_in_yuan_closes_what_was_paid_ahead(shop):
+    commands.set_fx_rates([NewRate(DAY, "CNY", "GBP", Decimal("0.12"))], by=BY, at=AT)
+    commands.pay_suppliers([payment(shop, "ahead", "20.00")], by=BY, at=AT)
+    later = date(2026, 3, 9)
+    commands.set_fx_rates([NewRate(later, "CNY", "GBP", Decimal("0.10"))], by=BY, at=AT)
+    commands.pay_suppliers([payment(shop, "back", "20.00", day=later)._replace(kind="received")], by=BY, at=AT)
+    assert text(Entry.objects.latest("id")) == (
+        "2000 -20.00 CNY, 9000 +20.00 CNY, 9000 -2.40, 7000 +0.40, 1000 +2.00"
+    )
+    left = {(row.code, row.currency): row.amount for row in queries.trial_balance([shop.pk]).rows}
+    assert left == {("1000", "GBP"): Decimal("-0.40"), ("7000", "GBP"): Decimal("0.40")}
+
+
 def test_a_payment_is_refused_where_there_is_no_rate_and_repeats_are_harmless(shop):
     done = commands.pay_suppliers(
         [payment(shop, "x", "10.00", "KES"), payment(shop, "y", "10.00", "GBP")], by=BY, at=AT

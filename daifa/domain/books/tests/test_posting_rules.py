@@ -142,12 +142,22 @@ class Story:
         before, self.left = self.left, self._cost(what, self.left)
         return rules.goods_left(before, self.left, self.home, self.rate)
 
-    def pay(self, what):
+    def pay(self, what, kind="paid"):
         amount, currency, rate = re.match(r"([\d.]+) (\w+) at ([\d.]+)", what).groups()
-        return rules.supplier_paid(
-            Decimal(amount), currency, self.home, Decimal(rate),
-            open_amount=self.balance[rules.EXCHANGE, currency], open_value=-self.balance[rules.EXCHANGE, self.home],
+        return rules.supplier_moved(
+            kind, Decimal(amount), currency, self.home, Decimal(rate),
+            open_amount=self.balance.get((rules.EXCHANGE, currency), Decimal(0)),
+            open_value=-self.balance.get((rules.EXCHANGE, self.home), Decimal(0)),
         )  # fmt: skip
+
+    def received(self, what):
+        return self.pay(what, "received")
+
+    def credited(self, what):
+        return self.pay(what, "credited")
+
+    def taken_back(self, what):
+        return self.pay(what, "taken_back")
 
     def deposit(self, what):
         kind, amount, proceeds = re.match(r"(\w+) ([\d.]+)( proceeds)?", what).groups()
