@@ -188,7 +188,8 @@ def money(value: Decimal, currency: str) -> str:
 
 
 def when(value: datetime | None) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if value else ""
+    """To the minute, in UTC (its Z says so): tables hold stores of many zones, and the machine's own is anybody's."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ") if value else ""
 
 
 def table(

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import transaction
 from django.utils import formats, timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
@@ -110,7 +111,7 @@ class Stay:
         params = dict(self.params)
         params["data"] = data_word(self.data)
         if self.until:
-            params["until"] = formats.date_format(timezone.localtime(self.until), "DATE_FORMAT")
+            params["until"] = formats.date_format(timezone.localtime(self.until), "DATE_FORMAT" if (get_language() or "").startswith("zh") else "j M Y")
         return _(WHY_STAYS[self.code]) % params
 
 
