@@ -277,7 +277,7 @@ def _read_table(file: Path, read: Any, as_json: bool) -> None:
         % {"added": done.added, "changed": done.changed, "same": done.same, "refused": len(done.refused)}
     )
     for row in done.refused:
-        typer.echo(f"{row.row}: {row.sentence()}", err=True)
+        typer.echo(f"{_('Row %(row)s') % {'row': row.row}}: {row.sentence()}", err=True)
 
 
 @app.command("visits")

@@ -41,6 +41,7 @@ from daifa.web.kit import (
     Fact,
     FactsPanel,
     FormPage,
+    HtmlPanel,
     Kpi,
     KpiPanel,
     LinkButton,
@@ -293,6 +294,7 @@ def _status_panels(store: Store, scope: Scope) -> list[Panel]:
         Fact(_("Switched on"), bool(status and status.is_on), "yes_no"),
         Fact(_("Where buyers turn to"), status.contact if status else ""),
     ]
+    pasted: list[Panel] = []
     if status is not None and status.is_on:
         address, badge, data = (reverse(name, args=[status.slug]) for name in ("status_page", "status_badge", "status_json"))
         base = settings.BASE_URL
@@ -300,14 +302,17 @@ def _status_panels(store: Store, scope: Scope) -> list[Panel]:
             Fact(_("Address"), _("what buyers see"), url=address),
             Fact(_("Badge"), _("a small picture of it"), url=badge),
             Fact(_("For programs"), "JSON", url=data),
-            Fact(_("To paste into the shop's pages"), f'<a href="{base}{address}"><img src="{base}{badge}" alt="{_("state of the store")}"></a>', "code"),
         ]
+        alternative = _("state of the store")
+        snippet = f'<a href="{base}{address}"><img src="{base}{badge}" alt="{alternative}"></a>'
+        pasted = [HtmlPanel("web/pages/status_snippet.html", {"snippet": snippet}, title=_("To paste into the shop's pages"))]
     return [
         FactsPanel(
             _("Public status page"), facts,
             actions=[LinkButton(_("Change"), reverse("web:status_edit", args=[store.pk]), "pencil", reason=scope.why_not("own", store.pk))],
             note=_("Buyers see without a login whether the store is open, limited or closing, until when, and how after-sales go on. It names no person and no sum."),
-        )
+        ),
+        *pasted,
     ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from math import exp
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -182,3 +183,8 @@ def test_what_own_closings_alone_say(closings, months, yearly, low, high):
     assert (own.yearly, own.low, own.high) == pytest.approx((yearly, low, high), abs=0.003)
     assert own.is_enough is (closings >= 5)
     assert rules.own_rate(0, 0) is None
+
+
+def test_the_document_names_the_shipped_base_rate():
+    text = (Path(__file__).parents[4] / "docs/rules/exit-index.md").read_text()
+    assert f"({rules.shipped_base_rate(rules.shipped()):.1%}".replace("%", " % of typical stores close within a year)") in text
