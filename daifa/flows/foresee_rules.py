@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from daifa.domain.compliance import commands, figure_queries, foresight
 from daifa.domain.compliance.foresight import Touched
-from daifa.domain.compliance.health import Metric, stand_under
+from daifa.domain.compliance.health import OWN_LINE, Metric, stand_under
 from daifa.domain.policy import queries, telling
 from daifa.domain.policy.rules import Change, Rule
 from daifa.domain.stores.models import Store
@@ -66,7 +66,8 @@ class Effect:
         if self.stands is not None or self.stood is not None:
             said += _of_line(self)
         after = self.change.after
-        if after is not None and self.change.before is None and not after.acts and said:
+        beyond = self.stands is not None and self.stands.worst == 100
+        if after is not None and not after.acts and said and (self.change.before is None or beyond):
             said.append(_("It would only inform. %(why)s") % {"why": after.why_not})
         if not said and self.touched is None and "threshold" in (self.change.fields or ("threshold",)):
             said.append(_("Nothing here is counted by it: read what follows from it."))
@@ -138,8 +139,7 @@ def _of_line(effect: Effect) -> list[str]:
     if effect.stands is None:
         return [_("The line ends; you stand at %(now)s.") % {"now": now}]
     if one.worst == 100:
-        text = _("The line is crossed and stays so: you stand at %(now)s.") if _is_crossed(effect.stood) or one.acts else _("The line would be crossed, but the rule only informs: you stand at %(now)s.")
-        return [text % {"now": now}]
+        return [_("You stand beyond the line, before and after: at %(now)s.") % {"now": now} if one.acts else _("You stand beyond the line, at %(now)s.") % {"now": now}]
     share = one.platform.said.share if one.missing and one.platform and one.platform.said else one.share_of_line
     way = "" if share is None else f"{share * 100:.0f} %"
     return [_("The line would not be crossed: you stand at %(now)s, %(way)s of the way.") % {"now": now, "way": way or "–"}]
@@ -194,7 +194,8 @@ def _stand(effects: Sequence[Effect], store: Store, at: datetime) -> None:
         for side, rule, day in (("stood", change.before, change.on - timedelta(days=1)), ("stands", change.after, change.on)):
             if rule is None or not figure_queries.is_line(rule):
                 continue
-            if any(one.id == rule.id for one in figure_queries.book_of(store, on=day)):
+            unwatched = rule.id == OWN_LINE and queries.OWN_SITE in queries.channels_of(store)
+            if unwatched or any(one.id == rule.id for one in figure_queries.book_of(store, on=day)):
                 wanted.append((effect, side, rule))
     if wanted:
         complaints = complaints_of(store.pk, at=at)

@@ -238,4 +238,7 @@ def test_the_law_of_own_sites_and_other_channels():
     assert not commands.override_rules([NewOverride(law.id, "letter", DAY, {"threshold": "10"})], by=BY, at=NOW).refused
     found = foresee_rules.effects_of(watch_rules.changes_for(site, on=NOW.date()), site, at=NOW)
     assert [(one.change.rule_id, one.touched.overdue) for one in found] == [(law.id, 1)]
+    assert not commands.override_rules([NewOverride("own-health-default", "my line", DAY + timedelta(days=1), {"threshold": "3"}, site.pk)], by=BY, at=NOW).refused
+    line = foresee_rules.effects_of(watch_rules.changes_for(site, on=NOW.date()), site, at=NOW)[-1]
+    assert (line.line, line.value) == ("crossed", Decimal(100)), "its only order was late"
     assert effects(other) == [], "another platform's and another country's rules mean nothing there"

@@ -405,13 +405,11 @@ def _changes_table(title, changes, store: Store | None, at=None) -> TablePanel:
     rows = []
     effects = foresee_rules.effects_of(changes, store, at=at) if store else [None] * len(changes)
     for change, effect in zip(changes, effects, strict=True):
-        now, told = (effect.value, foresee_rules.as_data(effect)) if effect else (None, {})
         for number, (name, before, behind) in enumerate(telling.change_words(change)):
             rows.append(
                 {
                     "on": change.on, "rule": str(change.rule.consequence), "id": change.rule_id, "field": name, "before": before,
-                    "after": behind, "touched": "" if number or not effect or effect.touched is None else str(told["orders"]),
-                    "now": "" if now is None or number else telling.measured(now, change.rule.unit),
+                    "after": behind,
                     "means": foresee_rules.means(effect) if effect and not number else "",
                 }
             )  # fmt: skip
@@ -423,8 +421,6 @@ def _changes_table(title, changes, store: Store | None, at=None) -> TablePanel:
             Column("field", _("What")),
             Column("before", _("Before"), wrap=True),
             Column("after", _("From then on"), wrap=True),
-            *([Column("now", _("Where you stand"))] if any(row["now"] for row in rows) else []),
-            *([Column("touched", _("Open orders touched"), phone=False)] if any(row["touched"] for row in rows) else []),
             *([Column("means", _("What it would mean now"), wrap=True)] if any(row["means"] for row in rows) else []),
         ],
         rows,
