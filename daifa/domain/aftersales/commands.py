@@ -27,7 +27,12 @@ from daifa.lib.refusal import Refused
 
 
 class NewRefund(NamedTuple):
-    """Money given back on one order (or none). `lines`: (order line or None, SKU, units, amount)."""
+    """Money given back on one order (or none). `lines`: (order line or None, SKU, units, amount).
+
+    `settles`: units of a line that were cancelled before, and for which nothing was given back yet, are the ones meant
+    first; else those named are cancelled on top of them. `came_back`: goods came back, so units that were shipped are
+    meant before any that were not.
+    """
 
     store: int
     order: int | None
@@ -39,6 +44,8 @@ class NewRefund(NamedTuple):
     at: datetime
     lines: tuple[tuple[int | None, str, int, Decimal], ...]
     case: int | None = None
+    settles: bool = False
+    came_back: bool = False
 
 
 @dataclass(slots=True)
@@ -62,11 +69,20 @@ def write_refunds(refunds: Sequence[NewRefund], *, by: str, at: datetime) -> lis
         return []
     lock_orders(sorted({refund.order for refund in refunds if refund.order is not None}))
     wants: dict[int, int] = {}
-    for refund in refunds:
+    meant = _meant_before(refunds)
+    settled: dict[tuple[int, int], int] = {}  # (refund, line) → units that were cancelled before
+    most: dict[tuple[int, int], int] = {}  # (refund, line) → units it may cancel
+    for number, refund in enumerate(refunds):
         for line, _sku, units, _amount in refund.lines:
-            if line is not None and units:
-                wants[line] = wants.get(line, 0) + units
-    cancelled = cancel_units(wants, by=by, at=at)
+            if line is None or not units:
+                continue
+            gone, shipped = meant.get(line, (0, 0))
+            kept = min(units, shipped) if refund.came_back else 0
+            before = min(units - kept, gone) if refund.settles else 0
+            meant[line] = (gone - before, shipped - kept)
+            settled[number, line], most[number, line] = before, units - kept - before
+            wants[line] = wants.get(line, 0) + units - kept - before
+    cancelled = cancel_units({line: units for line, units in wants.items() if units}, by=by, at=at)
     ids = bulk.next_ids("aftersales_refund", len(refunds))
     bulk.copy_rows(
         "aftersales_refund",
@@ -83,11 +99,13 @@ def write_refunds(refunds: Sequence[NewRefund], *, by: str, at: datetime) -> lis
         ],
     )  # fmt: skip
     rows = []
-    for refund_id, refund in zip(ids, refunds, strict=True):
+    for number, (refund_id, refund) in enumerate(zip(ids, refunds, strict=True)):
         for line, sku, units, amount in refund.lines:
-            gone = min(units, cancelled.get(line, 0)) if line is not None else 0
+            gone = min(most.get((number, line), 0), cancelled.get(line, 0)) if line is not None else 0
             if gone and line is not None:
                 cancelled[line] -= gone
+                most[number, line] -= gone
+            gone += settled.pop((number, line), 0) if line is not None else 0
             rows.append((refund_id, line, sku[:80], units, gone, amount))
     bulk.copy_rows(
         "aftersales_refundline", ("refund_id", "order_line_id", "sku", "quantity", "cancelled", "amount"), rows
@@ -99,6 +117,24 @@ def write_refunds(refunds: Sequence[NewRefund], *, by: str, at: datetime) -> lis
     record_births(REFUND, ids, "confirmed", by=by, at=at)
     record_facts("refunds_confirmed", ids, at=at)
     return ids
+
+
+def _meant_before(refunds: Sequence[NewRefund]) -> dict[int, tuple[int, int]]:
+    """Line → (units cancelled for which nothing was given back, units shipped for which nothing was), where it matters."""
+    lines = sorted({line for refund in refunds if refund.settles or refund.came_back for line, *_ in refund.lines if line is not None})
+    if not lines:
+        return {}
+    return {
+        line: (max(cancelled - back_cancelled, 0), max(shipped - back_others, 0))
+        for line, cancelled, shipped, back_cancelled, back_others in bulk.fetch(
+            """SELECT l.id, l.cancelled, l.shipped, coalesce(sum(x.cancelled), 0), coalesce(sum(x.quantity - x.cancelled), 0)
+               FROM orders_orderline l
+               LEFT JOIN aftersales_refundline x ON x.order_line_id = l.id
+                    AND EXISTS (SELECT FROM aftersales_refund r WHERE r.id = x.refund_id AND r.state = 'confirmed')
+               WHERE l.id = ANY(%s::bigint[]) GROUP BY l.id""",
+            (lines,),
+        )
+    }
 
 
 def apply_credits(store: Any, credits: Sequence[Any], *, by: str, at: datetime) -> Credited:
@@ -145,7 +181,7 @@ def apply_credits(store: Any, credits: Sequence[Any], *, by: str, at: datetime) 
                 NewRefund(
                     store.pk, order, credit.number, "credit_note" if order else "no_original",
                     "imported_credit" if order else "no_original", max(amount, Decimal(0)), store.currency, credit.at,
-                    tuple(lines),
+                    tuple(lines), settles=True,
                 )
             )  # fmt: skip
     result.refunds = write_refunds(refunds, by=by, at=at)
@@ -200,10 +236,10 @@ def open_case(
 
 def refund_case(*, case_id: int, amount: Decimal, no_claim_reason: str, by: str, at: datetime) -> int:
     """Give `amount` back for a case and end it. Raises `Refused`; returns the refund."""
-    row = bulk.fetch("SELECT order_id, store_id, state FROM aftersales_aftersalecase WHERE id = %s", (case_id,))
+    row = bulk.fetch("SELECT order_id, store_id, state, kind FROM aftersales_aftersalecase WHERE id = %s", (case_id,))
     if not row:
         raise Refused(_("There is no such case."), code="no_case")
-    order, store, state = row[0]
+    order, store, state, kind = row[0]
     lock_orders([order])
     if "refunded" not in AFTERSALE_CASE.next(state):
         raise Refused(_("This case has been settled already."), code="settled")
@@ -233,6 +269,7 @@ def refund_case(*, case_id: int, amount: Decimal, no_claim_reason: str, by: str,
             NewRefund(
                 store, order, f"case-{case_id}", "case", no_claim_reason.strip()[:60], amount, currency, at,
                 tuple((line[0], line[1], line[2], part) for line, part in zip(lines, parts, strict=True)), case_id,
+                settles=True, came_back=kind == "return",
             )
         ],
         by=by, at=at,
