@@ -77,7 +77,9 @@ def add(
     else:
         told = {"code": supplier.code, "kind": supplier.get_kind_display(), "currency": supplier.currency}
         typer.echo(_("Added supplier %(code)s (%(kind)s, %(currency)s).") % told)
-        if signed_on is None:
+        if supplier.source == "consumer_platform":
+            typer.echo(_("Nothing is bought there for a buyer, and no agreement changes that. Add the factory behind it as a supplier of its own."))
+        elif signed_on is None:
             typer.echo(
                 _("No address goes to him before the entrustment of personal data is signed: daifa suppliers entrustment %(code)s "
                   "--out entrustment.pdf, then daifa suppliers entrust %(code)s --on DAY.") % {"code": supplier.code}

@@ -86,7 +86,7 @@ def paper_for(
     side = _side(language)
     given = {
         "data": ("; ", "；")[side].join(handed_over(language)), "days": agreed.claim_days if agreed else CLAIM_DAYS,
-        "country": supplier.country or BLANK,
+        "country": _country(supplier.country, side),
     }  # fmt: skip
     clauses = tuple(
         Clause(f"{number}. {heading[side]}", tuple(sentence[side] % given for sentence in sentences))
@@ -103,17 +103,25 @@ def paper_for(
             (ours, our_name.strip() or BLANK),
             (("Stores of party A", "甲方店铺")[side], names),
             (theirs, supplier.name),
-            (("Place of processing", "处理地点")[side], supplier.country or BLANK),
+            (("Place of processing", "处理地点")[side], _country(supplier.country, side)),
         ),
         clauses,
         tuple((party, f"{words}{colon}{BLANK}") for party in (ours, theirs) for words in sign),
     )  # fmt: skip
 
 
+def _country(code: str, side: int) -> str:
+    """A country by its name in the paper's language; a line to fill in where none is known."""
+    from babel import Locale
+
+    return Locale.parse(("en", "zh_Hans")[side]).territories.get(code.upper(), code) if code else BLANK
+
+
 def as_text(**asked: object) -> str:
     """The paper as plain text, to be copied or mailed; arguments as of `paper_for`."""
     paper = paper_for(**asked)  # type: ignore[arg-type]
-    blocks = [paper.title, "\n".join(f"{name}: {value}" for name, value in paper.parties)]
+    colon = "：" if paper.language == "zh-hans" else ": "
+    blocks = [paper.title, "\n".join(f"{name}{colon}{value}" for name, value in paper.parties)]
     blocks += ["\n".join((clause.heading, *clause.sentences)) for clause in paper.clauses]
     blocks.append("\n".join(f"{party} · {line}" for party, line in paper.signing))
     return "\n\n".join(blocks) + "\n"

@@ -122,14 +122,17 @@ def _no_platform_waybill(stores: Sequence[Any], at: datetime) -> list[Found]:
 
 
 def _foreign_trace(stores: Sequence[Any], at: datetime) -> list[Found]:
-    """Photos judged a breach, and buyers' words in cases and complaints that name another platform or its card."""
+    """Photos judged a breach, and buyers' words in cases and complaints that name another platform or its card.
+
+    The parcel of a sample went to ourselves: no buyer saw it.
+    """
     kind = "foreign_trace"
     channels = {store.id: store.channel for store in stores}
     scope, since = list(channels), _since(kind, at)
     seen: dict[int, list[Seen]] = {}
     for store, order, supplier, check, traces, when in bulk.fetch(
         """SELECT store_id, order_id, supplier_id, id, traces::text, at FROM shipping_parcelcheck
-           WHERE state = 'breach' AND store_id = ANY(%s::bigint[]) AND at > %s AND at <= %s""",
+           WHERE state = 'breach' AND sample_id IS NULL AND store_id = ANY(%s::bigint[]) AND at > %s AND at <= %s""",
         (scope, since, at),
     ):
         import json

@@ -565,11 +565,19 @@ def _tell_order(work: _Work, detail: OrderDetail) -> None:
     if rows:
         work.add(
             f"{folder}/timeline.csv",
-            _csv([_("Time"), _("What happened"), _("Details"), _("By")], [[*row, one.by] for row, one in zip(rows, happened, strict=True)]),
+            _csv([_("Time"), _("What happened"), _("Details"), _("Who did it")], [[*row, _whose(one.by)] for row, one in zip(rows, happened, strict=True)]),
             _("everything that happened to the order"),
         )
         section.tables.append((_("What happened"), [_("Time"), _("What happened"), _("Details")], rows))
     work.sections.append(section)
+
+
+def _whose(by: str) -> str:
+    """Who did something, as far as it concerns others: no names and no numbers of accounts."""
+    kind = by.partition(":")[0]
+    if kind == "import":
+        return _("a file")
+    return (_("daifa") if kind == "job" else _("a person")) if by else ""
 
 
 def _tell_purchases(work: _Work, section: Section, order: int, folder: str) -> None:

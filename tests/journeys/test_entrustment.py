@@ -82,6 +82,7 @@ def test_the_paper_says_what_the_law_asks_for(language, points):
     text = entrustment.as_text(**asked, our_name="Example Ltd")
     for words in (*points, "Example Ltd", shop.factory.name, shop.store.name, *entrustment.handed_over(language)):
         assert words in text
+    assert {"en": "Place of processing: China\n", "zh-hans": "处理地点：中国\n"}[language] in text
     assert "%(" not in text and entrustment.BLANK in text, "the names are filled in, what is signed is left open"
     assert entrustment.BLANK in entrustment.as_text(**asked).split("\n")[2], "a line for our name where nobody gives it"
 

@@ -104,6 +104,8 @@ def test_a_pack_for_a_violation(shop, case, language):
     assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in inside.items() if name != "SHA256SUMS"}
     index = json.loads(inside["index.json"])
     assert {row["name"]: row["sha256"] for row in index["files"]} == {n: s for n, s in sums.items() if n != "index.json"}
+    happened = inside["orders/77001/timeline.csv"].decode("utf-8-sig")
+    assert not any(code in happened for code in ("user:", "job:", "import:", "run 1")), "words for others, no codes of ours"
     # Nobody is named who need not be.
     for name, content in inside.items():
         for secret in SECRETS:

@@ -7,13 +7,13 @@ import pytest
 
 from daifa.domain.books.queries import trial_balance
 from daifa.domain.compliance import risk_commands
-from daifa.domain.compliance.models import PlanStep
+from daifa.domain.compliance.models import PlanStep, Risk
 from daifa.domain.shipping.checks import judge_photos
 from daifa.domain.shipping.models import ParcelCheck
 from daifa.domain.sourcing import samples
 from daifa.domain.sourcing.commands import add_supplier
 from daifa.domain.sourcing.models import Sample
-from daifa.flows import order_samples
+from daifa.flows import find_risks, order_samples
 from daifa.flows.audit import audit
 from daifa.lib.refusal import Refused
 from tests import cast, photos
@@ -82,6 +82,8 @@ def test_a_breach_on_its_parcel_fails_it(shop):
         order_samples.judge_sample(sample_id=sample, passed=True, verdict="fine", by=cast.BY, at=AT)
     order_samples.judge_sample(sample_id=sample, passed=False, verdict="a card of another shop", by=cast.BY, at=AT)
     assert Sample.objects.get(pk=sample).verdict == "a card of another shop"
+    find_risks.find_risks(at=AT)
+    assert not Risk.objects.exists(), "it reached no buyer: no sign by which a platform takes the store"
 
 
 def test_another_number_on_its_parcel_is_a_breach(shop):

@@ -183,6 +183,8 @@ def _in_words(reason: str) -> str:
         return ""  # who did it stands beside it already
     if reason in OUTCOMES:
         return OUTCOMES[reason][_chinese()]
+    if source.startswith("run ") and source[4:].isdigit():
+        return ""  # the workbook is named
     return _("downloaded") if reason == "downloaded" else reason
 
 
