@@ -433,15 +433,17 @@ def _retention_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
                 Column("note", gettext_lazy("Says"), wrap=True, hint="source"),
                 Column("acts", gettext_lazy("Counts as"), "badge"),
             ],
-            _rules(),
+            _rules(scope),
             note=_("None of them says how many days buyers' data are kept: the law says that they go once their purpose ends. The number is yours."),
         )
     )  # fmt: skip
     return panels
 
 
-def _rules() -> list[dict[str, Any]]:
-    """Rules of the rule book that bear on how long something is kept; one that is not in the book is left out."""
+def _rules(scope: Scope) -> list[dict[str, Any]]:
+    """Rules of the rule book that bear on how long something is kept, of laws and of the channels sold on; one that is not in
+    the book is left out."""
+    elsewhere = set(policy.sales_channels()) - {policy.channel_of(store) for store in scope.stores}
     found: dict[str, dict[str, Any]] = {}
     for code, ids in RULES_OF.items():
         for rule_id in ids:
@@ -451,6 +453,8 @@ def _rules() -> list[dict[str, Any]]:
             try:
                 rule = policy.rule(rule_id)
             except LookupError:
+                continue
+            if rule.channel in elsewhere:
                 continue
             found[rule_id] = {
                 "id": rule_id, "data": data_word(code), "note": str(rule.note), "source": rule.source,

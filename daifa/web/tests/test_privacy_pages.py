@@ -11,7 +11,7 @@ from daifa.domain.orders.models import AddressVersion, Order
 from daifa.domain.people.models import User
 from daifa.domain.privacy.commands import note_backup
 from daifa.domain.privacy.models import BackupTaken, Erasure, Retention
-from daifa.domain.stores.models import StoreAccess
+from daifa.domain.stores.models import Store, StoreAccess
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -123,3 +123,11 @@ def test_backups_are_the_installations_and_speak_chinese(as_role):
     for page in PAGES:
         text = client.get(page).content.decode()
         assert ("买家数据" in text) and "Buyers' data" not in text and "Buyers&#x27; data" not in text, page
+
+
+def test_only_rules_of_laws_and_of_the_channels_sold_on_are_to_be_read(as_role, shop):
+    client = as_role("owner")
+    page = client.get("/privacy/retention/").content.decode()
+    assert "cn-pi-47" in page and "xhs-privacy" not in page, "nobody here sells on Xiaohongshu"
+    Store.objects.filter(pk=shop.store.pk).update(channel="xiaohongshu", kind="marketplace")
+    assert "xhs-privacy-no-plaintext" in client.get("/privacy/retention/").content.decode()
