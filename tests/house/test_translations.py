@@ -58,6 +58,7 @@ def test_chinese_sentences_are_printed_with_chinese_marks():
         ("%(n)d 行, %(count)d 处", "%(n)d 行，%(count)d 处"),
         ("%(name)s, nothing: %(why)s", "%(name)s, nothing: %(why)s"),
         ("%(metric)s:%(when)s。", "%(metric)s：%(when)s。"),
+        ("%(metric)s: %(when)s。", "%(metric)s：%(when)s。"),
         ("不认识 %(value)s；是否想写 %(near)s?", "不认识 %(value)s；是否想写 %(near)s？"),
         ("Nothing, here (at all)", "Nothing, here (at all)"),
     ):

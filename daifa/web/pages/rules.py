@@ -282,7 +282,7 @@ RULE = DetailPage(
     facts=lambda rule, scope: [
         Fact(_("Kind"), telling.kind(rule.kind)),
         Fact(_("Metric"), telling.metric(rule.metric), hint=rule.metric),
-        Fact(_("What triggers it"), telling.whole_line(rule)),
+        Fact(_("Amount or figure") if rule.comparison == "value" else _("What triggers it"), telling.whole_line(rule)),
         Fact(_("Note"), str(rule.note)),
         Fact(_("In force from"), rule.effective, "date"),
     ],
@@ -356,7 +356,7 @@ OVERRIDE = FormPage(
         FactsPanel(
             _("As it counts now"),
             [
-                Fact(_("What triggers it"), telling.whole_line(rule)),
+                Fact(_("Amount or figure") if rule.comparison == "value" else _("What triggers it"), telling.whole_line(rule)),
                 Fact(_("Note"), str(rule.note)),
                 Fact(_("Source"), rule.source, url=rule.source if _is_address(rule.source) else None),
                 Fact(_("Date of the text"), rule.as_of or _("none")),

@@ -164,7 +164,7 @@ def history(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
             Column("metric", _("Figure"), wrap=True, link=True, value=lambda row: words_of(row.metric), hint="metric"),
             Column("value", _("Value"), value=lambda row: value_text(row.value, _unit(row, known)),
                    hint=lambda row: _("%(part)s of %(base)s") % {"part": row.part, "base": row.base} if row.base else ""),
-            Column("ended_on", _("Until"), "date", hint=lambda row: _("%(days)s days") % {"days": row.window_days} if row.window_days else ""),
+            Column("ended_on", _("Last day it covers"), "date", hint=lambda row: _("%(days)s days") % {"days": row.window_days} if row.window_days else ""),
             Column("seen_in", _("Where it stands"), wrap=True, hint=lambda row: row.source.removeprefix("file:") if row.source.startswith("file:") else ""),
             Column("at", _("Entered"), "ago", phone=False),
             Column("state", "", "badges", export=False, value=lambda row: [Badge(_("counts no more"), "muted")] if row.withdrawn_at else []),

@@ -274,7 +274,7 @@ def _confirm(store_id: int, waiting: list[queries.Metric], scope: Scope) -> Note
     why = scope.why_not("own", store_id)
     ask = _("Have you read that it still stands like this? Your name and the day are kept; it then acts in this store.")
     buttons = [
-        ActionButton(f"{one.words} ({one.rule})", url, icon="check", fields={"rules": one.rule}, confirm=f"{one.words}: {_line(one)}. {ask}", reason=why)
+        ActionButton(f"{one.words} ({one.rule})", url, icon="check", fields={"rules": one.rule}, confirm=_asked(one, ask), reason=why)
         for one in waiting
     ]
     if len(waiting) > 1:
@@ -284,6 +284,10 @@ def _confirm(store_id: int, waiting: list[queries.Metric], scope: Scope) -> Note
         _("Their sources bear no date or are old: they are shown, and warn of nothing until you confirm that they still read like this."),
         title=_("Lines that wait for your word"), actions=buttons,
     )  # fmt: skip
+
+
+def _asked(one: queries.Metric, ask: str) -> str:
+    return _("%(metric)s: %(line)s. %(question)s") % {"metric": one.words, "line": _line(one), "question": ask}
 
 
 def _left_out(one: Any) -> NotePanel:

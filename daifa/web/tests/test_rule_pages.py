@@ -80,6 +80,14 @@ def test_strangers_words_are_not_shown_and_not_taken_back(client, store):
     assert RuleOverride.objects.get().withdrawn_at is None
 
 
+def test_a_compensation_is_an_amount_and_triggers_nothing(client, store):
+    person(client, store, "owner")
+    paid = page(client, "rule", "xhs-comp-late-le48")
+    assert "Amount or figure" in paid and "What triggers it" not in paid
+    line = page(client, "rule", "xhs-ship-spot-domestic")
+    assert "What triggers it" in line and "Amount or figure" not in line
+
+
 def test_the_rules_stand_by_channel_and_fold(client, store):
     person(client, store, "owner")
     shown = page(client, "rules")
