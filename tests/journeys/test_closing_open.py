@@ -10,6 +10,8 @@ from daifa.domain.closing.rules import Terms
 from daifa.domain.fulfilment.models import FulfilmentLine
 from daifa.domain.history.models import PendingReaction
 from daifa.domain.orders.models import Order
+from daifa.flows import by_hand
+from tests import bought_orders
 from tests.shipped_orders import NOON, order, parcel, store
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +110,35 @@ def test_on_a_domestic_platform_its_rules_count_for_every_buyer():
     parcel(order(shop, country="DE", shipped=2), state="delivered", delivered_at=NOON)
     days = {day.code: day for day in queries.days_if_started(shop, "choice", at=NOON)}
     assert (days["aftersales_finished"].on - NOON.date()).days == Terms().return_days.value
+
+
+def kept(shop):
+    found = {one.code: (one.count, one.amount) for one in queries.blockers(shop.pk, at=bought_orders.PAID)}
+    return found.get("not_paid_back")
+
+
+@pytest.mark.parametrize(("currency", "first", "rest"), [("GBP", "6.66", "6.67"), ("JPY", "6", "7"), ("KWD", "6.666", "6.667")])
+def test_a_store_does_not_end_with_the_money_of_buyers_whose_goods_were_cancelled(currency, first, rest):
+    shop = bought_orders.store(currency=currency)
+    of = bought_orders.order(shop, [("goods", 3, "20.00")])
+    line = of.lines.get()
+    by_hand.cancel_open(of.pk, [(line.pk, 1)], by="user:1", at=bought_orders.PAID)
+    assert kept(shop) == (1, Decimal(first))
+    given = {"kind": "refund", "reason": "cancelled", "note": "", "no_claim_reason": "ours", "by": "user:1", "at": bought_orders.PAID}
+    by_hand.give_back(of.pk, [(line.pk, 1)], amount=Decimal(first), **given)
+    assert kept(shop) is None
+    by_hand.cancel_open(of.pk, [(line.pk, 2)], by="user:1", at=bought_orders.PAID)
+    assert kept(shop)[0] == 1
+    # A refund that names the units settles them, also where it was agreed on less.
+    by_hand.give_back(of.pk, [(line.pk, 2)], amount=Decimal(rest), **given)
+    assert kept(shop) is None
+
+
+def test_what_the_channel_pays_back_without_naming_goods_counts():
+    shop = bought_orders.store()
+    of = bought_orders.order(shop, [("goods", 2, "30.00"), ("shipping", 1, "5.00")])
+    by_hand.cancel_open(of.pk, [(of.lines.get(kind="goods").pk, 2)], by="user:1", at=bought_orders.PAID)
+    for amount, left in (("29.99", (1, Decimal("0.01"))), ("0.01", None)):
+        bought_orders.refund(shop, of, amount)
+        Order.objects.filter(pk=of.pk).update(refunded_amount=Order.objects.get(pk=of.pk).refunded_amount + Decimal(amount))
+        assert kept(shop) == left

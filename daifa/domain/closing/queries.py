@@ -240,6 +240,7 @@ BLOCKERS: dict[str, tuple[str, str]] = {
     "unshipped": ("orders not shipped", "未发货订单"),
     "in_transit": ("parcels on their way", "在途包裹"),
     "lost_unsettled": ("lost or returned parcels not refunded", "丢件或退回未退款"),
+    "not_paid_back": ("orders with cancelled goods not refunded", "已取消商品未退款的订单"),
     "open_aftersales": ("open after-sales requests", "未结售后"),
     "unpaid_refunds": ("refunds not paid", "未付退款"),
     "in_return_time": ("orders that may still be returned", "仍在无理由退货期的订单"),
@@ -329,6 +330,26 @@ _LOST_UNSETTLED = f"""
 Goods count with their share of what was paid; a replacement on its way is found among the parcels on their way.
 """
 
+_NOT_PAID_BACK = f"""
+    WITH named AS (SELECT r.order_id, x.order_line_id, sum(x.cancelled) AS units FROM aftersales_refund r
+                   JOIN aftersales_refundline x ON x.refund_id = r.id AND x.cancelled > 0
+                   WHERE r.store_id = %(store)s AND r.state = 'confirmed' GROUP BY 1, 2),
+    spent AS (SELECT r.order_id, sum(r.amount) AS amount FROM aftersales_refund r
+              WHERE r.store_id = %(store)s AND r.state = 'confirmed'
+                AND EXISTS (SELECT FROM aftersales_refundline x WHERE x.refund_id = r.id AND x.cancelled > 0) GROUP BY 1),
+    due AS (SELECT o.id, o.currency, o.refunded_amount - coalesce(max(s.amount), 0) AS back,
+                   sum((l.cancelled - coalesce(n.units, 0)) * l.amount / nullif(l.quantity, 0))
+                   * least(1, o.total_amount / nullif(o.goods_amount, 0)) AS worth
+            FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id AND l.cancelled > 0
+            LEFT JOIN named n ON n.order_line_id = l.id LEFT JOIN spent s ON s.order_id = o.id
+            WHERE o.store_id = %(store)s AND o.cancelled > 0 AND NOT o.is_history GROUP BY o.id)
+    SELECT count(*), sum(coins - back) FROM (SELECT back, trunc(worth, {decimals_in_sql("currency")}) AS coins FROM due) d
+    WHERE back < coins"""
+"""Orders of which units were cancelled, and what their buyers have not got back: their share of what was paid.
+
+A refund that names cancelled units settles them, whatever it paid.
+"""
+
 
 def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker]:
     unshipped, worth = bulk.fetch(
@@ -340,6 +361,7 @@ def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker
         "SELECT count(*) FROM shipping_parcel WHERE store_id = %s AND NOT state = ANY(%s::text[])", (store.pk, list(_GONE))
     )[0][0]
     lost = bulk.fetch(_LOST_UNSETTLED, {"store": store.pk})[0][0]
+    kept, kept_sum = bulk.fetch(_NOT_PAID_BACK, {"store": store.pk})[0]
     requests = bulk.fetch(
         "SELECT count(*) FROM aftersales_aftersalecase WHERE store_id = %s AND state = ANY(%s::text[])",
         (store.pk, _OPEN_CASE),
@@ -365,6 +387,7 @@ def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker
         Blocker("unshipped", unshipped, worth, store.currency),
         Blocker("in_transit", moving),
         Blocker("lost_unsettled", lost),
+        Blocker("not_paid_back", kept, kept_sum, store.currency),
         Blocker("open_aftersales", requests),
         Blocker("unpaid_refunds", refunds, refund_sum, store.currency),
         Blocker("in_return_time", returnable, until=until),

@@ -281,7 +281,7 @@ ORDERS_FINISHED = Step(
     "orders_finished",
     ("Orders finished", "订单完结"),
     ("Everything sold is delivered or given back.", "所有订单均已送达或退款。"),
-    check=("unshipped", "in_transit", "lost_unsettled"),
+    check=("unshipped", "in_transit", "lost_unsettled", "not_paid_back"),
     do="count_open",
     due="orders_finished",
     after=("listings_down",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -177,7 +177,7 @@ def blocker_url(code: str, store_id: int) -> str | None:
     """Where what blocks is settled."""
     name, query = {
         "unshipped": ("orders", {"store": store_id}), "in_transit": ("parcels", {"store": store_id}),
-        "lost_unsettled": ("parcels", {"state": "lost", "store": store_id}),
+        "lost_unsettled": ("parcels", {"state": "lost", "store": store_id}), "not_paid_back": ("orders", {"store": store_id, "status": "cancelled"}),
         "open_aftersales": ("cases", {}), "unpaid_refunds": ("aftersales", {}), "in_return_time": ("orders", {"store": store_id}),
         "supplier_balances": ("books_pay", {}), "settlement_due": ("books", {}), "deposit_held": ("deposit", {}),
         "appeals": ("violations", {}), "live_listings": ("listings", {}), "postings_owed": ("reactions", {}),
@@ -282,6 +282,7 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
                     )
                     for one in moves
                 ],
+                store_id=store.pk,
             )
         )
     return panels
@@ -909,11 +910,19 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
                 Column("facts", gettext_lazy("Figures"), value=lambda one: figures(one.facts), wrap=True),
                 Column("file_name", gettext_lazy("File"), url=lambda one: reverse("web:closing_evidence", args=[one.pk]) if one.sha256 else None),
             ],
-            list(row.evidence.order_by("-id")),
+            _there(row.evidence.order_by("-id"), row.closing.store_id),
             empty=_("Nothing yet."),
         )
     )  # fmt: skip
     return panels
+
+
+def _there(rows: Iterable[Any], store_id: int) -> list[Any]:
+    """Rows that know their store, so that their times are told on its clock."""
+    found = list(rows)
+    for one in found:
+        one.store_id = store_id
+    return found
 
 
 def figures(facts: Mapping[str, Any]) -> str:
@@ -1116,7 +1125,7 @@ def _plan_panel(found: Readmission) -> TablePanel:
             Column("proof", gettext_lazy("Proof"), wrap=True),
             Column("done_at", gettext_lazy("Done"), "datetime", phone=False),
         ],
-        queries.plan_of(found.pk),
+        _there(queries.plan_of(found.pk), found.store_id),
         row_url=lambda row: reverse("web:comeback_step", args=[row.pk]),
     )  # fmt: skip
 
