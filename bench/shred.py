@@ -1,9 +1,10 @@
-"""Erasing at size: `python -m bench.shred --orders 100000`, one JSON line for each of four things that erase.
+"""Erasing at size: `python -m bench.shred --orders 100000`, one JSON line for each of six things.
 
 One store with N orders that have ended, and what a year leaves behind: addresses (half of them Chinese), customers,
 messages, an upload for each 1,000 orders, a workbook for each 500 purchases, a letter for every tenth order, refused rows,
 complaints, cases, reasons and tasks that name buyers; a second store of a tenth that size stays. Measured: what is held on
-one person (counted), erasing that person, the daily sweep of data whose time is over (all of them for the oldest tenth),
+one person (counted) before the words of uploads are listed, listing them as every night, what is held and erasing that
+person after it, the daily sweep of data whose time is over (all of them for the oldest tenth),
 and shredding what is left of the store, as a closing does. `wall_s`, `cpu_s` (this process and the server), `rss_mb`
 (largest so far). Starts its own database (fsync on).
 """
@@ -185,7 +186,7 @@ def main() -> None:
         from daifa.domain.orders.models import AddressVersion
         from daifa.domain.privacy.commands import Kept, set_retention
         from daifa.domain.privacy.places import CLASSES
-        from daifa.flows import privacy
+        from daifa.flows import privacy, shred_places
 
         store = fill(given.orders)
         email = AddressVersion.objects.filter(order__store=store).order_by("-order_id").values_list("email", flat=True)[0]
@@ -208,7 +209,10 @@ def main() -> None:
             done = privacy.shred_store(store, by="bench", at=AT)
             return {"places": len(done.counts), "rows": sum(done.counts.values()), "stays": len(done.stays)}
 
-        for what, do in (("held", held), ("person", one), ("sweep", sweep), ("store", whole)):
+        def listed() -> dict[str, Any]:
+            return {"uploads": shred_places.list_words(at=AT)}
+
+        for what, do in (("unlisted", held), ("words", listed), ("held", held), ("person", one), ("sweep", sweep), ("store", whole)):
             measured(server, what, given.orders, do)
         left = AddressVersion.objects.filter(order__store=store).exclude(name__startswith="erased:").count()
         if left:

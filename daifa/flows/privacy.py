@@ -18,7 +18,7 @@ import tempfile
 import unicodedata
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -48,10 +48,12 @@ from daifa.flows.shred_places import (
     Work,
     letters_by_message,
     look_through,
+    may_name_others,
     numbers_of,
     shred,
     shred_rows,
     shred_store_papers,
+    told_named,
     values_of,
 )
 from daifa.lib import bulk
@@ -64,6 +66,7 @@ ENDED = ("delivered", "closed", "cancelled")
 LOG = "erasures.jsonl"
 SWEPT = 5000  # orders of a store and class the daily sweep erases at most
 AT_ONCE = 1000  # orders a transaction
+A_FEW = 20  # orders whose words the database itself looks for
 STRIDE = 20_000  # orders for which texts and files are walked through once
 _WITH_SUPPLIER = ("ready", "submitting", "unknown", "placed", "failed")
 
@@ -569,11 +572,16 @@ def _erase(
 ) -> Erased:  # fmt: skip
     if len(orders) > AT_ONCE:
         return _erase_many(orders, customers, kind=kind, store_id=store_id, by=by, at=at, classes=classes, progress=progress)
+    bearing = None
+    if kind == "store" and len(orders) > A_FEW:  # read before anything is locked
+        may, _stays = _sort(orders, at=at, asked=True)
+        going = sorted({order for ids in may.values() for order in ids})
+        bearing = may_name_others([going], going)
     with transaction.atomic():
         locked = lock_orders(sorted(orders))
         allowed, stays = _sort(locked, at=at, asked=kind != "retention")
         allowed = {data: ids for data, ids in allowed.items() if data in classes}
-        erased = _shred(locked, customers, allowed, kind=kind, store_id=store_id, people=people, by=by, at=at)
+        erased = _shred(locked, customers, allowed, kind=kind, store_id=store_id, people=people, by=by, at=at, bearing=bearing)
         erased.stays = stays + erased.stays
         _ask_about(stays, kind, at=at)
         if erased.erasure is not None:
@@ -601,6 +609,9 @@ def _erase_many(
     counts: Counter[str] = Counter()
     passed: dict[tuple[str, str], Stay] = {}
     folder = letters_by_message()
+    strides = [union[first : first + STRIDE] for first in range(0, len(union), STRIDE)]
+    bearing = may_name_others(strides, union) if kind == "store" else None
+    named: dict[int, int] = {}
     if progress is not None:
         progress(0, len(union))
     for first in range(0, len(union), STRIDE):
@@ -610,7 +621,7 @@ def _erase_many(
         # Names first: once they are gone from the orders nobody could look for them.
         values = _values(going, kept=kept, also_going=union)
         look = Work(may, [], _marks(values, going), "", by, at, left_for_last=0 if kept or kind != "store" else store_id or 0,
-                        holds=lambda ids: holds_of(ids, at=at))  # fmt: skip
+                        holds=lambda ids: holds_of(ids, at=at), bearing=bearing, named=named)  # fmt: skip
         look_through(look)
         counts += look.counts
         token, number = f"erased:{os.urandom(5).hex()}", str(uuid.uuid4())
@@ -642,6 +653,8 @@ def _erase_many(
         write_log()
     with transaction.atomic():
         _ask_about(stays, kind, at=at)
+    for of, code, params, ids in told_named(named):
+        passed[of, code] = Stay(of, code, params, None, tuple(ids))
     done.stays = [*stays, *passed.values()]
     done.counts = dict(counts)
     done.backups = queries.backups_holding(since=since or at, until=at)
@@ -664,7 +677,7 @@ def _marks(values: Values, orders: Sequence[int]) -> Marks:
 def _shred(
     orders: Sequence[int], customers: Sequence[int] | None, allowed: dict[str, list[int]], *, kind: str,
     store_id: int | None, people: Sequence[str], by: str, at: datetime, again: dict[str, Any] | None = None,
-    for_real: bool = True,
+    for_real: bool = True, bearing: Mapping[str, Sequence[int]] | None = None,
 ) -> Erased:  # fmt: skip
     """Erase these orders' classes of data now. `again`: the log line of an erasure that is done once more."""
     union = sorted({order for ids in allowed.values() for order in ids})
@@ -676,7 +689,8 @@ def _shred(
     token = again["token"] if again else f"erased:{os.urandom(5).hex()}"
     everything = store_id if kind == "store" and not kept and set(allowed.get("papers", ())) >= set(orders) else None
     marks = _marks(_values(union, customers=gone, kept=kept), union)
-    work = Work(allowed, gone, marks, token, by, at, whole_store=everything, for_real=for_real, holds=lambda ids: holds_of(ids, at=at))
+    work = Work(allowed, gone, marks, token, by, at, whole_store=everything, for_real=for_real, holds=lambda ids: holds_of(ids, at=at),
+                bearing=bearing)  # fmt: skip
     since = bulk.fetch("SELECT min(at) FROM orders_addressversion WHERE order_id = ANY(%s::bigint[])", (union,))[0][0]
     people = sorted({*people, *_people_of(allowed.get("contact", []))})
     shred(work)

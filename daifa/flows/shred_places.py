@@ -8,12 +8,13 @@ changed before it commits: should it fail, they hold less than the rows say, and
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,12 +29,14 @@ from django.db import connection, models, transaction
 from daifa.domain.cases.files import path_of as case_path
 from daifa.domain.messages.commands import suppress_queued
 from daifa.domain.orders.rules import ADDRESS_FIELDS
+from daifa.domain.privacy.commands import forget_sieve, keep_sieve
 from daifa.domain.privacy.places import PERSONAL, Place
-from daifa.domain.privacy.queries import erased_before
+from daifa.domain.privacy.queries import erased_before, sieves, unknown_uploads
 from daifa.domain.shipping.checks import PHOTO_FOLDER
 from daifa.lib import bulk, keeping
-from daifa.lib.redact import CannotRead, Marks, blanked_bytes
+from daifa.lib.redact import CannotRead, Listener, Marks, TooMuch, blanked_bytes, heads_of
 from daifa.lib.secret import keyed_digest
+from daifa.lib.sieve import Sieve, Spot, spot
 from daifa.lib.spelling import spellings
 
 AT_ONCE = 2000  # texts read at a time
@@ -63,6 +66,8 @@ class Work:
     wrote: bool = False
     done_with: set[Path] = field(default_factory=set)  # files, so that none counts twice
     letters: dict[int, list[Path]] | None = None  # as `letters_by_message` read them, for many chunks
+    bearing: Mapping[str, Sequence[int]] | None = None  # as `may_name_others` found them, for many strides
+    named: dict[int, int] = field(default_factory=dict)  # order that keeps words about these people → texts
 
     def of(self, data: str) -> list[int]:
         return self.orders.get(data, [])
@@ -75,6 +80,7 @@ class Work:
 def shred(work: Work) -> Work:
     """Do it, or count it. The order matters: marks are taken out of what hangs on orders before that is emptied."""
     _do(work, _contact, _customers, _letters, _rows_of_orders, _rows, _runs, _disputes, _evidence, _texts, _others, _uploads, _mail_folder)
+    work.left += told_named(work.named)
     return work
 
 
@@ -147,7 +153,7 @@ def values_of(orders: Sequence[int], customers: Sequence[int], *, kept: Sequence
     """What tells who the people of these orders are. Towns and postcodes only where nobody else here lives there.
 
     `kept` are orders of the same people that stay; `going` those that go beside these. A name (or a whole address) that
-    people of other orders bear too is shared.
+    people of other orders, or their customers, bear too is shared.
     """
     found = Values()
     names, towns = _told(orders, found)
@@ -172,6 +178,14 @@ def values_of(orders: Sequence[int], customers: Sequence[int], *, kept: Sequence
             for row in bulk.fetch(
                 """SELECT DISTINCT n FROM unnest(%s::text[]) AS n JOIN orders_addressversion a ON lower(a.name) = lower(n)
                    WHERE a.order_id NOT IN (SELECT unnest(%s::bigint[]))""",
+                (list(names), here),
+            )
+        }
+        found.shared |= {
+            row[0]
+            for row in bulk.fetch(
+                """SELECT DISTINCT n FROM unnest(%s::text[]) AS n JOIN customers_customer c ON lower(c.name) = lower(n)
+                   WHERE EXISTS (SELECT FROM orders_order o WHERE o.customer_id = c.id AND o.id NOT IN (SELECT unnest(%s::bigint[])))""",
                 (list(names), here),
             )
         }
@@ -468,11 +482,77 @@ def _uploads(work: Work) -> None:
             (work.left_for_last,),
         )
     }
+    others |= _without(work.marks)
     for path in _files(Path(settings.MEDIA_ROOT) / "imports"):
         if path not in others and path not in work.done_with:
             # What cannot be taken apart goes as a whole where the orders came with it.
             with _alone():
                 _blank_file(work, path, "files/imports", otherwise=b"" if path in brought else None)
+
+
+def _without(marks: Marks) -> set[Path]:
+    """Uploads in which these few people certainly do not stand, by the words that were listed for them."""
+    if marks.words() is None:
+        return set()
+    key = sieve_key()
+    spots: dict[str, Spot] = {}
+
+    def spot_of(word: str) -> Spot:
+        if word not in spots:
+            spots[word] = spot(word, key)
+        return spots[word]
+
+    found = set()
+    for sha256, size, bits in sieves(sieve_digest(key)):
+        sieve = Sieve(key, bits)
+        if not marks.may_stand_in(lambda word, sieve=sieve: sieve.may_hold_spot(spot_of(word))):
+            path = keeping.path_of("imports", sha256)
+            try:
+                if path.stat().st_size == size:
+                    found.add(path)
+            except FileNotFoundError:
+                continue
+    return found
+
+
+def list_words(*, at: datetime, until: Callable[[], bool] = lambda: False) -> int:
+    """List the words of every upload that can hold buyers and that nobody has listed yet; returns how many uploads.
+
+    Goes on until `until()` says so. Nobody is erased from a file while it is read.
+    """
+    key = sieve_key()
+    digest = sieve_digest(key)
+    done = 0
+    for sha256 in unknown_uploads(digest):
+        if until():
+            break
+        with _alone():
+            try:
+                content = keeping.path_of("imports", sha256).read_bytes()
+            except FileNotFoundError:
+                continue  # it was deleted with its buyers
+            keep_sieve(sha256, size=len(content), key=digest, bits=_bits_of(content, key), at=at)
+            done += 1
+    return done
+
+
+def _bits_of(content: bytes, key: bytes) -> bytes:
+    listener = Listener()
+    try:
+        blanked_bytes(content, listener)
+    except (CannotRead, TooMuch):
+        return b""
+    return bytes(Sieve.of(listener.keys, key).bits)
+
+
+def sieve_key() -> bytes:
+    """With which the words of uploads are hashed."""
+    return keyed_digest("words of uploads")
+
+
+def sieve_digest(key: bytes) -> bytes:
+    """By which a sieve of another key is known."""
+    return hashlib.sha256(key).digest()[:8]
 
 
 def _mail_folder(work: Work) -> None:
@@ -616,25 +696,24 @@ _WRITTEN = (
 
 
 def _others(work: Work) -> None:
-    """Words about these people on other buyers' orders. Those that are not over keep them, and it is told.
-
-    Not for hundreds of people at once: a store that ends takes its notes with it.
-    """
-    if not work.marks or work.marks.words() is None:
+    """Words about these people on other buyers' orders. Those that are not over keep them, and it is told (`named`)."""
+    if not work.marks:
         return
-    kept: dict[int, int] = {}  # order → texts
     for label, names, order in _WRITTEN:
         place = next(one for one in PERSONAL if one.model == label and set(names.split()) <= set(one.fields.split()))
         if not (mine := work.of(place.data)):
             continue
         model = apps.get_model(label)
-        table, columns = model._meta.db_table, [model._meta.get_field(name) for name in names.split()]
-        text = "(" + " || ' ' || ".join(f'"{column.column}"::text' for column in columns) + ")"
+        table, columns, text = _written(label, names)
+        if work.bearing is not None:  # of many people each text is read once, not in every stride
+            condition, params = f"{table}.id = ANY(%s::bigint[])", [list(work.bearing.get(label, ()))]
+        elif work.marks.words() is not None:
+            condition, params = f"({order} = ANY(%s::bigint[])) IS NOT TRUE", [mine]
+        else:
+            continue
         bearing = [
-            key
-            for rows in _read(work, table, "id", text, f"({order} = ANY(%s::bigint[])) IS NOT TRUE", (mine,))
-            for key, words in rows if work.marks.are_in(words)
-        ]  # fmt: skip
+            key for rows in _read(work, table, "id", text, condition, params) for key, words in rows if work.marks.are_in(words)
+        ]
         if not bearing:
             continue
         hang_on = dict(bulk.fetch(f"SELECT id, {order} FROM {table} WHERE id = ANY(%s::bigint[])", (bearing,)))
@@ -642,11 +721,57 @@ def _others(work: Work) -> None:
         _take_out(work, place, model, columns, f"{table}.id = ANY(%s::bigint[])", ([key for key in bearing if hang_on[key] not in held],))
         for key in bearing:
             if hang_on[key] in held:
-                kept[hang_on[key]] = kept.get(hang_on[key], 0) + 1
-    if kept:
-        numbers = [row[0] for row in bulk.fetch("SELECT number FROM orders_order WHERE id = ANY(%s::bigint[]) ORDER BY id LIMIT 5", (sorted(kept),))]
-        told = ", ".join(numbers) + (" …" if len(kept) > len(numbers) else "")
-        work.left.append(("contact", "named_by_others", {"count": sum(kept.values()), "orders": told}, sorted(kept)))
+                work.named[hang_on[key]] = work.named.get(hang_on[key], 0) + 1
+
+
+def _written(label: str, names: str) -> tuple[str, list[Any], str]:
+    """Table, columns, and everything people wrote in a row as one SQL text."""
+    model = apps.get_model(label)
+    columns = [model._meta.get_field(name) for name in names.split()]
+    return model._meta.db_table, columns, "(" + " || ' ' || ".join(f'"{column.column}"::text' for column in columns) + ")"
+
+
+def told_named(named: Mapping[int, int]) -> list[tuple[str, str, dict[str, Any], list[int]]]:
+    """The sentence about orders that keep words about erased people."""
+    if not named:
+        return []
+    numbers = [row[0] for row in bulk.fetch("SELECT number FROM orders_order WHERE id = ANY(%s::bigint[]) ORDER BY id LIMIT 5", (sorted(named),))]
+    told = ", ".join(numbers) + (" …" if len(named) > len(numbers) else "")
+    return [("contact", "named_by_others", {"count": sum(named.values()), "orders": told}, sorted(named))]
+
+
+def may_name_others(strides: Iterable[Sequence[int]], going: Sequence[int]) -> dict[str, list[int]]:
+    """Rows in which people wrote something that may name one of these many people: {model: ids}, each text read once.
+
+    `going`: the orders of all strides; their own notes, cases and complaints go as they are, so those are not read. What is
+    remembered of the people is a sieve with which their names begin, a few bytes for each.
+    """
+    sieve = Sieve.for_about(len(going) * _HEADS)
+    for stride in strides:
+        told = Values()
+        names, towns = _told(stride, told)
+        sieve.add(heads_of(told.own | names | towns))
+    found: dict[str, list[int]] = {}
+    for label, names, order in _WRITTEN:
+        place = next(one for one in PERSONAL if one.model == label and set(names.split()) <= set(one.fields.split()))
+        table, _columns, text = _written(label, names)
+        # What holds no word of anybody (empty, {}, figures) is not read.
+        condition = f"""{text} ~ '[[:alpha:]]{{2}}|[^\\x01-\\x7f]|[0-9][0-9 -]{{5}}'"""
+        params: list[Any] = []
+        if place.how == "blank":
+            condition, params = f"{condition} AND ({order} = ANY(%s::bigint[])) IS NOT TRUE", [list(going)]
+        last = 0
+        while rows := bulk.fetch(f"SELECT id, {text} FROM {table} WHERE {condition} AND id > %s ORDER BY id LIMIT {AT_ONCE}", (*params, last)):
+            for key, words in rows:
+                listener = Listener()
+                listener.blanked(words)
+                if any(map(sieve.may_hold, listener.keys)):
+                    found.setdefault(label, []).append(key)
+            last = rows[-1][0]
+    return found
+
+
+_HEADS = 12  # marks of an order, about
 
 
 _MAY_HANG_LOOSE = ("cases.Complaint", "shipping.ParcelCheck")
@@ -775,6 +900,7 @@ def _write(work: Work, path: Path, content: bytes) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(content)
     os.replace(aside, path)
+    _forget(path)
     work.wrote = True
 
 
@@ -783,5 +909,12 @@ def _delete(work: Work, path: Path) -> int:
         return 0
     if work.for_real:
         path.unlink(missing_ok=True)
+        _forget(path)
     return 1
+
+
+def _forget(path: Path) -> None:
+    """What was known of the words of an upload goes with them."""
+    if path.parent.parent.name == "imports":
+        forget_sieve(path.name)
 

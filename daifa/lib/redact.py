@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from email import policy
 from email.message import Message
 from email.parser import BytesParser
@@ -153,8 +154,10 @@ class Marks:
 
     def __init__(self, values: Iterable[str], *, shared: Iterable[str] = (), beside: Iterable[str] = ()) -> None:
         self._marks, self._shared, self._beside = _Words(), _Words(), _Words()
+        self._trails: dict[str, list[Trail]] = {"own": [], "shared": [], "beside": []}
         for number in beside:
             self._beside.add(folded(number))
+            self._trails["beside"] += _trail_of_words(folded(number))
         self._phones: dict[str, set[str]] = {}  # last digits → whole numbers, digits only
         self._longest: set[str] | None = set()
         self.passed = 0
@@ -167,15 +170,16 @@ class Marks:
                 for key in _phone_keys(digits):
                     self._phones.setdefault(key, set()).add(digits)
             self._marks.add(value)
-            self._note(value)
+            self._note(value, "own")
         for value in set(shared):
             if value := folded(composed(value)).strip():
                 self._shared.add(value)
-                self._note(value)
+                self._note(value, "shared")
 
-    def _note(self, value: str) -> None:
+    def _note(self, value: str, of: str) -> None:
         self._size += 1
         if self._longest is not None:
+            self._trails[of] += _trails_of(value) if of == "own" else _trail_of_words(value)
             self._longest.add(max(_TOKEN.findall(value.lower()), key=len, default=""))
             if len(self._longest) > MOST_SIEVED:
                 self._longest = None  # so many words are no sieve any more
@@ -189,6 +193,16 @@ class Marks:
     def words(self) -> list[str] | None:
         """The longest word of each mark, folded: a text without any of them holds none of the marks. None: too many."""
         return None if self._longest is None else sorted((self._longest | {phone[-2:] for phone in self._phones}) - {""})
+
+    def may_stand_in(self, has: Callable[[str], bool]) -> bool:
+        """Whether any can stand in a text of which `has` tells if it holds a key (as `Listener.keys`). Of too many: True."""
+        if self._longest is None:
+            return True
+
+        def is_there(of: str) -> bool:
+            return any(all(map(has, trail)) for trail in self._trails[of])
+
+        return is_there("own") or (is_there("shared") and is_there("beside"))
 
     def are_in(self, text: str) -> bool:
         return self.blanked(text) != text
@@ -320,6 +334,96 @@ class Marks:
         return value
 
 
+# --- Which texts can hold a mark ----------------------------------------------------------------------------------
+
+Trail = tuple[str, ...]
+"""Words, or pairs or threes of words, and ends of numbers that all stand in a text in which a mark stands."""
+MOST_HEARD = 400_000
+
+
+class TooMuch(Exception):
+    """A text with so many different words is not worth remembering."""
+
+
+class Listener:
+    """Remembers the words of everything it is asked to blank, and changes nothing.
+
+    Given to `blanked_bytes` in the place of `Marks` it hears whatever marks would be looked for in.
+    """
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+
+    def blanked(self, text: str) -> str:
+        whole = composed(text)
+        self._hear(folded(whole))
+        if _ESCAPED.search(folded(whole)):
+            self._hear(folded(_unescaped(whole)[0]))
+        return text
+
+    def are_in(self, text: str) -> bool:
+        self.blanked(text)
+        return False
+
+    def is_theirs(self, line: str) -> bool:
+        self.blanked(line)
+        return True
+
+    def has_shared(self) -> bool:
+        return True
+
+    def apart(self) -> tuple[Listener, Listener]:
+        return self, self
+
+    def _hear(self, text: str) -> None:
+        words = [word.lower() for word in _TOKEN.findall(text)]
+        self.keys.update(words)
+        self.keys.update(_in_pairs(words))
+        self.keys.update(_in_threes(words))
+        for run in _DIGITS.finditer(text):
+            digits = ""
+            for group in _GROUP.findall(run[0]):
+                digits += group
+                self.keys.add("#" + digits[-_TAIL:])
+                self.keys.add("#" + digits[-8:])
+        if len(self.keys) > MOST_HEARD:
+            raise TooMuch
+
+
+def _in_pairs(words: Sequence[str]) -> Iterator[str]:
+    return (f"{one} {two}" for one, two in itertools.pairwise(words))
+
+
+def _in_threes(words: Sequence[str]) -> Iterator[str]:
+    return (f"{one} {two} {three}" for one, two, three in zip(words, words[1:], words[2:], strict=False))
+
+
+def _trail_of_words(value: str) -> list[Trail]:
+    """The trail of a folded mark by its words: in threes, so that few others leave the same."""
+    words = _TOKEN.findall(value.lower())
+    if not words:
+        return []
+    return [tuple(_in_threes(words) if len(words) > 2 else _in_pairs(words) if len(words) == 2 else words)]
+
+
+def _trails_of(value: str) -> list[Trail]:
+    """The trails of a folded mark: its words; a phone also by its last digits, however it is grouped."""
+    found = _trail_of_words(value)
+    digits = re.sub(r"\D", "", value)
+    if len(digits) >= 7 and len(digits) * 2 >= len(value):
+        found += [("#" + key,) for key in sorted(_phone_keys(digits))]
+    return found
+
+
+def heads_of(values: Iterable[str]) -> set[str]:
+    """With what each of these marks begins: a text without any of these keys holds none of them."""
+    heads = set()
+    for value in values:
+        if value and (plain := folded(composed(value)).strip()) and plain != GONE:
+            heads |= {trail[0] for trail in _trails_of(plain)}
+    return heads
+
+
 def _joined(spans: list[Span]) -> list[Span]:
     """In order; those that touch or overlap as one."""
     found: list[Span] = []
@@ -363,7 +467,7 @@ class CannotRead(Exception):
     """The bytes are of a kind whose text cannot be taken apart (a picture, a PDF)."""
 
 
-def blanked_bytes(content: bytes, marks: Marks) -> bytes:
+def blanked_bytes(content: bytes, marks: Marks | Listener) -> bytes:
     """The file without the marks; the same object where it holds none. Raises CannotRead."""
     if content.startswith(b"PK\x03\x04"):
         return _zip(content, marks)

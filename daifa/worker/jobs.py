@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.db import close_old_connections
@@ -127,6 +128,14 @@ def keep_retention() -> None:
     from daifa.flows import privacy
 
     privacy.keep_retention(at=clock.now())
+
+
+@job("list_words", queueing_lock="list_words")
+def list_words() -> None:
+    from daifa.flows import shred_places
+
+    ends = clock.now() + timedelta(minutes=30)
+    shred_places.list_words(at=clock.now(), until=lambda: clock.now() >= ends)
 
 
 @job("keep_clocks", queueing_lock="keep_clocks")

@@ -32,6 +32,7 @@ SCHEDULE = {
     jobs.watch_cases: "4-59/10 * * * *",
     jobs.tidy: "17 * * * *",
     jobs.measure_months: "40 3 * * *",
+    jobs.list_words: "47 2 * * *",
     jobs.keep_retention: "23 3 * * *",
     jobs.watch_rules: "41 * * * *",
 }

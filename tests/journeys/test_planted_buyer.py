@@ -4,6 +4,7 @@ The search here shares nothing with the code that erases: whole tables as text, 
 """
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -34,18 +35,19 @@ from daifa.domain.cases.models import Complaint, EvidencePack
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.orders.models import AddressVersion, Order
 from daifa.domain.privacy.commands import Kept, hold_orders, set_retention
-from daifa.domain.privacy.models import BackupTaken, Erasure, LegalHold
+from daifa.domain.privacy.models import BackupTaken, Erasure, LegalHold, UploadSieve
 from daifa.domain.privacy.places import FOLDERS
 from daifa.domain.purchasing.models import PurchaseRun
 from daifa.domain.stores.commands import NewTask, open_tasks
 from daifa.domain.stores.models import Task
-from daifa.flows import privacy, quarantine
+from daifa.flows import privacy, quarantine, shred_places
 from daifa.flows.audit import audit
 from daifa.flows.backup import restore_backup, write_backup
 from daifa.flows.export_person import export_person
 from daifa.flows.work import work_until_idle
-from daifa.lib import bulk
+from daifa.lib import bulk, keeping
 from daifa.lib.refusal import Refused
+from daifa.lib.sieve import Sieve
 from tests import cast, postgres
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -583,6 +585,94 @@ def test_what_is_written_about_him_on_other_orders(home):
     assert bulk.fetch("SELECT note FROM aftersales_aftersalecase") == [("*** of *** rang",)]
     assert in_database().keys() <= {"orders_order"}
     assert AddressVersion.objects.get(order__number="A1").name == "Anna Wood"
+
+
+@pytest.mark.parametrize("strides", [False, True])
+def test_what_is_written_elsewhere_about_buyers_of_a_store_that_goes(home, monkeypatch, strides):
+    """Notes, answers and cases of another store's orders, and of the store's own other buyers, lose the names too."""
+    shop = cast.open_shop()
+    at = cast.MORNING
+    cast.read_file(shop, "orders", "o.csv", order_file(), at=at)
+    work_until_idle(at=at)
+    other = cast.add_store(code="other", name="Other", currency="GBP", by=cast.BY, at=at)
+    text = order_file().decode().replace("A1", "K1").replace("anna", "kim").replace("Anna Wood", "Kim Stone")
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("Z1")).replace("kim@example.invalid,", f"kim@example.invalid,as for {NAME}")
+    for number in ("K1", "K2"):
+        cast.read_file(dataclasses.replace(shop, store=other), "orders", f"{number}.csv",
+                       text.replace("K1", number).encode(), at=at)  # fmt: skip
+    answer_all(at)
+    bulk.execute("UPDATE orders_order SET is_history = true WHERE number <> 'K2'")
+    said = f"{NAME.upper()} took it back"
+    bulk.execute(
+        """INSERT INTO purchasing_purchaseanswer (purchase_order_id, source, rows, at)
+           SELECT p.id, 'user:1', jsonb_build_array(jsonb_build_array(1, 0, 1, 0, 0, %s::text)), %s
+           FROM purchasing_purchaseorder p JOIN orders_order o ON o.id = p.order_id WHERE o.number = 'A1'""", (said, at),
+    )  # fmt: skip
+    bulk.execute(
+        """INSERT INTO aftersales_aftersalecase (order_id, store_id, kind, reason, state, note, opened_at)
+           SELECT id, store_id, 'refund', 'damaged', 'closed', %s, %s FROM orders_order WHERE number = 'K1'""", (f"{NAME} of {PHONE} rang", at),
+    )  # fmt: skip
+    bulk.execute("UPDATE orders_order SET note = note || ' of Leeds' WHERE number = 'K1'")
+    open_tasks([NewTask("supplier_needs_person", other.pk, "supplier", shop.factory.pk, {"sentence": f"Who is {NAME}?"})], at=at)
+    if strides:
+        monkeypatch.setattr(privacy, "AT_ONCE", 1)
+        monkeypatch.setattr(privacy, "STRIDE", 1)
+    else:
+        monkeypatch.setattr(privacy, "A_FEW", 0)
+        monkeypatch.setattr("daifa.lib.redact.MOST_SIEVED", 3)  # as with hundreds of buyers
+    done = privacy.shred_store(shop.store.pk, by=cast.BY, at=at)
+    assert [(stay.code, stay.params) for stay in done.stays if stay.code == "named_by_others"] == [("named_by_others", {"count": 1, "orders": "K2"})]
+    notes = dict(bulk.fetch("SELECT number, note FROM orders_order WHERE number LIKE 'K%%'"))
+    assert notes == {"K1": "as for *** of Leeds", "K2": f"as for {NAME}"}, "what is not over keeps its words, the rest of a note stays"
+    assert bulk.fetch("SELECT note FROM aftersales_aftersalecase") == [("*** of *** rang",)]
+    answers = {str(row[0]) for row in bulk.fetch("SELECT rows FROM purchasing_purchaseanswer WHERE source = 'user:1'")}
+    assert answers and all("*** took it back" in one for one in answers)
+    assert Task.objects.get(kind="supplier_needs_person").params == {"sentence": "Who is ***?"}
+    assert AddressVersion.objects.filter(name="Kim Stone").count() == 2 and in_database().keys() <= {"orders_order", "imports_importrow"}
+
+
+def test_only_uploads_that_can_hold_him_are_opened(home, monkeypatch, settings):
+    """The words of uploads are listed at night: a person is looked for where they stand, and wherever nobody listed them."""
+    shop = cast.open_shop()
+    at = cast.MORNING
+    his = cast.read_file(shop, "orders", "his.csv", order_file(), at=at)
+    head, *lines = order_file().decode().splitlines(keepends=True)
+    book = head + "".join(line for line in lines if line.startswith("A1"))
+    others = [
+        cast.read_file(shop, "orders", f"{n}.csv", book.replace("A1", f"B{n}").replace("anna", f"ben{n}").replace("Anna", f"Ben{n}").encode(), at=at)
+        for n in range(4)
+    ]
+    work_until_idle(at=at)
+    named = cast.read_file(shop, "tracking", "scans.csv", f"Tracking number,Time,Status,Place\nXX1,2026-03-01 10:00:00,signed by {NAME},Leeds\n".encode(), at=at)
+    answer_all(at)
+    bulk.execute("UPDATE orders_order SET is_history = true")
+    assert shred_places.list_words(at=at) == 6 and shred_places.list_words(at=at) == 0, "each once"
+    late = cast.read_file(shop, "tracking", "late.csv", f"Tracking number,Time,Status,Place\nXX2,2026-03-01 10:00:00,for {NAME},Leeds\n".encode(), at=at)
+    grown = keeping.path_of("imports", others[3].sha256)
+    grown.write_bytes(grown.read_bytes() + b"one more line\n")
+    read, plain = [], shred_places._blank_file
+
+    def reading(work, path, place, **how):
+        read.append(path.name)
+        return plain(work, path, place, **how)
+
+    monkeypatch.setattr(shred_places, "_blank_file", reading)
+    person = privacy.find_person([shop.store.pk], email=MAIL)
+    told = privacy.what_we_hold(person, at=at)
+    uploads = {his.sha256, named.sha256, late.sha256, others[3].sha256}
+    assert {name for name in read if len(name) == 64} == uploads, "his, the one that names him, the unknown one, the changed one"
+    read.clear()
+    key, settings.SECRET_KEY = settings.SECRET_KEY, "another key: nothing is known under it"
+    privacy.what_we_hold(person, at=at)
+    settings.SECRET_KEY = key
+    assert {one.sha256 for one in others} < set(read)
+    monkeypatch.undo()
+    done = privacy.erase_person(person, by=cast.BY, at=at)
+    assert done.counts == told.counts and in_files(home) == {} and in_database() == {}
+    assert UploadSieve.objects.count() == 4, "what was known of a changed file is not kept"
+    assert shred_places.list_words(at=at) == 3 and not any(
+        sieve.may_hold("quillfeather") for sieve in (Sieve(shred_places.sieve_key(), bytes(one.bits)) for one in UploadSieve.objects.all())
+    )
 
 
 def test_who_is_meant_must_be_clear(home):

@@ -153,3 +153,17 @@ def note_backup(*, place: str, sha256: str, size: int, by: str, at: datetime) ->
 def note_backups_gone(ids: Sequence[int], *, by: str, at: datetime) -> int:
     """A person says that every copy of these backups is deleted. Returns how many."""
     return BackupTaken.objects.filter(pk__in=list(ids), gone_at=None).update(gone_at=at, gone_by=by)
+
+
+def keep_sieve(sha256: str, *, size: int, key: bytes, bits: bytes, at: datetime) -> None:
+    """Remember which words stand in an upload (`bits` empty: that cannot be told)."""
+    bulk.execute(
+        """INSERT INTO privacy_uploadsieve (sha256, size, key, bits, at) VALUES (%s, %s, %s, %s, %s)
+           ON CONFLICT (sha256) DO UPDATE SET size = excluded.size, key = excluded.key, bits = excluded.bits, at = excluded.at""",
+        (sha256, size, key, bits, at),
+    )
+
+
+def forget_sieve(sha256: str) -> None:
+    """An upload was changed or is gone: what was known of its words is not kept."""
+    bulk.execute("DELETE FROM privacy_uploadsieve WHERE sha256 = %s", (sha256,))

@@ -82,3 +82,17 @@ class BackupTaken(models.Model):
     taken_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)  # when a person said that every copy of it is deleted
     gone_by = models.CharField(max_length=60, blank=True, db_default="")
+
+
+class UploadSieve(models.Model):
+    """Which words stand in an upload, hashed with this installation's key: it tells that a word is certainly not in it.
+
+    So a person is looked for in the few uploads that can hold him. Empty bits = the file's words cannot be told, it is
+    always read. Counts only while `key` and the file's size are still the same; goes when the file is changed.
+    """
+
+    sha256 = models.CharField(max_length=64, unique=True)  # the file's name in the store
+    size = models.BigIntegerField()
+    key = models.BinaryField()  # a digest of the key the words were hashed with
+    bits = models.BinaryField()
+    at = models.DateTimeField()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -133,3 +133,26 @@ def log_lines() -> list[dict[str, Any]]:
         }
         for row in Erasure.objects.order_by("id").iterator()
     ]  # fmt: skip
+
+
+def sieves(key: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """(sha256, size, bits) of the uploads whose words are known under this key, some at a time."""
+    last = ""
+    while rows := bulk.fetch(
+        """SELECT sha256, size, bits FROM privacy_uploadsieve WHERE key = %s AND length(bits) > 0 AND sha256 > %s
+           ORDER BY sha256 LIMIT 100""",
+        (key, last),
+    ):
+        for sha256, size, bits in rows:
+            yield sha256, size, bytes(bits)
+        last = rows[-1][0]
+
+
+def unknown_uploads(key: bytes) -> list[str]:
+    """Uploads that can hold buyers and whose words nobody has listed under this key. Lists of goods and prices hold none."""
+    rows = bulk.fetch(
+        """SELECT f.sha256 FROM imports_importfile f GROUP BY 1 HAVING NOT bool_and(f.kind IN ('products', 'offers'))
+           AND NOT EXISTS (SELECT FROM privacy_uploadsieve s WHERE s.sha256 = f.sha256 AND s.key = %s) ORDER BY max(f.id)""",
+        (key,),
+    )
+    return [row[0] for row in rows]
