@@ -25,6 +25,7 @@ from daifa.domain.compliance.signals import (
     affiliate_answers,
 )
 from daifa.domain.shipping.rules import terms
+from daifa.domain.sourcing.models import Supplier
 from daifa.domain.sourcing.queries import supplier_with_id
 from daifa.flows import find_risks, find_substitutes
 from daifa.flows.check_parcels import read_issued_numbers
@@ -517,6 +518,10 @@ def _new_step_form(scope: Scope, thing: Any) -> type[forms.Form]:
     class NewStepForm(forms.Form):
         store = forms.ChoiceField(label=gettext_lazy("Store"), choices=[(str(one.id), one.name) for one in scope.stores])
         kind = forms.ChoiceField(label=gettext_lazy("Step"), choices=[(kind, step_words(kind)) for kind in STEPS])
+        supplier = forms.ModelChoiceField(
+            label=gettext_lazy("Supplier"), queryset=Supplier.objects.exclude(state="ended").order_by("name"), required=False,
+            help_text=gettext_lazy("With whom to agree, or who is to be replaced."),
+        )  # fmt: skip
         note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=500)
 
     return NewStepForm
@@ -524,7 +529,10 @@ def _new_step_form(scope: Scope, thing: Any) -> type[forms.Form]:
 
 def _add_step(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
     store = scope.require(int(data["store"]), "operate")
-    risk_commands.plan_steps(store_id=store.id, steps=[risk_commands.Step(data["kind"], None, data["note"])], by=by, at=at)
+    about = data["supplier"].pk if data["supplier"] and data["kind"] in ("negotiate", "substitute") else None
+    made = risk_commands.plan_steps(store_id=store.id, steps=[risk_commands.Step(data["kind"], about, data["note"])], by=by, at=at)
+    if not made:
+        raise Refused(_("This step is planned already."), code="known", field="kind")
     return reverse("web:no_source_plan")
 
 

@@ -187,3 +187,19 @@ def test_what_the_reader_says_is_said_in_the_language_of_each_person(signed_in, 
         assert "Nothing that should not be there" not in english
         operator.cookies["django_language"] = "zh-hans"
         assert "is not there any more" not in body(operator.get(where))
+
+
+def test_a_step_names_the_supplier_it_is_about_and_is_planned_once(signed_in, shop):
+    from daifa.domain.sourcing.commands import add_supplier
+
+    operator = signed_in("operator")
+    supplier = add_supplier(code="kiln", name="Kiln", currency="CNY", by="user:1", at=clock.now())
+    form = {"store": shop.pk, "kind": "negotiate", "supplier": supplier.pk, "note": ""}
+    assert operator.post(reverse("web:plan_step_add"), form).status_code == 302
+    step = PlanStep.objects.get(kind="negotiate")
+    assert step.supplier_id == supplier.pk
+    assert reverse("web:supplier_agreement", args=[supplier.pk]) in body(operator.get(reverse("web:plan_step", args=[step.pk])))
+    again = operator.post(reverse("web:plan_step_add"), form)
+    assert again.status_code == 422 and "planned already" in body(again)
+    operator.post(reverse("web:plan_step", args=[step.pk]), {"state": "dropped", "note": "he wants his cards in"})
+    assert PlanStep.objects.get(kind="substitute").supplier_id == supplier.pk
