@@ -156,7 +156,7 @@ def _at_stake(money: Mapping[str, Decimal]) -> str:
 def effects_of(changes: Iterable[Change], store: Store, *, at: datetime) -> list[Effect]:
     """What these changes would mean in a store at `at`, each for itself, those of one day together with their neighbours.
 
-    Clocks are reckoned twice for each day on which one changes: about four seconds for 100,000 open orders. Reads only.
+    Clocks are reckoned twice for each day on which one changes: seconds for 100,000 open orders. Reads only.
     """
     effects = [Effect(change) for change in changes]
     days: dict[date, list[Effect]] = {}

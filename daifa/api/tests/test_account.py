@@ -127,6 +127,17 @@ def test_rules_are_listed_by_channel_and_one_is_explained(shop, client, on_xiaoh
     assert isinstance(get(client, "/rule-changes"), list)
 
 
+def test_what_will_change_says_what_it_would_mean(shop, client, as_user, on_xiaohongshu):
+    day = (clock.now() + timedelta(days=9)).date().isoformat()
+    for rule, changes in (("xhs-ship-spot-domestic", {"threshold": "1"}), ("xhs-comp-late-le48", {"threshold": "2"})):
+        post(client, f"/rules/{rule}/words", {"store_id": shop.first, "reason": "notice", "valid_from": day, "changes": changes})
+    money, hours = get(client, f"/rule-changes?store_id={shop.first}")
+    assert (hours["rule"], hours["on"], hours["what"]) == ("xhs-ship-spot-domestic", day, "changes")
+    assert hours["orders"] == hours["clocks"] == len(hours["order_numbers"]) and hours["means"]
+    assert money["clocks"] is None and money["at_stake_before"].keys() == money["at_stake_after"].keys() and money["means"]
+    assert get(as_user("neighbour"), "/rule-changes") == [], "of one's own stores only"
+
+
 def test_the_owners_word_about_a_rule_stays_beside_the_files(shop, client, as_user, on_xiaohongshu):
     address = "/rules/xhs-ship-spot-domestic/words"
     before = get(client, "/rules/xhs-ship-spot-domestic")["threshold"]

@@ -691,6 +691,8 @@ def _worst_texts(found: Iterable[Metric]) -> list[Metric]:
     kept = []
     for texts in by_line.values():
         worst = max(texts, key=lambda one: (one.acts, one.level if one.is_sure else 0, one.level, one.share_of_line or Decimal(0), one.text_until is None))
+        if worst.verdict == "ended":
+            worst = _with(worst, level=0, is_sure=False)  # it stays in the chart, and is near nothing
         breaks = [one.breaks for one in texts if one.breaks is not None and one.acts == worst.acts]
         kept.append(_with(worst, breaks=min(breaks, key=lambda one: one.at)) if breaks and worst.level < 100 else worst)
     return kept

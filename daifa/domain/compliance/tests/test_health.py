@@ -194,6 +194,8 @@ def test_a_line_that_is_new_or_has_ended(shops):
     assert (gone.text_until, gone.acts, gone.verdict, gone.events, gone.base) == (date(2026, 6, 27), False, "ended", 3, 34)
     assert "warns of nothing" in gone.note and "ended on 2026-06-27" in gone.why_not and gone.breaks is None
     health.keep_metrics(store_id=shop.pk, at=NOON)
+    kept = MetricDay.objects.get(store=shop, rule=rule)
+    assert (kept.level, kept.is_sure, kept.events) == (0, False, 3), "in the chart, and crossed for nobody"
     assert rule not in {one.rule for one in health.near_lines([shop.pk], at=NOON)}
     take_book(by="user:1", at=NOON - timedelta(days=1), own={}, takes_effect_on=date(2026, 6, 29))
     old, new = sorted((one for one in health.health(shop.pk, at=NOON) if one.rule == rule), key=lambda one: one.text_until is None)
