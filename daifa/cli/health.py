@@ -54,7 +54,7 @@ def health(
     )  # fmt: skip
     if first is not None and first.breaks is not None:
         typer.echo(
-            _("Breaks next: %(figure)s at %(at)s (UTC), unless %(count)s go out before.")
+            _("Breaks next: %(figure)s at %(at)s, unless %(count)s go out before.")
             % {"figure": first.words, "at": output.when(first.breaks.at), "count": first.breaks.needed}
         )
 
