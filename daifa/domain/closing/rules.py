@@ -358,7 +358,8 @@ class Stretch(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One threshold against the last stretches (oldest first): `is_below` None = not measured in each of them."""
+    """One threshold against the last stretches (oldest first): `is_below` False = reached in one of them, None = not
+    reached, and not measured in each of them."""
 
     measure: str
     line: int
@@ -379,7 +380,8 @@ def lines_of(stretches: Sequence[Stretch], *, months: int = QUIET_MONTHS, orders
     for measure, line in (LINES | {"orders": orders}).items():
         values = tuple(getattr(stretch, measure) for stretch in last)
         known = len(values) >= months and None not in values
-        found.append(Line(measure, line, values, all(value < line for value in values) if known else None))
+        reached = any(value is not None and value >= line for value in values)
+        found.append(Line(measure, line, values, False if reached else True if known else None))
     return found
 
 

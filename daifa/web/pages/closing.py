@@ -262,12 +262,16 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
                 _("What bears on it"),
                 [
                     Column("standing", gettext_lazy("Standing"), "state", states=STANDING),
-                    Column("why", gettext_lazy("Why"), value=lambda one: queries.why_words(one.why), wrap=True, hint=lambda one: one.why_not),
-                    Column("rule_id", gettext_lazy("By which rule"), "code", url=lambda one: _rule_url(one.rule_id), phone=False),
+                    Column("why", gettext_lazy("Why"), value=lambda one: queries.why_words(one["why"]), wrap=True, hint="why_not"),
+                    Column("rule_id", gettext_lazy("By which rule"), "code", url=lambda one: _rule_url(one["rule_id"]), phone=False),
                     Column("until", gettext_lazy("Until"), "datetime"),
-                    Column("acts", "", "badges", value=lambda one: [] if one.acts else [Badge(_("informs only"), "neutral")]),
+                    *(
+                        []
+                        if all(one.acts for one in causes)
+                        else [Column("acts", "", "badges", value=lambda one: [] if one["acts"] else [Badge(_("informs only"), "neutral")])]
+                    ),
                 ],
-                causes,
+                [{**one._asdict(), "store_id": store.pk} for one in causes],
             )
         )
     moves = queries.standing_moves(store.pk)

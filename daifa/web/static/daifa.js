@@ -201,6 +201,8 @@
       return { ...base, color: TURN.map((name) => TONES[name]), tooltip: { ...base.tooltip, trigger: "item" },
         series: [{ type: "pie", radius: ["45%", "70%"], center: ["50%", "56%"], data: slices, label: { color: text } }] };
     }
+    // Things are counted whole: no line at half a store.
+    const whole = !data.unit && data.series.every((one) => one.values.every((value) => Number.isInteger(Number(value))));
     return {
       ...base,
       tooltip: { ...base.tooltip, trigger: "axis", axisPointer: { type: "line", lineStyle: { color: rule } } },
@@ -208,7 +210,7 @@
       grid: { top: data.series.length > 1 ? 38 : 14, left: 4, right: 12, bottom: 2, containLabel: true },
       xAxis: { type: "category", data: data.labels, axisTick: { show: false }, axisLine: { lineStyle: { color: rule } },
         axisLabel: { color: text, hideOverlap: true }, boundaryGap: data.series.some((one) => one.kind === "bar") },
-      yAxis: { type: "value", axisLabel: { color: text, formatter: short }, splitLine: { lineStyle: { color: rule } } },
+      yAxis: { type: "value", minInterval: whole ? 1 : 0, axisLabel: { color: text, formatter: short }, splitLine: { lineStyle: { color: rule } } },
       series: data.series.map((one, i) => ({
         name: one.name, data: one.values, type: one.kind === "bar" ? "bar" : "line", stack: one.stack || undefined,
         smooth: false, symbol: "circle", symbolSize: 6, showSymbol: one.values.length < 32, barMaxWidth: 34,

@@ -8,13 +8,14 @@ from decimal import Decimal
 import pytest
 from django.utils import translation
 
+from daifa.domain.cases.commands import NewConsequence, NewViolation, add_violations
 from daifa.domain.cases.models import Appeal
 from daifa.domain.catalog.models import ListingVariant
 from daifa.domain.closing import queries
 from daifa.domain.closing.models import ClosingStep, Readmission
 from daifa.domain.people.models import User
 from daifa.domain.stores.models import Store, Task
-from daifa.flows import close_store
+from daifa.flows import close_store, platform_side
 from daifa.flows.close_store import Letter
 from daifa.flows.reads.today import task_words
 from daifa.lib import clock
@@ -180,3 +181,24 @@ def test_months_before_a_store_began_say_nothing():
     later = story.at + timedelta(days=90)
     orders = next(line for line in queries.lines_of(story.store.pk, at=later) if line.measure == "orders")
     assert None not in orders.values and orders.is_below
+
+
+def test_times_are_told_on_the_clock_of_the_store(client, settings):
+    """Also where another store, in another zone, comes first in the list."""
+    settings.DAIFA_PLATFORM_SIDE = True
+    story = open_story([])
+    Store.objects.create(code="abroad", name="A shop abroad", currency="USD", timezone="America/New_York", created_at=story.at)
+    at = clock.now().replace(hour=13, minute=5, second=0, microsecond=0) - timedelta(days=1)  # 21:05 in China
+    add_violations(
+        [NewViolation("V-9", at, "late_dispatch", consequences=(NewConsequence("listing_limit", at, at + timedelta(days=20)),))],
+        store=story.store, source="test", by=BY, at=at,
+    )  # fmt: skip
+    close_store.keep_standings(at=at)
+    life = text(client.get(f"/stores/{story.store.pk}/life/"))
+    assert life.count("21:05") >= 3 and "08:05" not in life
+    case = platform_side.give_notice(story.store.pk, "violation", reason="31 notes", at=at)
+    closing = queries.running_closing(story.store.pk)
+    notice = ClosingStep.objects.get(closing=closing, code="notice")
+    for address in (f"/closings/steps/{notice.pk}/", f"/platform/{case.pk}/", "/platform/"):
+        page = text(client.get(address))
+        assert "21:05" in page and "08:05" not in page, address
