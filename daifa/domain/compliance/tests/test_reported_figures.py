@@ -11,6 +11,7 @@ from daifa.domain.compliance.figure_commands import report_figures, withdraw_fig
 from daifa.domain.compliance.figure_rules import Figure
 from daifa.domain.compliance.models import ReportedFigure
 from daifa.domain.policy.book import shipped_book
+from daifa.domain.policy.commands import NewOverride, override_rules
 from daifa.domain.policy.rules import judge
 from tests import bought_orders
 from tests.worked_tables import stories
@@ -142,3 +143,18 @@ def test_complaints_count_into_defects_and_disputes():
     assert (found["amz-odr"].events, found["amz-odr"].base) == (1, 4)
     assert found["dispute_rate"].events == 2, "against parcels: here none has left, so there is no share"
     assert {one.rule or one.metric: one for one in health.health(shop.pk, at=NOON)}["amz-odr"].events == 0
+
+
+@pytest.mark.django_db
+def test_what_the_platform_shows_is_held_against_the_line_of_its_day():
+    shop = bought_orders.store("red", channel="xiaohongshu", kind="marketplace", country="CN", timezone="Asia/Shanghai")
+    said(shop, "conversations_unanswered_24h", "8", until=TODAY - timedelta(days=1))
+    word = NewOverride("xhs-service-unanswered", "notice", TODAY, {"threshold": "6"})
+    assert not override_rules([word], by="user:1", at=NOON).refused
+    (line,) = [one for one in health.health(shop.pk, at=NOON) if one.rule == "xhs-service-unanswered"]
+    assert (line.line, line.platform.said.level, line.platform.line_then) == (Decimal(6), 70, "above 10")
+    (near,) = health.near_lines([shop.pk], at=NOON)
+    assert (near.level, near.line_text) == (70, "10")
+    said(shop, "conversations_unanswered_24h", "8", until=TODAY)
+    (line,) = [one for one in health.health(shop.pk, at=NOON) if one.rule == "xhs-service-unanswered"]
+    assert (line.platform.said.level, line.platform.line_then) == (100, "")
