@@ -378,13 +378,19 @@ def settle_risk(*, risk_id: int, state: str, note: str, by: str, at: datetime) -
 def begin_plan(*, risk_id: int, by: str, at: datetime) -> list[int]:
     """Plan what helps against a risk: a negotiation with each supplier behind it, e-waybills, focus. New steps' ids.
 
+    What was done before and did not help is not done: it is taken up again, and a supplier who had agreed is replaced.
     The risk counts as being put right from now on.
     """
     risk = risk_queries.Risk.objects.get(pk=risk_id)
+    newest = risk_queries.newest_behind(risk_id)
+    had_agreed = risk_commands.steps_done(risk.store_id, "negotiate", before=newest) if newest else {}
     steps: list[Step] = []
     for remedy in BY_KIND[risk.kind].remedies:
         if remedy == "agreement":
-            steps += [Step("negotiate", supplier) for supplier, _name, _n in risk_queries.suppliers_behind(risk_id)[:20]]
+            steps += [
+                Step("substitute" if supplier in had_agreed else "negotiate", supplier)
+                for supplier, _name, _n in risk_queries.suppliers_behind(risk_id)[:20]
+            ]
         elif remedy == "substitute" and risk.kind == "consumer_purchase":
             steps += [Step("substitute", supplier) for supplier, _name, _n in risk_queries.suppliers_behind(risk_id)[:20]]
         elif remedy == "waybills":
@@ -394,6 +400,8 @@ def begin_plan(*, risk_id: int, by: str, at: datetime) -> list[int]:
         elif remedy == "focus":
             steps.append(Step("focus"))
     planned = risk_commands.plan_steps(store_id=risk.store_id, steps=steps, by=by, at=at)
+    if newest:
+        planned += risk_commands.take_up_again(risk.store_id, steps, before=newest, by=by, at=at)
     if risk.state == "open":
         settle_risk(risk_id=risk_id, state="acted", note=PLANNED, by=by, at=at)
     return planned

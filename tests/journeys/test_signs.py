@@ -199,3 +199,24 @@ def test_when_the_supplier_does_not_agree_a_substitute_is_looked_for(red):
     assert [row["supplier"] for row in find_risks.substitutes_for(who.pk)] == ["Other"], "no consumer platform, not himself"
     found = move_step(step_id=search, state="done", note="Other", by=BY, at=AT)
     assert {PlanStep.objects.get(pk=one).kind for one in found} == {"sample_order", "switch"}
+
+
+def test_what_was_done_and_did_not_help_is_taken_up_again(red):
+    who = supplier()
+    sent(red, who, "SF1234567890123")
+    moves_elsewhere(sent(red, who, "SF1234567890123")[0])
+    find_risks.find_risks(at=AT)
+    sign = signs(red)["number_reused"]
+    (step,) = find_risks.begin_plan(risk_id=sign.pk, by=BY, at=AT)
+    assert PlanStep.objects.get(pk=step).kind == "negotiate"
+    assert find_risks.begin_plan(risk_id=sign.pk, by=BY, at=AT) == [], "planned once"
+    move_step(step_id=step, state="done", note="agreed in writing", by=BY, at=AT)
+    PlanStep.objects.filter(pk=step).update(moved_at=AT - timedelta(days=30))
+    moves_elsewhere(sent(red, who, "SF1234567890123")[0])
+    find_risks.find_risks(at=AT)
+    (search,) = find_risks.begin_plan(risk_id=sign.pk, by=BY, at=AT)
+    assert (PlanStep.objects.get(pk=search).kind, PlanStep.objects.get(pk=search).supplier_id) == ("substitute", who.pk)
+    move_step(step_id=search, state="done", note="found one", by=BY, at=AT)
+    PlanStep.objects.filter(pk=search).update(moved_at=AT - timedelta(days=20))
+    assert find_risks.begin_plan(risk_id=sign.pk, by=BY, at=AT) == [search]
+    assert PlanStep.objects.get(pk=search).state == "doing"

@@ -178,6 +178,18 @@ def plan_steps(*, store_id: int, steps: Sequence[Step], by: str, at: datetime) -
     return ids
 
 
+def steps_done(store_id: int, kind: str, *, before: datetime) -> dict[int | None, int]:
+    """Supplier (None = no certain one) → the store's step of that kind that was done before that moment."""
+    return dict(PlanStep.objects.filter(store_id=store_id, kind=kind, state="done", moved_at__lt=before).values_list("supplier_id", "id"))
+
+
+@transaction.atomic
+def take_up_again(store_id: int, steps: Sequence[Step], *, before: datetime, by: str, at: datetime) -> list[int]:
+    """Those of the steps that were done before that moment are under way once more. Returns their ids."""
+    ids = [found for step in dict.fromkeys(steps) if (found := steps_done(store_id, step.kind, before=before).get(step.supplier))]
+    return move(PLAN_STEP, sorted(ids), to="doing", by=by, at=at, reason="it was seen again", set_at="moved_at").moved
+
+
 @transaction.atomic
 def move_step(*, step_id: int, state: str, note: str, by: str, at: datetime) -> list[int]:
     """A step goes on. Where the present supplier does not agree, the search for a substitute is planned. New steps' ids.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import Case, Count, F, IntegerField, Sum, Value, When
+from django.db.models import Case, Count, F, IntegerField, Max, Sum, Value, When
 
 from daifa.domain.compliance.models import (
     AffiliateCheck,
@@ -62,6 +62,11 @@ def suppliers_behind(risk_id: int) -> list[tuple[int, str, int]]:
         .annotate(n=Count("id"))
         .order_by("-n", "supplier_id")
     )
+
+
+def newest_behind(risk_id: int) -> datetime | None:
+    """When the newest of what is behind a risk was seen."""
+    return RiskOrder.objects.filter(risk_id=risk_id).aggregate(at=Max("at"))["at"]
 
 
 def open_risks(scope: Sequence[int]) -> dict[int, list[Risk]]:

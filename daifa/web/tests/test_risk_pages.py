@@ -155,6 +155,8 @@ def test_a_record_is_clean_only_where_daifa_knows_of_no_violation(signed_in, sho
     add_violations([NewViolation("V-1", at, "other", "", "", Decimal(2))], store=shop, source="user:1", by="user:1", at=at)
     page = body(operator.get(reverse("web:no_source_plan")))
     assert "may apply" not in page and "1 violation is recorded here" in page
+    told = operator.post(reverse("web:affiliate_check"), {"store": shop.pk, "followers": 5000, "is_adult": "on", "is_clean": "on"})
+    assert told.status_code == 422 and "its record is not clean" in body(told)
 
 
 def test_a_step_that_a_person_ends_says_why(signed_in, shop):
