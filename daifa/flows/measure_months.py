@@ -20,6 +20,7 @@ from daifa.domain.books import queries as books
 from daifa.domain.books.rules import BANK, EXCHANGE, PAYABLE, RECEIVABLE
 from daifa.domain.cases import queries as cases
 from daifa.domain.cases.models import Violation
+from daifa.domain.closing.queries import came_back
 from daifa.domain.exit_index import commands, queries, rules
 from daifa.domain.exit_index.commands import Measured
 from daifa.domain.exit_index.rules import OwnRate, Past
@@ -280,8 +281,11 @@ def review_stores(stores: Sequence[Store], *, at: datetime, by: str) -> int:
     )
     done: dict[date, set[int]] = {}
     found: dict[date, dict[int, rules.Review]] = defaultdict(dict)
+    back = came_back(scope)
     for store in stores:
         rows = months.get(store.pk, [])
+        if store.pk in back:  # what was before it came back is another life's
+            rows = [row for row in rows if row.month >= back[store.pk].date().replace(day=1)]
         if store.pk not in is_open or not rows:
             continue
         month = rows[-1].month
@@ -289,11 +293,11 @@ def review_stores(stores: Sequence[Store], *, at: datetime, by: str) -> int:
             done[month] = queries.reviewed_for(month)
         if store.pk in done[month]:
             continue
-        began = min(store.created_at, _midnight(rows[0].month, ZoneInfo(store.timezone)))
+        began = back.get(store.pk) or min(store.created_at, _midnight(rows[0].month, ZoneInfo(store.timezone)))
         found[month][store.pk] = rules.review(
             [queries.as_month(row) for row in rows],
             days_open=(at - began).days,
-            days_without_order=(at - (last_order.get(store.pk) or began)).days,
+            days_without_order=(at - max(last_order.get(store.pk) or began, began)).days,
             lines=lines[store.pk],
         )
     with transaction.atomic():

@@ -492,10 +492,10 @@ def months_of(store_id: int, *, at: datetime, months: int = 6) -> list[Month]:
 def lines_of(store_id: int, *, at: datetime) -> list[rules.Line]:
     """The thresholds of a store that nobody comes to, against its last three stretches of thirty days.
 
-    A stretch in which the store did not sell yet says nothing about it.
+    A stretch in which the store did not sell yet, or was closed before it came back, says nothing about it.
     """
     stretches = [month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)]
-    first = bulk.fetch(
+    first = came_back([store_id]).get(store_id) or bulk.fetch(
         """SELECT least(s.created_at, (SELECT min(placed_at) FROM orders_order o WHERE o.store_id = s.id))
            FROM stores_store s WHERE s.id = %s""",
         (store_id,),
@@ -506,8 +506,25 @@ def lines_of(store_id: int, *, at: datetime) -> list[rules.Line]:
     return rules.lines_of(stretches, orders=_review_lines(store_id).quiet_orders + 1)
 
 
+def came_back(scope: Sequence[int]) -> dict[int, datetime]:
+    """Store → when its present life began, of those that were readmitted."""
+    return dict(
+        bulk.fetch(
+            """SELECT store_id, began_at FROM closing_lifecycle
+               WHERE replaced_at IS NULL AND previous_id IS NOT NULL AND store_id = ANY(%s::bigint[])""",
+            (list(scope),),
+        )
+    )
+
+
 def nobody_comes(store_id: int, *, at: datetime) -> bool:
-    """True for a store whose figures are below the line for three stretches, see `rules.nobody_comes`."""
+    """True for a store whose figures are below the line for three stretches, see `rules.nobody_comes`.
+
+    A store that came back is given those three stretches first.
+    """
+    back = came_back([store_id]).get(store_id)
+    if back is not None and at - back < timedelta(days=30 * rules.QUIET_MONTHS):
+        return False
     stretches = [month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)]
     lines = _review_lines(store_id)
     newest = bulk.fetch("SELECT max(placed_at) FROM orders_order WHERE store_id = %s AND placed_at <= %s", (store_id, at))[0][0]

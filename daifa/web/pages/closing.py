@@ -1145,7 +1145,7 @@ def _readmission_events(found: Readmission) -> list[Event]:
         Event(one.at, states.word(READMISSION, one.state), by=one.by, why=one.reason, tone=states.tone(READMISSION, one.state))
         for one in queries.readmission_moves(found.pk)
     ]
-    return sorted([*proved, *moved], key=lambda event: event.at, reverse=True)
+    return sorted([*moved, *reversed(proved)], key=lambda event: event.at, reverse=True)
 
 
 def _readmission_actions(found: Readmission, scope: Scope) -> list[Any]:
