@@ -195,7 +195,7 @@ def _read_on_photos(found: queries.ComplaintDetail, scope: Scope) -> list[Panel]
         TablePanel(
             _("Read on the photos"),
             [
-                Column("id", _("Check"), "code", link=True, hint="name"),
+                Column("id", _("Check"), "code", link=True, hint="name" if private.may_read(scope, row["store_id"]) else None),
                 Column("state", _("Verdict"), "state", states=PARCEL_CHECK),
                 Column("traces", _("What was found"), value=what_was_found, wrap=True),
                 Column("supplier_name", _("Supplier"),

@@ -460,4 +460,7 @@ def test_a_complaint_leads_to_what_was_read_and_to_the_supplier(as_role):
     client = as_role("operator")
     client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
     page = seen(client.get(reverse("web:complaint", args=[taken.added[0]])))
-    assert "a card: 拼多多" in page and reverse("web:parcel_check", args=[check.pk]) in page
+    assert "a card: 拼多多" in page and reverse("web:parcel_check", args=[check.pk]) in page and "card.png" in page
+    StoreAccess.objects.filter(user=user).update(role="viewer")
+    page = seen(client.get(reverse("web:complaint", args=[taken.added[0]])))
+    assert "a card: 拼多多" in page and "card.png" not in page, "what a photo is called may name somebody"
