@@ -521,6 +521,25 @@ def test_two_buyers_of_one_name(home):
     assert sorted(NAME in row for row in told) == [False, True], (told, "the row of the other buyer can still be shipped")
 
 
+def test_a_name_that_another_customer_bears_is_shared_too(home):
+    """The other one's parcels go to somebody else's name: his rows keep what he is called all the same."""
+    shop = cast.open_shop()
+    at = cast.MORNING
+    text = order_file().decode()
+    cast.read_file(shop, "orders", "o.csv", text.encode(), at=at)
+    work_until_idle(at=at)
+    bulk.execute("UPDATE customers_customer SET name = %s WHERE id = (SELECT customer_id FROM orders_order WHERE number = 'A1')", (NAME,))
+    answer_all(at)
+    bulk.execute("INSERT INTO history_batch (by, at, reason) VALUES ('user:1', %s, %s)", (at, f"rung by {NAME}"))
+    bulk.execute("INSERT INTO history_batch (by, at, reason) VALUES ('user:1', %s, %s)", (at, f"rung by {NAME} about Z1"))
+    bulk.execute("UPDATE orders_order SET is_history = true")
+    done = privacy.erase_person(privacy.find_person([shop.store.pk], email=MAIL), by=cast.BY, at=at)
+    assert [(stay.code, stay.params) for stay in done.stays] == [("same_name", {"count": 1})]
+    reasons = {row[0] for row in bulk.fetch("SELECT reason FROM history_batch WHERE reason LIKE 'rung%%'")}
+    assert reasons == {f"rung by {NAME}", "rung by *** about Z1"}
+    assert bulk.fetch("SELECT count(*) FROM customers_customer WHERE name = %s", (NAME,)) == [(1,)]
+
+
 def test_other_spellings_of_one_buyer(home):
     """The order tells one way to write it; people, carriers and other systems wrote others."""
     shop = cast.open_shop()

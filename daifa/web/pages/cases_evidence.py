@@ -192,7 +192,7 @@ def now_button(
 
 
 _PACK_COLUMNS = [
-    Column("name", gettext_lazy("Pack"), link=True, hint=lambda row: row["sentence"] if row["state"] == "failed" else ""),
+    Column("name", gettext_lazy("Evidence pack"), link=True, hint=lambda row: row["sentence"] if row["state"] == "failed" else ""),
     Column("state", gettext_lazy("State"), "state", states=EVIDENCE_PACK),
     Column("at", gettext_lazy("Made"), "datetime", value=lambda row: row["made_at"] if row["state"] == "made" else None),
     Column("size", gettext_lazy("Kilobytes"), "quantity", value=lambda row: -(-row["size"] // 1024) or None),
