@@ -16,6 +16,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -260,6 +261,12 @@ class DetailPage:
     def respond(self, request: HttpRequest, scope: Scope, **address: Any) -> HttpResponse:
         thing = loaded(self.load, scope, address, self.store_id, self.needs)
         store = scope.store(value_of(thing, self.store_id)) if self.store_id else None
+        if store is None:
+            return self._shown(request, scope, thing, store)
+        with timezone.override(scope.zone(store.id)):  # for whatever on the page does not say whose time it is
+            return self._shown(request, scope, thing, store)
+
+    def _shown(self, request: HttpRequest, scope: Scope, thing: Any, store: Any) -> HttpResponse:
         facts = self.facts(thing, scope) if self.facts else ()
         panels = list(self.panels(thing, scope)) if self.panels else []
         if facts:

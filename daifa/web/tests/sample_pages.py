@@ -102,6 +102,7 @@ TASK = DetailPage(
         NotePanel("Look here.", tone="warning", title="Attention"),
         TablePanel("Others", [Column("kind", "Kind"), Column("stake", "Stake", "money", currency="currency")], [task],
                    footer=[["Sum", "1"]]),
+        TablePanel("When", [Column("then", "Then", "datetime")], [{"then": task.opened_at}]),
     ],
     timeline=lambda task, scope: [Event(task.opened_at, "Opened", by=scope.by, why="because")],
 )  # fmt: skip

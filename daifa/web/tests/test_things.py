@@ -12,6 +12,12 @@ def test_a_detail_page_shows_facts_panels_and_what_happened(shop, as_):
         assert words in page
 
 
+def test_a_page_of_one_store_tells_the_time_by_its_clock(shop, as_):
+    """Rows too that do not say whose they are; another store, first in the list, has another clock."""
+    page = as_(shop.root).get(f"/sample/tasks/{shop.tasks[1].pk}/").content.decode()
+    assert page.count("22 Nov 20:00") == 2 and "22 Nov 12:00" not in page
+
+
 def test_a_thing_of_a_foreign_store_is_not_there(shop, as_):
     foreign = shop.tasks[1].pk
     assert as_(shop.people["owner"]).get(f"/sample/tasks/{foreign}/").status_code == 404
