@@ -232,6 +232,7 @@ def _actions(found: queries.ViolationDetail, scope: Scope) -> list[Any]:
             )  # fmt: skip
         for one in open_:
             if one["state"] == "draft":
+                buttons.append(LinkButton(_("Change its words"), reverse("web:appeal_edit", args=[one["id"]]), "pencil", reason=why))
                 buttons.append(LinkButton(_("Handed in at the platform"), reverse("web:appeal_send", args=[one["id"]]), "send", "primary", reason=why))
             else:
                 buttons.append(LinkButton(_("Enter the answer"), reverse("web:appeal_answer", args=[one["id"]]), "message-2", "primary", reason=why))
@@ -476,6 +477,29 @@ APPEAL_FORM = FormPage(
 )  # fmt: skip
 
 
+class WordsForm(forms.Form):
+    text = forms.CharField(label=gettext_lazy("Why the violation is wrong"), widget=forms.Textarea(attrs={"rows": 8}))
+
+
+def _save_words(scope: Scope, appeal: Appeal, data: dict[str, Any], *, by: str, at: datetime) -> str:
+    commands.edit_appeal(appeal_id=appeal.pk, text=data["text"], by=by, at=at)
+    return reverse("web:violation", args=[appeal.violation_id])
+
+
+def _load_appeal(scope: Scope, pk: int) -> Appeal | None:
+    return Appeal.objects.filter(pk=pk).select_related("violation").first()
+
+
+def _back_from_appeal(appeal: Appeal) -> tuple[str, str]:
+    return appeal.violation.reference, reverse("web:violation", args=[appeal.violation_id])
+
+
+EDIT_APPEAL = FormPage(
+    title=gettext_lazy("Words of the appeal"), form=WordsForm, save=_save_words, load=_load_appeal, store_id="violation__store_id",
+    initial=lambda scope, appeal: {"text": appeal.text}, back=_back_from_appeal, success=gettext_lazy("Kept."),
+)  # fmt: skip
+
+
 class SentForm(forms.Form):
     handed_in_at = forms.DateTimeField(label=gettext_lazy("Handed in"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
     reference = forms.CharField(label=gettext_lazy("The platform's reference of the appeal"), max_length=80, required=False)
@@ -489,8 +513,7 @@ def _save_sent(scope: Scope, appeal: Appeal, data: dict[str, Any], *, by: str, a
 
 SENT = FormPage(
     title=gettext_lazy("Handed in at the platform"), form=SentForm, save=_save_sent,
-    load=lambda scope, pk: Appeal.objects.filter(pk=pk).select_related("violation").first(), store_id="violation__store_id",
-    back=lambda appeal: (appeal.violation.reference, reverse("web:violation", args=[appeal.violation_id])),
+    load=_load_appeal, store_id="violation__store_id", back=_back_from_appeal,
     success=gettext_lazy("The appeal is handed in."),
 )  # fmt: skip
 
@@ -512,8 +535,7 @@ def _save_answer(scope: Scope, appeal: Appeal, data: dict[str, Any], *, by: str,
 
 ANSWER = FormPage(
     title=gettext_lazy("The platform's answer"), form=AnswerForm, save=_save_answer,
-    load=lambda scope, pk: Appeal.objects.filter(pk=pk).select_related("violation").first(), store_id="violation__store_id",
-    back=lambda appeal: (appeal.violation.reference, reverse("web:violation", args=[appeal.violation_id])), success=gettext_lazy("Kept."),
+    load=_load_appeal, store_id="violation__store_id", back=_back_from_appeal, success=gettext_lazy("Kept."),
 )  # fmt: skip
 
 
@@ -831,6 +853,7 @@ urlpatterns = [
     path("violations/<int:pk>/points/", POINTS.view, name="violation_points"),
     path("violations/<int:pk>/accept/", accept, name="violation_accept"),
     path("violations/<int:pk>/lift/", lift, name="violation_lift"),
+    path("violations/appeals/<int:pk>/edit/", EDIT_APPEAL.view, name="appeal_edit"),
     path("violations/appeals/<int:pk>/send/", SENT.view, name="appeal_send"),
     path("violations/appeals/<int:pk>/answer/", ANSWER.view, name="appeal_answer"),
     path("violations/appeals/<int:pk>/withdraw/", withdraw_appeal, name="appeal_withdraw"),

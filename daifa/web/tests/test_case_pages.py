@@ -143,8 +143,12 @@ def test_a_violation_from_entry_to_a_won_appeal(as_role, store):
     assert "P1, P2" in page and "Appeal" in page
     seen(client.post(reverse("web:violation_appeal", args=[violation.pk]), {"text": "It was scanned."}), 302)
     appeal = Appeal.objects.get()
+    assert "It was scanned." in seen(client.get(reverse("web:appeal_edit", args=[appeal.pk])))
+    seen(client.post(reverse("web:appeal_edit", args=[appeal.pk]), {"text": "It was scanned on 2 April."}), 302)
+    assert Appeal.objects.get().text == "It was scanned on 2 April."
     seen(client.post(reverse("web:case_files", args=["appeal", appeal.pk]), {"files": SimpleUploadedFile("a.png", picture())}), 302)
     seen(client.post(reverse("web:appeal_send", args=[appeal.pk]), {"reference": "AP-1"}), 302)
+    assert "stays as it was sent" in seen(client.post(reverse("web:appeal_edit", args=[appeal.pk]), {"text": "Other"}), 422)
     seen(client.post(reverse("web:violation_consequence", args=[violation.pk]), {"kind": "traffic_limit", "from_at": "2026-04-01T00:00"}), 302)
     assert "less traffic" in seen(client.get(reverse("web:violations")))
     seen(client.post(reverse("web:appeal_answer", args=[appeal.pk]), {"outcome": "won", "answer": "Right."}), 302)
