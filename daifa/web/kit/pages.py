@@ -32,6 +32,7 @@ from daifa.web.kit.scope import Scope, page, refusal
 
 EXPORT_MOST = 100_000
 EXPORT_CHUNK = 1_000
+FEW_ROWS = 20  # so many are shown without a fold
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class ListPage:
     `row_url`, `row_class`, `selectable`: functions of a row. `actions`: buttons, or a function of the scope.
     `panels(scope, filters)`: what stands over the table. `total(scope, filters)`: (rows, exact) as of `count_up_to`.
     `export`: name of the file people may download; "" for none. `group`: the heading a row stands under, for long lists whose
-    rows come group by group; on a phone the groups are folded, unless something is searched for.
+    rows come group by group; the groups are folded, unless something is searched for or the rows are few.
     """
 
     title: Any
@@ -157,7 +158,7 @@ class ListPage:
         return {
             "page": self, "scope": scope, "columns": shown, "count": len(rows), "bulk": bulk, "width": len(shown) + bool(bulk),
             "parts": [(label, len(some), body(some)) for label, some in groups] if len(groups) > 1 else [("", 0, body(rows))],
-            "open": bool(asked.filters.get("q")),
+            "open": bool(asked.filters.get("q")) or len(rows) <= FEW_ROWS,
             "newer": newer, "older": older, "first": asked.address() if cursor.key is not None else None,
             "here": asked.address(**place), "clear": request.path, "filtered": filtered, "problems": asked.problems,
             "empty": _call(self.empty, scope) or EmptyPanel(_("Nothing here yet")), "total": count, "exact": exact,
