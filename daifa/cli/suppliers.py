@@ -105,7 +105,7 @@ def import_(
         )
         return
     typer.echo(
-        _("Suppliers added: %(added)d, known already: %(known)d, entrustments recorded: %(entrusted)d, orders routed again: %(routed)d.")
+        _("Suppliers added: %(added)d, known already: %(known)d, entrustments recorded: %(entrusted)d, held orders looked at again: %(routed)d.")
         % {"added": len(done.added), "known": done.known, "entrusted": done.entrusted, "routed": done.routed}
     )
     for one in refused:
@@ -190,7 +190,7 @@ def entrust(
         output.put_json({"supplier": code, "agreements": [one.pk for one in agreements], "routed_again": routed})
         return
     typer.echo(
-        _("Recorded: %(supplier)s signed on %(day)s. Held orders routed again: %(n)d.")
+        _("Recorded: %(supplier)s signed on %(day)s. Held orders looked at again: %(n)d.")
         % {"supplier": supplier.name, "day": agreements[0].entrusted_on, "n": routed}
     )
 
@@ -303,6 +303,20 @@ def ship_sample(
 
     with output.sentences():
         ship_sample(sample_id=sample, number=number, carrier=carrier, by=output.actor(), at=clock.now())
+    typer.echo(_("Noted."))
+
+
+@samples_app.command("number")
+def number_sample(
+    sample: int = typer.Argument(help="Its number, without SMP-."),
+    number: str = typer.Argument(help="Waybill number."),
+    carrier: str = typer.Option("", help="Carrier; left out, the one that stands there stays."),
+):
+    """Give a sample that has left its waybill number later, or mend it; until it is judged."""
+    from daifa.domain.sourcing.samples import number_sample
+
+    with output.sentences():
+        number_sample(sample_id=sample, number=number, carrier=carrier, by=output.actor(), at=clock.now())
     typer.echo(_("Noted."))
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from django.db import transaction
 
+from daifa.domain.cases import queries as cases
 from daifa.domain.compliance import risk_commands, risk_queries
+from daifa.domain.compliance.models import AffiliateCheck
 from daifa.domain.compliance.risk_commands import Found, Seen, Step
 from daifa.domain.compliance.signals import (
     BY_KIND,
@@ -405,6 +407,17 @@ def begin_plan(*, risk_id: int, by: str, at: datetime) -> list[int]:
     if risk.state == "open":
         settle_risk(risk_id=risk_id, state="acted", note=PLANNED, by=by, at=at)
     return planned
+
+
+@transaction.atomic
+def record_affiliate_check(
+    *, store_id: int, followers: int, is_adult: bool, is_clean: bool, by: str, at: datetime
+) -> AffiliateCheck:
+    """`risk_commands.record_affiliate_check` with the violations that stand on the store's record here. Raises `Refused`."""
+    return risk_commands.record_affiliate_check(
+        store_id=store_id, followers=followers, is_adult=is_adult, is_clean=is_clean,
+        violations=cases.violations_that_count([store_id]).get(store_id, 0), by=by, at=at,
+    )  # fmt: skip
 
 
 def substitutes_for(supplier_id: int, limit: int = 50) -> list[dict[str, Any]]:

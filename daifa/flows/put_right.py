@@ -92,8 +92,8 @@ def edit_agreement(*, agreement_id: int, by: str, at: datetime, **terms: Any) ->
 def record_entrustment(
     *, supplier_id: int, signed_on: date, store_id: int | None = None, by: str, at: datetime
 ) -> tuple[list[Agreement], int]:
-    """`sourcing.commands.record_entrustment`; returns the agreements that say so now and how many held orders are routed
-    again. What was routed already and withheld at placing goes with the next run."""
+    """`sourcing.commands.record_entrustment`; returns the agreements that say so now and how many held orders are looked
+    at again (what lacks something else stays held). What was routed already and withheld at placing goes with the next run."""
     agreements = sourcing.record_entrustment(
         supplier_id=supplier_id, signed_on=signed_on, store_id=store_id, by=by, at=at
     )

@@ -5,16 +5,18 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.urls import reverse
 
 from daifa.domain.catalog.models import Variant
 from daifa.domain.orders.models import Hold
+from daifa.domain.people.models import User
 from daifa.domain.policy.commands import NewOverride
 from daifa.domain.privacy.places import PERSONAL
 from daifa.domain.purchasing.models import PurchaseOrder
 from daifa.domain.sourcing.commands import add_supplier
 from daifa.domain.sourcing.models import Agreement, Supplier
 from daifa.domain.sourcing.queries import standing_between
-from daifa.domain.stores.models import Store, Task
+from daifa.domain.stores.models import Store, StoreAccess, Task
 from daifa.flows import entrustment, put_right, watch_rules
 from daifa.flows.place_purchases import fix_runs
 from daifa.flows.supplier_files import read_suppliers
@@ -38,6 +40,23 @@ def test_no_route_before_it_is_signed_and_by_itself_after():
     work_until_idle(at=AT)
     assert not Hold.objects.filter(released_at=None).exists()
     assert set(PurchaseOrder.objects.values_list("state", flat=True)) == {"placed"}
+
+
+def test_orders_that_lack_something_else_stay_held_and_the_note_does_not_call_them_routed(client):
+    shop = cast.open_shop()
+    Agreement.objects.update(entrusted_on=None)
+    cast.receive_orders(shop, ["E-1"], skus=("MUG",), at=AT)
+    work_until_idle(at=AT)
+    Supplier.objects.filter(pk=shop.factory.pk).update(ships_to=["FR"])
+    owner = User.objects.create_user("owner")
+    StoreAccess.objects.create(user=owner, store=shop.store, role="owner")
+    client.force_login(owner, backend="allauth.account.auth_backends.AuthenticationBackend")
+    told = client.post(
+        reverse("web:entrustment_signed", args=[shop.factory.pk]), {"signed_on": "2026-01-02", "store": shop.store.pk}, follow=True
+    ).content.decode()
+    assert "1 held order is looked at again" in told and "stays held" in told and "routed again" not in told
+    work_until_idle(at=AT)
+    assert [hold.reason for hold in Hold.objects.filter(released_at=None)] == ["destination_refused"]
 
 
 def test_what_was_routed_before_is_withheld_at_placing():

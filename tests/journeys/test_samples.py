@@ -8,6 +8,7 @@ import pytest
 from daifa.domain.books.queries import trial_balance
 from daifa.domain.compliance import risk_commands
 from daifa.domain.compliance.models import PlanStep, Risk
+from daifa.domain.history.models import Batch
 from daifa.domain.shipping.checks import judge_photos
 from daifa.domain.shipping.models import ParcelCheck
 from daifa.domain.sourcing import samples
@@ -69,6 +70,28 @@ def test_from_the_wish_to_the_verdict(shop):
     assert Sample.objects.get(pk=sample).state == "passed"
     assert PlanStep.objects.get(pk=step).state == "done"
     assert audit() == []
+
+
+def test_a_number_may_come_after_the_sample_left(shop):
+    sample = want(shop)
+    with pytest.raises(Refused, match="on its way or here"):
+        samples.number_sample(sample_id=sample, number="SF1234567890123", by=cast.BY, at=AT)
+    order_samples.order_sample(sample_id=sample, cost=None, by=cast.BY, at=AT)
+    samples.ship_sample(sample_id=sample, number="", carrier="SF", by=cast.BY, at=AT)
+    for number, refused in ((" ", "Write down"), ("12", "no waybill number")):
+        with pytest.raises(Refused, match=refused):
+            samples.number_sample(sample_id=sample, number=number, by=cast.BY, at=AT)
+    samples.number_sample(sample_id=sample, number="sf 1234567890123", by=cast.BY, at=AT)
+    row = Sample.objects.get(pk=sample)
+    assert (row.number, row.carrier, row.state, row.shipped_at) == ("SF1234567890123", "SF", "shipped", AT)
+    samples.receive_sample(sample_id=sample, by=cast.BY, at=AT)
+    samples.number_sample(sample_id=sample, number="SF1234567890124", carrier="SF Express", by=cast.BY, at=AT)
+    a_photo(sample, "box", lines=["SF1234567890124"])
+    order_samples.judge_sample(sample_id=sample, passed=True, verdict="fine", by=cast.BY, at=AT)
+    with pytest.raises(Refused, match="not judged yet"):
+        samples.number_sample(sample_id=sample, number="SF1234567890125", by=cast.BY, at=AT)
+    assert Sample.objects.get(pk=sample).number == "SF1234567890124"
+    assert Batch.objects.filter(reason__contains="SF1234567890123 → SF1234567890124", by=cast.BY).exists()
 
 
 def test_a_breach_on_its_parcel_fails_it(shop):

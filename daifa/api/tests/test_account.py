@@ -370,6 +370,15 @@ def test_a_sign_is_counted_planned_against_and_settled(shop, client):
     assert get(client, "/affiliate-links") == []
 
 
+def test_a_record_is_clean_only_where_no_violation_stands(shop, client):
+    looked_up = {"followers": 5000, "is_adult": True, "is_clean": True}
+    checks = f"/stores/{shop.first}/affiliate-checks"
+    assert post(client, checks, looked_up, 201)["missing"] == []
+    post(client, "/violations", {"store_id": shop.first, "reference": "V-77", "notified_at": clock.now().isoformat()}, 201)
+    says(post(client, checks, looked_up, 409), "not_clean")
+    assert post(client, checks, looked_up | {"is_clean": False}, 201)["missing"] == ["clean"]
+
+
 # --- Closing and the exit index -----------------------------------------------------------------------------------
 
 

@@ -224,6 +224,8 @@ def bodies_of_the_account(things) -> dict:
         "end_agreement": {"last_day": day},
         "record_entrustment": {"signed_on": day, "store_id": store},
         "want_sample": {"store_id": store, "supplier_id": things["supplier_id"], "send_to": "1 Own Road", "title": "Mug"},
+        "number_sample": {"number": "SF1234567890123"},
+        "record_affiliate_check": {"followers": 10, "is_adult": True, "is_clean": False},
         "judge_sample": {"passed": False, "verdict": "Chipped."},
         "cancel_sample": {"reason": "Too dear."},
         "settle_risk": {"state": "explained", "note": "A sample."},

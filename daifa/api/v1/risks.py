@@ -16,7 +16,7 @@ from daifa.api.shapes import After, Done, Id, Limit, MoneyOut, Number, Page, cur
 from daifa.domain.compliance import risk_commands, risk_queries
 from daifa.domain.compliance.models import Risk
 from daifa.domain.compliance.process import PLAN_STEP, RISK
-from daifa.domain.compliance.signals import BY_KIND, REMEDIES, STEPS
+from daifa.domain.compliance.signals import BY_KIND, REMEDIES, STEPS, affiliate_answers
 from daifa.domain.sourcing.queries import supplier_with_id
 from daifa.flows import find_risks
 
@@ -74,6 +74,20 @@ class RiskDetailOut(RiskOut):
 class SettleIn(Schema):
     state: Literal["explained", "acted"]
     note: str = Field(min_length=1, max_length=500, description="Which explanation, or which remedy was begun.")
+
+
+class EligibilityIn(Schema):
+    """What was looked up about an account. `is_clean` is refused where violations stand on its record here."""
+
+    followers: int = Field(ge=0)
+    is_adult: bool = Field(description="Of age, with the real name confirmed.")
+    is_clean: bool = Field(description="No violation on record.")
+
+
+class EligibilityOut(Schema):
+    id: int
+    missing: list[Literal["followers", "adult", "clean"]] = Field(description="What still stands between the account and commission links.")
+    needed: int | None = Field(description="Followers the rule book asks for; null: it names no line for this channel.")
 
 
 class CountedOut(Schema):
@@ -253,3 +267,14 @@ def list_affiliate_links(request: HttpRequest, store_id: Number = None):
         {**row, "earned": None if row["amount"] is None else money(row["amount"], row["currency"])}
         for row in risk_queries.affiliate_links(caller(request).seen(store_id))
     ]
+
+
+@router.post("/stores/{store_id}/affiliate-checks", response={201: EligibilityOut, **ERRORS})
+def record_affiliate_check(request: HttpRequest, store_id: Id, given: EligibilityIn):
+    """Note what was looked up: may the account earn commission? With nothing missing the plan's step is done."""
+    who = caller(request)
+    who.require(store_id, "operate")
+    made = find_risks.record_affiliate_check(store_id=store_id, **given.model_dump(), by=who.by, at=who.at)
+    line = risk_queries.followers_line(made.store.channel, on=who.at.date(), store_id=store_id)
+    missing = affiliate_answers(made.followers, is_adult=made.is_adult, is_clean=made.is_clean, needed=line.needed)
+    return 201, {"id": made.pk, "missing": list(missing), "needed": line.needed}

@@ -104,6 +104,11 @@ class ShippedIn(Schema):
     carrier: str = Field("", max_length=40)
 
 
+class NumberIn(Schema):
+    number: str = Field(min_length=1, max_length=60)
+    carrier: str = Field("", max_length=40, description="Left out: the one that stands there stays.")
+
+
 class VerdictIn(Schema):
     passed: bool
     verdict: str = Field(min_length=1, max_length=500, description="What was seen: goods, packing, how long it took.")
@@ -187,6 +192,15 @@ def ship_sample(request: HttpRequest, sample_id: Id, given: ShippedIn):
     who = caller(request)
     _seen(who, sample_id, "operate")
     samples.ship_sample(sample_id=sample_id, number=given.number, carrier=given.carrier, by=who.by, at=who.at)
+    return _detail(who, sample_id)
+
+
+@router.post("/samples/{sample_id}/number", response={200: SampleDetailOut, **ERRORS})
+def number_sample(request: HttpRequest, sample_id: Id, given: NumberIn):
+    """The waybill number of a sample that has left already, or another one where it was mistyped; until it is judged."""
+    who = caller(request)
+    _seen(who, sample_id, "operate")
+    samples.number_sample(sample_id=sample_id, number=given.number, carrier=given.carrier, by=who.by, at=who.at)
     return _detail(who, sample_id)
 
 

@@ -67,7 +67,7 @@ class EntrustmentIn(Schema):
 
 class EntrustmentOut(Schema):
     agreement_ids: list[int]
-    routed_again: int = Field(description="Orders held for want of it that are routed again.")
+    routed_again: int = Field(description="Orders held for want of it that are looked at again; those that lack something else stay held.")
 
 
 class OfferOut(Schema):

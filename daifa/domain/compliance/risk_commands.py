@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from daifa.domain.books import commands as books
 from daifa.domain.books.queries import posted_facts, rate_on
@@ -251,11 +252,18 @@ def move_sample_steps(store_id: int, supplier_id: int, *, to: str, by: str, at: 
 
 @transaction.atomic
 def record_affiliate_check(
-    *, store_id: int, followers: int, is_adult: bool, is_clean: bool, by: str, at: datetime
+    *, store_id: int, followers: int, is_adult: bool, is_clean: bool, violations: int, by: str, at: datetime
 ) -> AffiliateCheck:
-    """What a person looked up about the account. Raises `Refused`."""
+    """What a person looked up about the account. `violations`: how many stand on its record here; with any, a clean
+    record is not taken down. Raises `Refused`."""
     if followers < 0:
         raise Refused(_("Followers are counted from 0."), code="value_invalid", field="followers")
+    if is_clean and violations:
+        raise Refused(
+            ngettext("%(n)d violation of this store is recorded here: its record is not clean.",
+                     "%(n)d violations of this store are recorded here: its record is not clean.", violations) % {"n": violations},
+            code="not_clean", field="is_clean",
+        )  # fmt: skip
     made = AffiliateCheck.objects.create(
         store_id=store_id, followers=followers, is_adult=is_adult, is_clean=is_clean, by=by, at=at
     )

@@ -18,7 +18,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from daifa.domain.books import commands as books
-from daifa.domain.history.commands import move, record_births
+from daifa.domain.history.commands import move, open_batch, record_births
 from daifa.domain.sourcing.models import Sample, SupplierOffer
 from daifa.domain.sourcing.process import SAMPLE
 from daifa.domain.sourcing.queries import supplier_with_id
@@ -30,6 +30,8 @@ from daifa.lib.refusal import Refused
 
 MOST = 1_000
 NEWEST = ("-id",)
+NUMBERED = ("shipped", "received")
+"""States in which a waybill number may be given or mended."""
 
 
 class NewSample(NamedTuple):
@@ -109,12 +111,32 @@ def order_sample(*, sample_id: int, cost: Decimal | None, currency: str = "", by
 
 @transaction.atomic
 def ship_sample(*, sample_id: int, number: str, carrier: str = "", by: str, at: datetime) -> None:
-    """He sent it, under this waybill number. Raises `Refused`."""
+    """He sent it, under this waybill number; it may be told later (`number_sample`). Raises `Refused`."""
+    number = _waybill(number)
+    _moved(sample_id, "shipped", by=by, at=at)
+    Sample.objects.filter(pk=sample_id).update(number=number, carrier=carrier.strip()[:40])
+
+
+@transaction.atomic
+def number_sample(*, sample_id: int, number: str, carrier: str = "", by: str, at: datetime) -> None:
+    """The waybill number of a sample that has left already, or another one where it was mistyped; until it is judged.
+    An empty carrier leaves the one that stands there. Raises `Refused`."""
+    if not (number := _waybill(number)):
+        raise Refused(_("Write down the waybill number."), code="number_missing", field="number")
+    sample = Sample.objects.select_for_update().filter(pk=sample_id, state__in=NUMBERED).first()
+    if sample is None:
+        raise Refused(
+            _("A waybill number is given to a sample that is on its way or here and not judged yet; this one is not."), code="no_change"
+        )
+    open_batch(by=by, at=at, reason=f"number_sample: {number_of(sample_id)}, {sample.number or '–'} → {number}")
+    Sample.objects.filter(pk=sample_id).update(number=number, carrier=carrier.strip()[:40] or sample.carrier)
+
+
+def _waybill(number: str) -> str:
     number = "".join(number.split()).upper()
     if number and not 4 <= len(number) <= 60:
         raise Refused(_("“%(waybill)s” is no waybill number.") % {"waybill": number[:60]}, code="number_invalid", field="number")
-    _moved(sample_id, "shipped", by=by, at=at)
-    Sample.objects.filter(pk=sample_id).update(number=number, carrier=carrier.strip()[:40])
+    return number
 
 
 @transaction.atomic

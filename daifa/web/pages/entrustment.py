@@ -95,7 +95,11 @@ def signed(request, scope: Scope, pk: int):
         return after(request, back, refused=[no.sentence])
     return after(
         request, back,
-        ngettext("Recorded; %(n)d held order is routed again.", "Recorded; %(n)d held orders are routed again.", routed) % {"n": routed}
+        ngettext(
+            "Recorded; %(n)d held order is looked at again. If it lacks something else it stays held and says what.",
+            "Recorded; %(n)d held orders are looked at again. Those that lack something else stay held and say what.",
+            routed,
+        ) % {"n": routed}
         if routed else _("Recorded."),
     )  # fmt: skip
 

@@ -634,13 +634,7 @@ def _check_form(scope: Scope, thing: Any) -> type[forms.Form]:
 
 def _save_check(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: Any) -> str:
     store = scope.require(int(data["store"]), "operate")
-    if data["is_clean"] and (known := cases.violations_that_count([store.id]).get(store.id)):
-        raise Refused(
-            ngettext("%(n)d violation of this store is recorded here: its record is not clean.",
-                     "%(n)d violations of this store are recorded here: its record is not clean.", known) % {"n": known},
-            code="not_clean", field="is_clean",
-        )  # fmt: skip
-    risk_commands.record_affiliate_check(
+    find_risks.record_affiliate_check(
         store_id=store.id, followers=data["followers"], is_adult=data["is_adult"], is_clean=data["is_clean"], by=by, at=at
     )
     return reverse("web:no_source_plan")

@@ -205,7 +205,12 @@ class CancelForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Why"), max_length=300)
 
 
-STEPS = {"ordered": OrderedForm, "shipped": ShippedForm, "received": forms.Form, "judged": VerdictForm, "cancelled": CancelForm}
+class NumberForm(forms.Form):
+    number = forms.CharField(label=gettext_lazy("Waybill number"), max_length=60)
+    carrier = forms.CharField(label=gettext_lazy("Carrier"), max_length=40, required=False)
+
+
+STEPS = {"ordered": OrderedForm, "shipped": ShippedForm, "number": NumberForm, "received": forms.Form, "judged": VerdictForm, "cancelled": CancelForm}
 
 
 def _load(scope: Scope, pk: int) -> Sample | None:
@@ -240,6 +245,9 @@ def _panels(sample: Sample, scope: Scope) -> list[Panel]:
         found += [_letter(sample), _step(sample, "ordered", _("Ordered and paid?"), _("Ordered"), "shopping-cart", scope, currency=sample.currency)]
     if "shipped" in may:
         found.append(_step(sample, "shipped", _("Has it left?"), _("On its way"), "truck-delivery", scope))
+    if sample.state in samples.NUMBERED:
+        title = _("Another waybill number?") if sample.number else _("Do you know its waybill number by now?")
+        found.append(_step(sample, "number", title, _("Note the number"), "barcode", scope, number=sample.number, carrier=sample.carrier))
     if "received" in may:
         found.append(_step(sample, "received", _("Is it here?"), _("Received"), "inbox", scope))
     if sample.state in ("received", "passed", "failed"):
@@ -328,6 +336,8 @@ def _take(step: str, pk: int, data: dict[str, Any], *, by: str, at: Any) -> None
             order_samples.order_sample(sample_id=pk, cost=data["cost"], currency=data["currency"], by=by, at=at)
         case "shipped":
             samples.ship_sample(sample_id=pk, number=data["number"], carrier=data["carrier"], by=by, at=at)
+        case "number":
+            samples.number_sample(sample_id=pk, number=data["number"], carrier=data["carrier"], by=by, at=at)
         case "received":
             samples.receive_sample(sample_id=pk, by=by, at=at)
         case "judged":

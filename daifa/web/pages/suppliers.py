@@ -566,7 +566,7 @@ AGREE = FormPage(
     initial=lambda scope, supplier: {"store": _waiting_store(scope, supplier), "remind_days": 30},
     panels=lambda scope, supplier: [_consumer_note(supplier, scope)] if supplier.source == CONSUMER else [],
     save=_record,
-    success=_("Recorded. Orders that were held for want of it are routed again."),
+    success=_("Recorded. Orders that were held for want of it are looked at again."),
     submit=_("Record"),
     intro=_("Buyers' addresses go to a supplier only with a recorded agreement that he ships for the store. What a "
             "marketplace asks for besides stands in the rule book; the supplier's page says what is still missing."),
@@ -589,7 +589,7 @@ CHANGE = FormPage(
     load=_changeable,
     initial=lambda scope, one: {name: getattr(one, name) for name in TERMS},
     save=_change,
-    success=_("Saved. Orders that were held for want of it are routed again."),
+    success=_("Saved. Orders that were held for want of it are looked at again."),
     intro=_("What it said before stays in its history. Something agreed anew is better recorded as a new agreement."),
     back=lambda one: (one.supplier.name, reverse("web:agreement", args=[one.pk])),
 )  # fmt: skip

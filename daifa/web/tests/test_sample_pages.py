@@ -35,7 +35,10 @@ def test_a_sample_from_the_offer_to_the_verdict(loop, as_, settings, tmp_path): 
         return client.post(reverse("web:sample_step", args=[sample.pk, step]), data, follow=True).content.decode()
 
     take("ordered", cost="9.90", currency="GBP")
-    take("shipped", number="RM1GB", carrier="Royal Mail")
+    take("shipped", carrier="Royal Mail")
+    assert "by now?" in client.get(page).content.decode(), "its number may come later"
+    assert "This field is required" in take("number", number="")
+    assert "by now?" not in take("number", number="RM1GB", carrier="Royal Mail")
     take("received")
     assert "Add photos of the parcel first" in take("judged", passed="yes", verdict="fine")
     client.post(reverse("web:sample_photos", args=[sample.pk]), {"photo": SimpleUploadedFile("box.png", photos.photo(), "image/png")})

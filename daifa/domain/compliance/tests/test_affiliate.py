@@ -43,7 +43,16 @@ def states(store):
 
 
 def check(store, followers):
-    risk_commands.record_affiliate_check(store_id=store.pk, followers=followers, is_adult=True, is_clean=True, by=BY, at=AT)
+    risk_commands.record_affiliate_check(store_id=store.pk, followers=followers, is_adult=True, is_clean=True, violations=0, by=BY, at=AT)
+
+
+def test_a_record_with_violations_is_not_taken_down_as_clean(red):
+    given = {"store_id": red.pk, "followers": 2000, "is_adult": True, "by": BY, "at": AT}
+    with pytest.raises(Refused, match="2 violations of this store are recorded here"):
+        risk_commands.record_affiliate_check(**given, is_clean=True, violations=2)
+    assert risk_queries.affiliate_check(red.pk) is None
+    risk_commands.record_affiliate_check(**given, is_clean=False, violations=2)
+    assert risk_queries.affiliate_check(red.pk).followers == 2000
 
 
 def earn(link, amount, *, day=DAY, currency="CNY", at=AT):
