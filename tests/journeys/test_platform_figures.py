@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
@@ -97,7 +98,7 @@ def body(response, status: int = 200) -> str:
 
 def test_a_person_enters_it_sees_it_and_is_asked_again(enter, shop):
     at = clock.now()
-    old = str((at - timedelta(days=12)).date())
+    old = str((at.astimezone(ZoneInfo(shop.timezone)) - timedelta(days=12)).date())
     add = reverse("web:store_figure_add_of", args=[shop.pk, "reply_rate"])
     said = {"metric": "reply_rate", "value": "78.5", "window_days": "7", "ended_on": old, "seen_in": "Qianfan, service"}
     assert enter("viewer").post(add, said).status_code == 403

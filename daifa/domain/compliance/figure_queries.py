@@ -170,12 +170,13 @@ def stale_figures(scope: Sequence[int], *, at: datetime) -> list[Stale]:
            WHERE withdrawn_at IS NULL AND store_id = ANY(%s::bigint[]) GROUP BY 1, 2""",
         (list(scope),),
     )
+    today = {store.id: commands.local_day(store, at) for store in commands._stores(sorted({row[0] for row in rows}))} if rows else {}
     by_store: dict[int, list[tuple[date, str]]] = {}
     for store, metric, window, ended_on in rows:
-        age = (at.date() - ended_on).days
+        age = (today[store] - ended_on).days
         if figure_rules.stale_after(window) <= age <= figure_rules.FORGOTTEN_AFTER:
             by_store.setdefault(store, []).append((ended_on, metric))
     return [
-        Stale(store, len(those), min(those)[1], min(those)[0], (at.date() - min(those)[0]).days)
+        Stale(store, len(those), min(those)[1], min(those)[0], (today[store] - min(those)[0]).days)
         for store, those in sorted(by_store.items())
     ]

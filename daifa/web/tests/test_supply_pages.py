@@ -580,7 +580,7 @@ def test_paying_a_supplier_lowers_what_is_owed(loop, as_):
     client = as_(loop.people["bookkeeper"])
     page = client.get(reverse("web:books_pay_to", args=[factory.pk])).content.decode()
     assert f'value="{owed}"' in page
-    client.post(reverse("web:books_pay"), {"supplier": factory.pk, "store": loop.store.pk, "amount": str(owed), "date": "2026-03-12",
+    client.post(reverse("web:books_pay"), {"supplier": factory.pk, "store": loop.store.pk, "kind": "paid", "amount": str(owed), "date": "2026-03-12",
                                            "key": "7f0c6a0e-0000-4000-8000-000000000004"})  # fmt: skip
     assert SupplierPayment.objects.get().currency == "CNY"
     assert factory.pk not in {supplier for supplier, *_rest in balances_of_suppliers([loop.store.pk])}

@@ -16,7 +16,11 @@ MAY_KNOW_IT = {
 }
 
 
-LINES = {"daifa.domain.exit_index.rules.ReviewLines", "daifa.domain.exit_index.queries.review_lines"}
+LINES = {
+    "daifa.domain.exit_index.rules.ReviewLines",
+    "daifa.domain.exit_index.queries.review_lines",
+    "daifa.domain.exit_index.queries.has_own_lines",
+}
 """When a store counts as quiet, which a merchant sets: closings go by it too. It is no part of the index."""
 
 

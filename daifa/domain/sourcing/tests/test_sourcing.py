@@ -427,5 +427,5 @@ def test_papers_are_checked_by_their_content(supplier, settings, tmp_path):
                ("e.pdf", b""), ("f.pdf", b"%PDF-" + b"x" * commands.MOST_DOCUMENT)],
     )  # fmt: skip
     assert [one.name for one in kept] == ["a.pdf", "b.docx"]
-    assert [sentence.split(":")[0] for sentence in refused] == ["c", "d", "e", "f"]
+    assert [sentence.split(":")[0] for sentence in refused] == ["c.xlsx", "d.pdf", "e.pdf", "f.pdf"]
     assert "at most 20 MB" in refused[3] and "empty" in refused[2]
