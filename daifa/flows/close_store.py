@@ -1079,6 +1079,8 @@ def sweep(*, at: datetime, by: str = "job:keep_closings") -> dict[str, int]:
         try:
             done += do_step(pk, by=by, at=at) is not None
         except Refused as refused:
+            if refused.code in ("running", "settled"):
+                continue  # another hand is at it this moment, or has just done it: nothing is late, and nobody needs telling
             _remind([pk], at=at, sentence=refused.sentence)
             ClosingStep.objects.filter(pk=pk, code="shred").update(not_before=at + timedelta(days=1))  # not every hour
     for closing in Closing.objects.filter(state__in=("threatened", "running")).select_related("store"):

@@ -126,6 +126,26 @@ def test_two_at_once_are_one(monkeypatch):
     assert second == ["running"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_planned_shredding_that_meets_another_hand_is_not_put_off():
+    from datetime import timedelta
+
+    from django.db import connection
+
+    story = closing_of(["1001"])
+    step = story.step("shred")
+    ClosingStep.objects.filter(pk=step.pk).update(not_before=story.at - timedelta(minutes=1))
+    other = connection.copy()
+    with other.cursor() as cursor:  # the command line is at it
+        cursor.execute("SELECT pg_advisory_lock(hashtext('daifa.shredding'), %s)", [story.store.pk])
+        assert close_store.sweep(at=story.at)["done"] == 0
+    other.close()
+    waiting = story.step("shred")
+    assert waiting.not_before < story.at, "it is asked again at the next sweep, not tomorrow"
+    assert not Task.objects.filter(kind="closing_step", thing=step.pk, closed_at=None).exclude(params__why="").exists()
+    assert close_store.sweep(at=story.at)["done"] == 1 and story.state("shred") == "done"
+
+
 ASK = """
 import django; django.setup()
 from tests.journeys.test_shred_as_a_job import closing_of

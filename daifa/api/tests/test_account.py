@@ -515,6 +515,30 @@ def test_a_removal_names_its_violations_and_a_word_is_taken_back(shop, client):
     assert post(client, f"/stores/{shop.first}/standing", {"standing": "", "reason": "it was a mistake"})["standing"] == "normal"
 
 
+def test_an_appeal_that_was_handed_in_before_is_entered_with_its_moment(shop, client, monkeypatch):
+    from daifa.flows import close_store
+
+    noticed = (clock.now() - timedelta(days=2)).date()
+    letter = {"scenario": "forced", "reason": "31 notes", "noticed_on": str(noticed), "appeal_until": str(noticed + timedelta(days=1))}
+    closing = post(client, f"/stores/{shop.first}/closings", letter, 201)
+    step = next(one for one in closing["steps"] if one["code"] == "appeal")
+    url = f"{V1}/closing-steps/{step['id']}/do"
+    given = {"note": "Corrected.", "reference": "A-1", "handed_in_at": "not a day"}
+    assert client.post(url, given).status_code == 422
+    seen = []
+    do = close_store.do_step
+    monkeypatch.setattr(close_store, "do_step", lambda pk, given, **how: seen.append(given) or do(pk, given, **how))
+    late = client.post(url, {"note": "Corrected.", "reference": "A-1"})
+    assert late.status_code == 409, "today it is too late"
+    says(late.json())
+    handed = clock.now() - timedelta(days=1, hours=2)
+    assert client.post(url, {**given, "handed_in_at": handed.isoformat()}).status_code == 200
+    assert seen[-1].handed_in_at == handed
+    violation = get(client, f"/violations?store_id={shop.first}")
+    violation = (violation["items"] if isinstance(violation, dict) else violation)[0]
+    assert violation["state"] == "appealed"
+
+
 def test_money_of_a_step_comes_in_other_currencies_too(shop, client, monkeypatch):
     from daifa.flows import close_store
 

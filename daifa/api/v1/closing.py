@@ -16,6 +16,7 @@ from daifa.api.caller import Caller, caller
 from daifa.api.errors import ERRORS, not_found
 from daifa.api.shapes import (
     AmountOrNothing,
+    At,
     Day,
     Id,
     MoneyOut,
@@ -182,6 +183,9 @@ class DoIn(Schema):
     amount: AmountOrNothing | None = Field(None, description="Money that was paid, in the store's currency.")
     amounts: list[Annotated[str, Field(pattern=r"^\d{1,13}(\.\d{1,4})? [A-Z]{3}$")]] = Field(
         [], max_length=20, description="Money that was paid in other currencies, each as `120.00 USD`."
+    )
+    handed_in_at: At | None = Field(
+        None, description="Of an appeal that was handed in at the platform already: when. That moment must be in time."
     )
 
 

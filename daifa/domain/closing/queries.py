@@ -867,7 +867,7 @@ def last_moment_of_plan(readmission: Readmission) -> datetime:
 class Status(NamedTuple):
     """What the public may know of a store: never a person, never a sum.
 
-    `word`: open, limited, closing or closed. Days are empty where they do not apply.
+    `word`: open, limited, closing or closed. Days are empty where they do not apply. A limited store may still take orders.
     """
 
     name: str
@@ -880,6 +880,7 @@ class Status(NamedTuple):
     contact: str
     changed_at: datetime
     language: str
+    takes_orders: bool
 
 
 def status_page(store_id: int) -> StatusPage | None:
@@ -916,5 +917,6 @@ def _status(page: StatusPage, *, at: datetime) -> Status:
         since = begun.astimezone(zone).date() if begun else None
         changed += [moment for moment in (life.shut_at, closing and closing.applied_at, life.closed_at, life.archived_at) if moment]
     return Status(
-        store.name, page.slug, word, since, notice, closes, claims, page.contact, max(changed).astimezone(zone), store.language
+        store.name, page.slug, word, since, notice, closes, claims, page.contact, max(changed).astimezone(zone), store.language,
+        state == "open" and (now_standing is None or now_standing.state != "frozen"),
     )

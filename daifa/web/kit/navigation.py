@@ -6,6 +6,7 @@ and without a script a group still folds. The group of the present page is alway
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,10 @@ from daifa.web.kit.scope import Scope
 
 @dataclass(frozen=True)
 class Section:
-    """`name`: of the URL ("web:orders"). `needs`: as of `page`. `inside`: the sections of a group, which has no page itself."""
+    """`name`: of the URL ("web:orders"). `needs`: as of `page`. `inside`: the sections of a group, which has no page itself.
+
+    `also`: a pattern of other addresses that belong to it, though another section's address begins like them.
+    """
 
     name: str
     label: Any
@@ -30,6 +34,7 @@ class Section:
     needs: str = "view"
     inside: tuple[Section, ...] = ()
     installation: bool = False  # only for the owner of the installation
+    also: str = ""
 
 
 SECTIONS: tuple[Section, ...] = (
@@ -75,7 +80,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "ending", _("Closing"), "calendar-due",
         inside=(
-            Section("closings", _("Life of the stores"), "calendar-due"),
+            Section("closings", _("Life of the stores"), "calendar-due", also=r"/stores/\d+/life/"),
             Section("exit_index", _("Exit index"), "trending-down"),
             Section("closures", _("Closings by year"), "chart-bar"),
         ),
@@ -158,6 +163,7 @@ def items(request: HttpRequest, scope: Scope) -> list[Item]:
     here = max((url for url in known.values() if request.path.startswith(url)), key=len, default="")
     if here == "/" and request.path != "/":
         here = ""
+    here = next((known[one.name] for one in flat if one.also and one.name in known and re.search(one.also, request.path)), here)
     left_open = unfolded(request)
     numbers: dict[str, int] = {}
     if scope.store_ids:

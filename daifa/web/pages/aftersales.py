@@ -44,14 +44,20 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places, private, words
+from daifa.web.pages.orders import stores_in_view
 
 KINDS = dict(AftersaleCase.KINDS)
 OUTCOMES = dict(AftersaleLine.OUTCOMES)
 
 
+def _chosen(scope: Scope, filters: dict[str, Any]) -> list[int]:
+    """The stores whose rows are listed: the one of the filter, or all in view."""
+    return [pk for pk in scope.store_ids if "store" not in filters or pk == int(filters["store"])]
+
+
 def case_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[dict[str, Any]]:
     return queries.case_page(
-        scope.store_ids, state=filters.get("state"), q=filters.get("q"), cursor=cursor, limit=limit
+        _chosen(scope, filters), state=filters.get("state"), q=filters.get("q"), cursor=cursor, limit=limit
     )
 
 
@@ -71,7 +77,10 @@ CASES = ListPage(
         Column("opened_at", gettext_lazy("Opened"), "datetime"),
         Column("due_at", gettext_lazy("Due"), "due"),
     ],
-    filters=[Choice("state", gettext_lazy("State"), lambda scope: states.choices(AFTERSALE_CASE), tabs=True)],
+    filters=[
+        Choice("state", gettext_lazy("State"), lambda scope: states.choices(AFTERSALE_CASE), tabs=True),
+        Choice("store", gettext_lazy("Store"), stores_in_view),
+    ],
     actions=lambda scope: [LinkButton(_("Refunds"), reverse("web:aftersales"), icon="cash")],
     bulk=[
         BulkAction(gettext_lazy("Approve"), lambda: reverse("web:cases_step", args=["approved"]), icon="check"),
@@ -90,7 +99,7 @@ CASES = ListPage(
 
 def refund_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[dict[str, Any]]:
     return queries.refund_page(
-        scope.store_ids, state=filters.get("state"), unmatched=bool(filters.get("unmatched")), q=filters.get("q"),
+        _chosen(scope, filters), state=filters.get("state"), unmatched=bool(filters.get("unmatched")), q=filters.get("q"),
         cursor=cursor, limit=limit,
     )  # fmt: skip
 
@@ -113,6 +122,7 @@ REFUNDS = ListPage(
     ],
     filters=[
         Choice("state", gettext_lazy("State"), lambda scope: states.choices(REFUND), tabs=True),
+        Choice("store", gettext_lazy("Store"), stores_in_view),
         Toggle("unmatched", gettext_lazy("Without an order only")),
     ],
     actions=lambda scope: [LinkButton(_("Cases"), reverse("web:cases"), icon="receipt-refund")],

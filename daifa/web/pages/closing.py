@@ -178,7 +178,7 @@ def blocker_url(code: str, store_id: int) -> str | None:
     name, query = {
         "unshipped": ("orders", {"store": store_id}), "in_transit": ("parcels", {"store": store_id}),
         "lost_unsettled": ("parcels", {"state": "lost", "store": store_id}), "not_paid_back": ("orders", {"store": store_id, "status": "cancelled"}),
-        "open_aftersales": ("cases", {}), "unpaid_refunds": ("aftersales", {}), "in_return_time": ("orders", {"store": store_id}),
+        "open_aftersales": ("cases", {"store": store_id}), "unpaid_refunds": ("aftersales", {"store": store_id}), "in_return_time": ("orders", {"store": store_id}),
         "supplier_balances": ("books_pay", {}), "settlement_due": ("books", {}), "deposit_held": ("deposit", {}),
         "appeals": ("violations", {}), "live_listings": ("listings", {}), "postings_owed": ("reactions", {}),
         "retention_unknown": ("privacy_retention", {}),

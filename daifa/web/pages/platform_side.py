@@ -185,7 +185,7 @@ _DOES = {
 
 def _actions(case: PlatformCase, scope: Scope) -> list[Any]:
     labels = {
-        "accept": (_("Accept the request"), "check", _("Note")), "refuse": (_("Refuse the request"), "x", _("Reason")),
+        "accept": (_("Accept the request"), "check", None), "refuse": (_("Refuse the request"), "x", _("Reason")),
         "object": (_("Objection"), "alert-triangle", _("Who objects, and why?")), "appeal": (_("Appeal arrives"), "mail", _("What does the store say?")),
         "upheld": (_("Uphold"), "ban", _("Grounds")), "reversed": (_("Reverse it"), "arrow-back-up", _("Grounds")),
         "again": (_("Allow one more appeal"), "refresh", _("Grounds")),

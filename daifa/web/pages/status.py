@@ -87,6 +87,7 @@ def sentences(status: Status) -> list[str]:
         found.append(_("The store is open."))
     elif status.word == "limited":
         found.append(_("The store is limited for now. Orders that were paid are delivered, and after-sales go on."))
+        found.append(_("It goes on taking orders.") if status.takes_orders else _("It takes no new orders for now."))
     elif status.word == "closing":
         found.append(_("The store is closing and takes no new orders. Orders that were paid are delivered."))
         if status.notice_ends:
@@ -115,7 +116,7 @@ def status_json(request: HttpRequest, slug: str) -> HttpResponse:
     told = {
         "store": status.name, "status": status.word, "words": {"en": english, "zh": chinese},
         "since": _iso(status.since), "notice_ends": _iso(status.notice_ends), "closes_on": _iso(status.closes_on),
-        "claims_until": _iso(status.claims_until), "takes_orders": status.word == "open", "contact": status.contact,
+        "claims_until": _iso(status.claims_until), "takes_orders": status.takes_orders, "contact": status.contact,
         "changed_at": status.changed_at.isoformat(),
     }  # fmt: skip
     for language, code in (("en", "en"), ("zh", "zh-hans")):

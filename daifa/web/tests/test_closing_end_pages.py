@@ -68,6 +68,9 @@ def test_what_is_open_leads_to_where_it_is_settled(client):
             address = pages.blocker_url(code, story.store.pk)
             assert address, code
             assert client.get(address).status_code == 200, (code, address)
+    for code in ("open_aftersales", "unpaid_refunds", "unshipped", "in_transit"):  # of this store only, where there are more
+        page = client.get(pages.blocker_url(code, story.store.pk))
+        assert re.search(rf'<option value="{story.store.pk}" selected', page.content.decode()), code
     assert f'href="{pages.blocker_url("deposit_held", story.store.pk)}"' in text(client.get(f"/stores/{story.store.pk}/life/"))
 
 

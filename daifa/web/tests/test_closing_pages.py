@@ -252,6 +252,17 @@ def test_the_public_status_page_badge_and_json(story, root, as_, client):
     for secret in ("Anna Wood", "1001", "84.00", "anna1001"):
         assert secret not in shown + json.dumps(told)
 
+    close_store.withdraw(queries.running_closing(store.pk).pk, reason="we stay", by=BY, at=story.at)
+    commands.set_standing(store_id=store.pk, to="restricted", reason="a letter", by=BY, at=story.at)
+    told = json.loads(client.get("/status/example-gifts.json").content)
+    assert (told["status"], told["takes_orders"]) == ("limited", True) == ("limited", queries.may_take_orders(store.pk))
+    assert "It goes on taking orders." in told["sentences"]["en"] and "目前仍正常接单。" in told["sentences"]["zh"]
+    commands.set_standing(store_id=store.pk, to="frozen", reason="a letter", by=BY, at=story.at)
+    told = json.loads(client.get("/status/example-gifts.json").content)
+    assert (told["status"], told["takes_orders"]) == ("limited", False)
+    assert "It takes no new orders for now." in text(client.get("/status/example-gifts/"))
+
+    close_store.start(store_id=store.pk, scenario="choice", reason="Anna Wood's plan", by=BY, at=story.at)
     commands.set_standing(store_id=store.pk, to="frozen", reason="ruling", by=BY, at=story.at)
     assert json.loads(client.get("/status/example-gifts.json").content)["status"] == "closing"
     commands.set_status_page(store_id=store.pk, is_on=False, by=BY, at=story.at)
@@ -307,6 +318,11 @@ def test_the_platforms_page_is_there_only_where_it_is_switched_on(story, root, a
     assert case.state == "dropped" and queries.running_closing(story.store.pk) is None
     page = text(client.get("/platform/"))
     assert "reversed" in page and "proved" in page
+    client.post("/platform/new/", {"store": story.store.pk, "kind": "request", "reason": "we leave", "most_appeals": 1})
+    PlatformCase.objects.filter(kind="request").update(state="received", ended_at=None)  # whatever is still open
+    desk = client.get(f"/platform/{PlatformCase.objects.get(kind='request').pk}/").content.decode()
+    accept, refuse = (re.search(rf'<form[^>]*>(?:(?!</form>).)*value="{what}"', desk, re.S)[0] for what in ("accept", "refuse"))
+    assert "data-ask" not in accept.rpartition("<form")[2] and "data-ask" in refuse.rpartition("<form")[2]
 
 
 def test_a_new_store_is_prepared_on_the_page_of_its_life(root, as_, settings):

@@ -55,6 +55,8 @@ def test_the_group_of_the_page_is_open_and_what_was_left_open_stays(owner):
     client.cookies[navigation.COOKIE] = "-"
     page = groups(client.get(reverse("web:books")).content.decode())
     assert not any(is_open for is_open, _inner in page.values())
+    life = groups(client.get(reverse("web:store_life", args=[_store.pk])).content.decode())
+    assert [name for name, (is_open, _inner) in life.items() if is_open] == ["ending"], "a life ends with closing, not in the settings"
     client.cookies[navigation.COOKIE] = "-<script>.nonsense..\"x"
     assert client.get(reverse("web:books")).status_code == 200
 
