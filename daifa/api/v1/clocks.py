@@ -181,7 +181,7 @@ def list_findings(
 
 
 def _finding(row: Any) -> dict[str, Any]:
-    sentence, advice = queries.finding_words(row.kind, row.params)
+    sentence, advice = queries.finding_words(row.kind, row.params, zone=row.store.timezone)
     return {
         "id": row.id, "store_id": row.store_id, "order_id": row.order_id, "order_number": row.order.number,
         "parcel_id": row.parcel_id, "parcel_number": row.parcel.number, "kind": row.kind, "sentence": sentence,

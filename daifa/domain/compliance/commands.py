@@ -25,6 +25,7 @@ from daifa.domain.compliance.models import DispatchMode
 from daifa.domain.policy import queries as policy
 from daifa.domain.shipping.queries import NUMBER_FOR_OTHERS
 from daifa.lib import bulk, regions
+from daifa.lib.money import decimals_in_sql
 from daifa.lib.refusal import Refused
 
 ENDED_PARCELS = ("delivered", "lost", "returned_to_sender", "cancelled")
@@ -403,13 +404,13 @@ CREATE TEMP TABLE clock_now (store_id bigint, order_id bigint, thing_kind text, 
 
 # What runs (r: store, order, thing, mode, kind, zone, started_at, since, amount, base, currency, country, why, fixed due) and
 # the lines that hold for it become clocks. The text in force at `since` counts: the payment, the dispatch, the opening.
-_CLOCKS = """
+_CLOCKS = f"""
 INSERT INTO clock_now
 SELECT r.store_id, r.order_id, r.thing_kind, r.thing, l.rule, l.kind, r.started_at,
        greatest(d.due_at, p.until),
        CASE WHEN l.loss IN ('order', 'case') THEN r.amount
             WHEN l.percent IS NULL THEN NULL
-            WHEN l.limits NOT IN ('', r.currency) THEN round(greatest(b.base, 0) * l.percent / 100, 2)
+            WHEN l.limits NOT IN ('', r.currency) THEN round(greatest(b.base, 0) * l.percent / 100, {decimals_in_sql("r.currency")})
             WHEN b.base <= 0 THEN 0
             ELSE round(least(greatest(b.base * l.percent / 100, l.floor), l.cap) / l.step) * l.step END,
        r.currency, l.acts,
@@ -594,7 +595,7 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
            SELECT p.store_id, p.order_id, p.id, n.kind,
                   jsonb_build_object('number', p.number, 'order', o.number) || n.params::jsonb,
                   CASE WHEN t.percent IS NULL THEN NULL
-                       WHEN t.limits NOT IN ('', o.currency) THEN round(greatest(b.base, 0) * t.percent / 100, 2)
+                       WHEN t.limits NOT IN ('', o.currency) THEN round(greatest(b.base, 0) * t.percent / 100, {decimals_in_sql("o.currency")})
                        WHEN b.base <= 0 THEN 0
                        ELSE round(least(greatest(b.base * t.percent / 100, t.floor), t.cap) / t.step) * t.step END,
                   o.currency, %s

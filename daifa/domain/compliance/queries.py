@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
@@ -156,8 +157,8 @@ def running_out(scope: Sequence[int], *, at: datetime, within: timedelta = timed
 def open_findings(
     scope: Sequence[int], *, kind: str | None = None, store_id: int | None = None, limit: int = 200
 ) -> list[Finding]:
-    """What is wrong with parcels now, the newest first, with orders and parcels loaded."""
-    found = Finding.objects.filter(store_id__in=list(scope), gone_at=None).select_related("order", "parcel")
+    """What is wrong with parcels now, the newest first, with orders, parcels and stores loaded."""
+    found = Finding.objects.filter(store_id__in=list(scope), gone_at=None).select_related("order", "parcel", "store")
     if kind:
         found = found.filter(kind=kind)
     if store_id:
@@ -165,17 +166,22 @@ def open_findings(
     return list(found.order_by("-id")[:limit])
 
 
-def finding_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
-    """(sentence, advice) of a finding in the reader's language."""
+def finding_words(kind: str, params: dict[str, Any], *, zone: str) -> tuple[str, str]:
+    """(sentence, advice) of a finding in the reader's language, times by the clock of `zone`: the store's."""
     sentence, advice = rules.FINDINGS.get(kind, (kind, ""))
-    return _(sentence) % {**dict.fromkeys(("number", "order", "place", "region", "first", "then", "carrier", "other"), "–"), **params}, _(advice)
+    told = dict.fromkeys(("number", "order", "place", "region", "first", "then", "carrier", "other"), "–") | params
+    for moment in ("first", "then"):
+        if moment in params:  # kept as UTC, "2026-03-29 00:30"
+            at = datetime.fromisoformat(params[moment]).replace(tzinfo=UTC)
+            told[moment] = f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    return _(sentence) % told, _(advice) if advice else ""
 
 
 def finding_page(
     scope: Sequence[int], *, kind: str | None = None, cursor: Cursor | None = None, limit: int = 50
 ) -> list[Finding]:
     """Open findings, page by page, the newest first (order ("-id",))."""
-    found = Finding.objects.filter(store_id__in=list(scope), gone_at=None).select_related("order", "parcel")
+    found = Finding.objects.filter(store_id__in=list(scope), gone_at=None).select_related("order", "parcel", "store")
     return (cursor or Cursor(("-id",))).slice(found.filter(kind=kind) if kind else found, limit)
 
 

@@ -158,11 +158,11 @@ FINDINGS: dict[str, tuple[str, str]] = {
         N_("Ask the carrier and the buyer; if it is another parcel's number, replace it and send the goods."),
     ),
     "delivered_before_pickup": (
-        N_("Parcel %(number)s of order %(order)s was delivered at %(first)s, before a carrier picked it up at %(then)s (UTC)"),
+        N_("Parcel %(number)s of order %(order)s was delivered at %(first)s, before a carrier picked it up at %(then)s"),
         N_("Both scans are kept; the delivery counts. It is probably another parcel's number: ask the carrier, and the buyer whether it is there."),
     ),
     "moved_after_delivery": (
-        N_("Parcel %(number)s of order %(order)s was delivered at %(first)s and scanned on its way again at %(then)s (UTC)"),
+        N_("Parcel %(number)s of order %(order)s was delivered at %(first)s and scanned on its way again at %(then)s"),
         N_("Both scans are kept; the delivery counts. Ask the carrier whether it comes back, and the buyer whether it is there."),
     ),
     "two_carriers": (

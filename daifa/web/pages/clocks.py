@@ -192,6 +192,11 @@ _KINDS = {
     "two_carriers": gettext_lazy("two carriers"),
 }  # fmt: skip
 
+
+def _finding(row: Any) -> tuple[str, str]:
+    return queries.finding_words(row.kind, row.params, zone=row.store.timezone)
+
+
 FINDINGS = ListPage(
     title=gettext_lazy("Parcels to look at"),
     intro=gettext_lazy("What channels count as false or missing tracking. It goes by itself once it is put right."),
@@ -202,8 +207,8 @@ FINDINGS = ListPage(
     export="parcel-findings",
     columns=[
         Column("parcel__number", gettext_lazy("Parcel"), "code", link=True),
-        Column("kind", gettext_lazy("What is wrong"), wrap=True, value=lambda row: queries.finding_words(row.kind, row.params)[0],
-               hint=lambda row: queries.finding_words(row.kind, row.params)[1]),
+        Column("kind", gettext_lazy("What is wrong"), wrap=True, value=lambda row: _finding(row)[0],
+               hint=lambda row: _finding(row)[1]),
         Column("order__number", gettext_lazy("Order"), "code", url=lambda row: places.order(row.order_id)),
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("found_at", gettext_lazy("Found"), "ago", phone=False),

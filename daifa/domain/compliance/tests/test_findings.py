@@ -37,7 +37,7 @@ def test_a_parcel_nobody_scanned_counts_and_costs_until_it_is_scanned():
     assert find_parcel_faults(at=at) == {}
     (found,) = open_findings([shop.pk])
     assert (found.stake, found.currency, found.parcel_id) == (Decimal(38), "CNY", box.pk)
-    assert box.number in finding_words(found.kind, found.params)[0]
+    assert box.number in finding_words(found.kind, found.params, zone="Asia/Shanghai")[0]
     bulk.execute(
         """INSERT INTO shipping_trackingevent (parcel_id, at, status, raw_status, place, seen_at, source)
            VALUES (%s, %s, 'handed_over', '', '', %s, 'test')""", (box.pk, at, at)
@@ -127,13 +127,24 @@ def test_scans_that_cannot_be_true(row):
     find_parcel_faults(at=at)
     assert [kind for kind in kinds(box) if kind != "parcel_without_scan"] == ([row["found"]] if row["found"] else [])
     for one in open_findings([shop.pk]):
-        sentence, advice = finding_words(one.kind, one.params)
+        sentence, advice = finding_words(one.kind, one.params, zone="Asia/Shanghai")
         assert "%(" not in sentence and "–" not in sentence and advice
     clock = Clock.objects.filter(thing_kind="parcel", kind__in=("pickup", "hub", "stall")).first()
     assert (clock.kind if clock else "") == row["clock"]
     if clock:
         assert clock.started_at == PAID + int(row["starts"]) * HOUR and set(clock.why.split(",")) - {""} == set(row["says"].split(",")) - {""}
     assert bulk.fetch("SELECT count(*) FROM shipping_trackingevent WHERE parcel_id = %s", (box.pk,))[0][0] == len(told)
+
+
+@pytest.mark.parametrize(("zone", "first", "then"), [
+    ("Asia/Shanghai", "2026-03-29 08:30", "2026-03-29 17:15"),
+    ("Europe/London", "2026-03-29 00:30", "2026-03-29 10:15"),  # the clocks went forward between the two
+    ("America/New_York", "2026-03-28 20:30", "2026-03-29 05:15"),
+])  # fmt: skip
+def test_times_of_scans_are_told_on_the_stores_clock(zone, first, then):
+    params = {"number": "YT1", "order": "A-1", "first": "2026-03-29 00:30", "then": "2026-03-29 09:15"}
+    sentence, _advice = finding_words("delivered_before_pickup", params, zone=zone)
+    assert sentence == f"Parcel YT1 of order A-1 was delivered at {first}, before a carrier picked it up at {then}"
 
 
 def test_one_number_with_two_carriers():
@@ -143,7 +154,8 @@ def test_one_number_with_two_carriers():
     Parcel.objects.filter(pk=second.pk).update(carrier="ZTO", is_shared_number=True, number="SAME1")
     find_parcel_faults(at=PAID + HOUR)
     assert kinds(first) == kinds(second) == ["two_carriers"]
-    assert "with YTO, another parcel of this number with ZTO" in finding_words("two_carriers", open_findings([shop.pk])[-1].params)[0]
+    sentence, _advice = finding_words("two_carriers", open_findings([shop.pk])[-1].params, zone="Asia/Shanghai")
+    assert "with YTO, another parcel of this number with ZTO" in sentence
     Parcel.objects.filter(pk=second.pk).update(carrier="yto")
     find_parcel_faults(at=PAID + 2 * HOUR)
     assert kinds(first) == []

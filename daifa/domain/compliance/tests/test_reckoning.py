@@ -310,6 +310,26 @@ def test_floor_and_cap_count_for_orders_in_their_own_currency_only():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("currency", "paid", "late", "tracking"), [
+    ("JPY", "1250", "13", "375"), ("JPY", "149", "1", "45"), ("GBP", "12.50", "0.13", "3.75"), ("KWD", "12.550", "0.126", "3.765"),
+])  # fmt: skip
+def test_compensation_is_told_to_the_smallest_coin(currency, paid, late, tracking):
+    shop = xhs()
+    Store.objects.filter(pk=shop.pk).update(currency=currency)
+    set_dispatch_mode(store_id=shop.pk, mode="spot", by="user:1", at=PAID)
+    one = order(shop, paid)
+    Order.objects.filter(pk=one.pk).update(currency=currency)
+    reckon_clocks(at=PAID)
+    assert Clock.objects.get(kind="dispatch").stake == Decimal(late)
+    box = parcel_of(one, said=PAID)
+    find_parcel_faults(at=PAID + 90 * HOUR)
+    assert Finding.objects.get(parcel=box).stake == Decimal(tracking)
+    book = {rule.id: rule for rule in policy.rules("xiaohongshu", on=PAID.date())}
+    for loss, told in (("late", late), ("bad_tracking", tracking)):
+        penalty, _why = rules.in_currency(rules.penalty_for(loss, 48, book), currency)
+        assert rules.compensation(Decimal(paid), penalty) == Decimal(told), "one rule for one order and for all"
+
+
 @pytest.mark.parametrize(
     "row", {story.title: story for story in stories("clocks.md")}["What it is taken of"].tables["goods"], ids=lambda row: " ".join(row.values())
 )
