@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Aftersale cases: list, show, and their steps.")
 
@@ -89,7 +90,7 @@ def show(case: int = typer.Argument(help="Number of the case."), as_json: bool =
             title=_("Refunds"), right=(3,),
         )  # fmt: skip
     typer.echo()
-    words = ", ".join(output.state(AFTERSALE_CASE, one) for one in following)
+    words = listed(output.state(AFTERSALE_CASE, one) for one in following)
     typer.echo(_("It may become: %(states)s") % {"states": words or "–"})
 
 
@@ -203,6 +204,6 @@ def _told(stepped, as_json: bool) -> None:
     if as_json:
         output.put_json({"done": stepped.moved, "refused": stepped.refused})
     elif stepped.moved:
-        typer.echo(_("Done: %(ids)s.") % {"ids": ", ".join(map(str, stepped.moved))})
+        typer.echo(_("Done: %(ids)s.") % {"ids": listed(stepped.moved)})
     if stepped.refused:
         output.fail("\n".join(stepped.refused.values()))

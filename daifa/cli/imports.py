@@ -192,6 +192,7 @@ def _account(file: Any) -> dict[str, Any]:
 
 def _print(file: Any, told: dict[str, Any], shown: int) -> None:
     from daifa.domain.imports import queries
+    from daifa.lib.commas import listed
 
     if file.state in ("refused", "stopped"):
         typer.echo(f"{file.name}: {file.sentence}", err=True)
@@ -205,9 +206,7 @@ def _print(file: Any, told: dict[str, Any], shown: int) -> None:
     sums = {
         "used": f"{file.rows_used:,}", "not_orders": f"{file.rows_not_orders:,}", "refused": f"{file.rows_refused:,}",
     }  # fmt: skip
-    documents = ", ".join(
-        f"{count:,} {queries.reason_words(name)}" for name, count in file.counts.get("documents", {}).items()
-    )
+    documents = listed(queries.counted_words(name, count) for name, count in file.counts.get("documents", {}).items())
     output.table(
         (_("rows"), _("counted as"), _("how many")),
         [
@@ -220,7 +219,7 @@ def _print(file: Any, told: dict[str, Any], shown: int) -> None:
     if documents and file.kind == "orders":
         typer.echo(_("Documents: %(counts)s.") % {"counts": documents})
     if told["unknown_columns"]:
-        typer.echo(_("Columns nobody asked for: %(columns)s.") % {"columns": ", ".join(told["unknown_columns"])})
+        typer.echo(_("Columns nobody asked for: %(columns)s.") % {"columns": listed(told["unknown_columns"])})
     refused = told["refused"]
     if refused and shown:
         output.table(

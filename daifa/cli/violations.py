@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False,
@@ -80,7 +81,7 @@ def show(reference: str = REFERENCE, store: str = STORE, as_json: bool = output.
     if found.orders:
         typer.echo(f"{_('Orders behind it')}: {', '.join(one['number'] for one in found.orders)}")
     if row["unknown_orders"]:
-        typer.echo(_("Not known here: %(numbers)s") % {"numbers": ", ".join(row["unknown_orders"])})
+        typer.echo(_("Not known here: %(numbers)s") % {"numbers": listed(row["unknown_orders"])})
     for title, heads, rows in (
         (
             _("Consequences"), (_("what"), _("from"), _("until")),

@@ -21,6 +21,7 @@ from daifa.domain.policy import queries, telling
 from daifa.domain.policy.rules import Change, Rule
 from daifa.domain.stores.models import Store
 from daifa.flows.reads.store_health import complaints_of
+from daifa.lib.commas import listed
 from daifa.lib.money import rounded
 
 FIRST = 5  # orders named in a sentence
@@ -98,7 +99,7 @@ def _of_clocks(change: Change, one: Touched) -> list[str]:
         said.append(_("No open order hangs on it now."))
     if one.named and (change.before is None or one.overdue or one.relaxed):
         more = one.orders - FIRST
-        shown = ", ".join(one.named[:FIRST])
+        shown = listed(one.named[:FIRST])
         said.append(
             _("Orders: %(orders)s and %(n)d more.") % {"orders": shown, "n": more} if more > 0 else _("Orders: %(orders)s.") % {"orders": shown}
         )
@@ -146,7 +147,7 @@ def _of_line(effect: Effect) -> list[str]:
 
 
 def _amounts(money: Mapping[str, Decimal]) -> str:
-    return ", ".join(f"{rounded(amount, code)} {code}" for code, amount in sorted(money.items())) or "0"
+    return listed(f"{rounded(amount, code)} {code}" for code, amount in sorted(money.items())) or "0"
 
 
 def _at_stake(money: Mapping[str, Decimal]) -> str:

@@ -25,6 +25,7 @@ from daifa.domain.policy.words import Publishing
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
+from daifa.lib.commas import listed
 
 FOUND = "words_found"
 BATCH = 20_000
@@ -171,7 +172,7 @@ def may_publish_in(store: Store, product: Product, *, on: date, title: str = "")
     missing = [one for one in cases.missing_qualifications(store.pk, product.category, on) if one.blocks]
     if not missing:
         return found
-    papers = ", ".join(cases.licence_words(one.kinds) for one in missing)
+    papers = listed(cases.licence_words(one.kinds) for one in missing)
     sentence = _("Goods of this category need a paper first: %(papers)s. Record it under qualifications.") % {"papers": papers}
     return replace(found, may=False, sentence=sentence, licences=tuple(one.kinds[0] for one in missing))
 

@@ -41,6 +41,7 @@ from daifa.domain.cases.rules import NOTHING, Missing, Points
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk, workdays
+from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.lib.paging import Cursor
 
@@ -572,7 +573,7 @@ def cover(scope: Sequence[int], cover_id: int) -> PictureCover | None:
 def private_words(found: Mapping[str, int]) -> str:
     """What is covered on a photo, in the reader's language: "phone number ×2, receiver's block of a label"."""
     named = [(word(PRIVATE, kind), count) for kind, count in found.items()]
-    return ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in named)
+    return listed(name if count == 1 else f"{name} ×{count}" for name, count in named)
 
 
 _PACK = (

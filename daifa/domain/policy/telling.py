@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_noop as N_
 from daifa.domain.policy import book as books
 from daifa.domain.policy import rules
 from daifa.domain.policy.rules import Change, Gate, Rule, Words
+from daifa.lib.commas import listed
 
 UNIT_WORDS = {
     "percent": ("%", "%"), "percentage_point": ("percentage points", "个百分点"), "count": ("", "次"), "point": ("points", "分"),
@@ -48,11 +48,6 @@ FIELD_WORDS = {
 
 def chinese() -> bool:
     return (get_language() or "").startswith("zh")
-
-
-def listed(words: Iterable[str], *, comma: str = "、") -> str:
-    """The words one after the other, with the comma of the reader's language; `comma` is the Chinese one."""
-    return (comma if chinese() else ", ").join(words)
 
 
 def field(name: str) -> str:

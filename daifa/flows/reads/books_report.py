@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.books import queries
 from daifa.lib import bulk
+from daifa.lib.commas import listed
 from daifa.lib.pdf import pdf_of
 
 _PAGE = """<!doctype html><html lang="{{ language }}"><head><meta charset="utf-8"><title>{{ title }}</title><style>
@@ -98,7 +99,7 @@ def _contents(scope: Sequence[int], month: date, language: str, currency: str) -
         "language": language,
         "title": _("Profit and loss"),
         "month": format_date(month, "yyyy年M月" if chinese else "MMMM yyyy", locale=locale),
-        "stores": ", ".join(stores),
+        "stores": listed(stores),
         "statement": statement,
         "notes": notes,
         "tables": [

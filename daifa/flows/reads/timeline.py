@@ -19,6 +19,7 @@ from daifa.domain.orders.process import HOLDS, ORDER
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
 from daifa.lib import bulk
+from daifa.lib.commas import listed
 from daifa.lib.process import Process
 
 _PROCESSES = {
@@ -300,7 +301,7 @@ def _answers(order_id: int) -> list[Happening]:
                 _("%(supplier)s answered on %(reference)s") % {"supplier": supplier, "reference": reference},
                 by=source,
                 why="; ".join(reasons),
-                detail=", ".join(text % n for text, n in zip(words, sums, strict=True) if n),
+                detail=listed(text % n for text, n in zip(words, sums, strict=True) if n),
             )
         )
     return found

@@ -21,6 +21,7 @@ from daifa.domain.books.models import Expense, FxRate, SupplierPayment
 from daifa.domain.sourcing.models import Supplier
 from daifa.flows import put_right
 from daifa.flows.reads import ledger
+from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.web.kit import (
     ActionButton,
@@ -256,7 +257,7 @@ def _trial(request, scope):
         panels.append(
             NotePanel(
                 _("The books do not balance: %(amounts)s. Run “daifa audit” and tell whoever looks after this installation.")
-                % {"amounts": ", ".join(fmt.money_text(off, currency) for currency, off in found.off.items())},
+                % {"amounts": listed(fmt.money_text(off, currency) for currency, off in found.off.items())},
                 tone="danger",
             )
         )

@@ -17,6 +17,7 @@ from daifa.domain.cases.models import Infringement, Qualification
 from daifa.domain.cases.process import BASES, INFRINGEMENT, QUALIFICATIONS, RIGHTS
 from daifa.domain.catalog.models import ListingVariant
 from daifa.domain.policy import queries as policy
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
     ActionButton,
@@ -307,7 +308,7 @@ def _save_right(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: 
     found = dict(ListingVariant.objects.filter(store=store, sku__in=skus).values_list("sku", "pk"))
     if missing := [sku for sku in skus if sku not in found]:
         raise Refused(
-            _("This store has no listing %(skus)s.") % {"skus": ", ".join(missing[:10])}, code="no_listing", field="skus"
+            _("This store has no listing %(skus)s.") % {"skus": listed(missing[:10])}, code="no_listing", field="skus"
         )
     ids = commands.record_right(
         listing_ids=list(found.values()), store=store, right=data["right"], basis=data["basis"],
@@ -651,7 +652,7 @@ DEFAULT = FormPage(
     initial=lambda scope, need: {"standing": "must", "where": f"store:{scope.current.id}" if scope.current else ""},
     intro=lambda need, scope: f"{queries.source_words(need)} · {need.as_of} · {SURE[need.confidence]}",
     back=(gettext_lazy("What goods need"), lambda: reverse("web:qualification_needs")),
-    panels=lambda scope, need: [NotePanel(", ".join(need.words) or _("all"), title=_("Goods")), *([NotePanel(", ".join(need.unless), title=_("Not meant"))] if need.unless else [])],
+    panels=lambda scope, need: [NotePanel(listed(need.words) or _("all"), title=_("Goods")), *([NotePanel(listed(need.unless), title=_("Not meant"))] if need.unless else [])],
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from daifa.domain.cases import commands, queries
 from daifa.domain.cases.models import Appeal, Violation
 from daifa.domain.cases.process import APPEAL, CONSEQUENCES, DEPOSIT_MOVES, VIOLATION, VIOLATION_KINDS
+from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
@@ -286,7 +287,7 @@ def _panels(found: queries.ViolationDetail, scope: Scope) -> list[Panel]:
             row_url=lambda one: places.order(one["id"]),
             actions=[LinkButton(_("Name orders"), reverse("web:violation_orders", args=[row["id"]]), "plus", reason=why)],
             empty=_("No order is named."),
-            note=_("Not known here: %(numbers)s") % {"numbers": ", ".join(row["unknown_orders"][:20])} if row["unknown_orders"] else "",
+            note=_("Not known here: %(numbers)s") % {"numbers": listed(row["unknown_orders"][:20])} if row["unknown_orders"] else "",
         )
     )
     panels.append(

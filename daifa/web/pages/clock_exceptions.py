@@ -16,9 +16,9 @@ from daifa.domain.compliance.announced_commands import NewAnnouncement
 from daifa.domain.compliance.models import AgreedDispatch, Announcement
 from daifa.domain.orders.models import Order
 from daifa.domain.policy import queries as policy
-from daifa.domain.policy.telling import listed
 from daifa.flows.keep_clocks import keep_clocks
 from daifa.lib import regions
+from daifa.lib.commas import listed
 from daifa.web.kit import (
     ActionButton,
     Badge,

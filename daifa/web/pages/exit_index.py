@@ -17,6 +17,7 @@ from daifa.domain.exit_index import commands, queries, rules
 from daifa.flows.measure_months import learn_own, measure_months, own_base_rate
 from daifa.flows.reads import closures
 from daifa.flows.reads import exit_index as reads
+from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.web.kit import (
     ActionButton,
@@ -419,7 +420,7 @@ BASE = FormPage(
 
 
 def _sums(amounts: dict[str, float]) -> str:
-    return ", ".join(fmt.money_text(Decimal(str(round(amount, 2))), currency) for currency, amount in sorted(amounts.items())) or "–"
+    return listed(fmt.money_text(Decimal(str(round(amount, 2))), currency) for currency, amount in sorted(amounts.items())) or "–"
 
 
 def _days(value: float | None) -> str:

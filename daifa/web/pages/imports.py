@@ -24,6 +24,7 @@ from daifa.domain.imports.process import IMPORT
 from daifa.domain.sourcing.models import Supplier
 from daifa.flows import file_shapes, intake
 from daifa.lib import sheets
+from daifa.lib.commas import listed
 from daifa.lib.paging import Cursor
 from daifa.web.kit import (
     ActionButton,
@@ -522,7 +523,7 @@ def _panels(file, scope):
         panels.append(NotePanel(file.sentence, tone="danger" if file.state == "refused" else "warning", title=_("The file could not be used")
                                 if file.state == "refused" else _("Reading stopped")))  # fmt: skip
     if unknown := (file.options or {}).get("unknown_columns"):
-        panels.append(NotePanel(_("These columns were not needed: %(columns)s.") % {"columns": ", ".join(map(str, unknown[:20]))}))
+        panels.append(NotePanel(_("These columns were not needed: %(columns)s.") % {"columns": listed(unknown[:20])}))
     if file.rows_in:
         panels.append(_account(file, _examples(file)))
     for title, state, empty in (
@@ -561,7 +562,7 @@ def _options(file: ImportFile) -> str:
         ("full", True): _("full list"), ("day_first", True): _("day first"), ("day_first", False): _("month first"),
     }  # fmt: skip
     found = [str(words[key, value]) for key, value in (file.options or {}).items() if isinstance(value, (str, bool)) and (key, value) in words]
-    return ", ".join(found)
+    return listed(found)
 
 
 def _actions(file, scope):

@@ -30,6 +30,7 @@ from daifa.flows import by_hand
 from daifa.flows.reads import orders as reads
 from daifa.flows.reads.timeline import timeline
 from daifa.flows.release_holds import hold_orders, release_holds
+from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.web.kit import (
     ActionButton,
@@ -317,7 +318,7 @@ def _between(order: dict[str, Any], variants: list[int], scope: Scope) -> list[d
     # A closed channel is closed to all of them in the same words: said once.
     once = {one.supplier_id if one.verdict != "platform_restricted" else 0: one for one in found}
     return [
-        {"supplier": one.supplier if one.verdict != "platform_restricted" else ", ".join(one.verdict.rules), "sentence": one.verdict.sentence, "missing": [words.term(term) for term in one.verdict.missing],
+        {"supplier": one.supplier if one.verdict != "platform_restricted" else listed(one.verdict.rules), "sentence": one.verdict.sentence, "missing": [words.term(term) for term in one.verdict.missing],
          "url": words.where_to_agree(one)[0], "button": words.where_to_agree(one)[1]}
         for one in once.values()
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from daifa.domain.privacy.models import Retention
 from daifa.domain.privacy.places import CLASSES, FOLDERS, HOW, PERSONAL, RULES_OF, WHO, place_word, said
 from daifa.flows import privacy
 from daifa.flows.export_person import export_person
+from daifa.lib.commas import listed
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -69,7 +70,7 @@ def _panels(request: HttpRequest, scope: Scope) -> list[Panel]:
         panels.append(
             NotePanel(
                 _("Nobody has said yet how long some classes of data are kept (%(stores)s). Until then nothing is erased.")
-                % {"stores": ", ".join(open_ones[:5])},
+                % {"stores": listed(open_ones[:5])},
                 tone="warning",
                 actions=[LinkButton(_("Answer it"), reverse("web:privacy_answer"), icon="clock", style="primary")],
             )

@@ -13,6 +13,7 @@ from daifa.domain.catalog.models import Product, Variant
 from daifa.domain.policy import commands
 from daifa.domain.policy.words import Publishing, category_word
 from daifa.flows import screen_texts
+from daifa.lib.commas import listed
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -62,7 +63,7 @@ def hits_table(found: Publishing) -> TablePanel:
     rows = [
         {
             "field": screen_texts.field_word(name), "term": hit.term, "category": category_word(hit.category),
-            "severity": severity_badge(hit.severity), "note": str(hit.note), "basis": ", ".join(hit.basis),
+            "severity": severity_badge(hit.severity), "note": str(hit.note), "basis": listed(hit.basis),
         }
         for name, hits in found.hits.items()
         for hit in hits

@@ -29,6 +29,7 @@ from daifa.domain.sourcing.models import Supplier
 from daifa.domain.sourcing.queries import supplier_with_id
 from daifa.flows import find_risks, find_substitutes
 from daifa.flows.check_parcels import read_issued_numbers
+from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
@@ -355,7 +356,7 @@ def _eligibility(scope: Scope) -> Panel:
             Column("verdict", "", "badge", value=lambda row: Badge(_("not looked up yet"), "muted") if row["missing"] is None
                    else Badge(_("still missing"), "warning") if row["missing"] else Badge(_("may apply"), "success")),
             Column("missing", _("What is missing"), wrap=True,
-                   value=lambda row: ("、" if fmt.is_chinese() else ", ").join(str(ELIGIBLE[one]) % {"n": row["line"].needed or 0} for one in row["missing"] or ()),
+                   value=lambda row: listed(str(ELIGIBLE[one]) % {"n": row["line"].needed or 0} for one in row["missing"] or ()),
                    hint=lambda row: ngettext("%(n)d violation is recorded here", "%(n)d violations are recorded here", row["known"])
                    % {"n": row["known"]} if row["known"] else ""),
             Column("at", _("Looked up"), "datetime", value=lambda row: row["check"].at if row["check"] else None),
@@ -394,7 +395,7 @@ def _unconfirmed(scope: Scope) -> list[Panel]:
     return [
         NotePanel(
             _("The line of followers (%(rules)s) is not confirmed by the platform's text: look it up there, and enter what you read in the rule book.")
-            % {"rules": ", ".join(rules)},
+            % {"rules": listed(rules)},
             tone="info",
             actions=[LinkButton(_("Enter what you read"), reverse("web:rule_override", args=[rule]), "pencil") for rule in rules[:3]],
         )
@@ -551,7 +552,7 @@ ADD_STEP = FormPage(
 
 def _why_alike(hit: find_substitutes.Alike) -> str:
     """The reason of a hit: what both say, and what contradicts."""
-    told = _("%(points)d of 100: %(shared)s") % {"points": hit.points, "shared": ", ".join(hit.shared[:8])}
+    told = _("%(points)d of 100: %(shared)s") % {"points": hit.points, "shared": listed(hit.shared[:8])}
     return told + (" · " + _("differs: %(what)s") % {"what": "; ".join(hit.differs)} if hit.differs else "")
 
 

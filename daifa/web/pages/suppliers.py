@@ -23,6 +23,7 @@ from daifa.flows import put_right
 from daifa.flows.reads import goods
 from daifa.flows.supplier_files import read_suppliers
 from daifa.lib import keeping
+from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
@@ -323,7 +324,7 @@ SUPPLIER = DetailPage(
         Fact(_("Country"), supplier.country, "code"),
         Fact(_("Freight per parcel"), Money(supplier.parcel_freight, supplier.currency), "money"),
         Fact(_("Working days to ship"), supplier.handling_days, "quantity"),
-        Fact(_("Ships to"), ", ".join(supplier.ships_to) or _("everywhere")),
+        Fact(_("Ships to"), listed(supplier.ships_to) or _("everywhere")),
         Fact(_("Added"), supplier.created_at, "datetime"),
     ],
     panels=_panels,
@@ -830,7 +831,7 @@ OFFER = DetailPage(
         Fact(_("Freight"), Money(offer.freight, offer.supplier.currency), "money"),
         Fact(_("Stock told"), offer.stock, "quantity", hint=fmt.ago(offer.stock_at) if offer.stock_at else ""),
         Fact(_("Days to ship"), offer.lead_days if offer.lead_days is not None else offer.supplier.handling_days, "quantity"),
-        Fact(_("Ships to"), ", ".join(offer.ships_to or offer.supplier.ships_to) or _("everywhere")),
+        Fact(_("Ships to"), listed(offer.ships_to or offer.supplier.ships_to) or _("everywhere")),
         Fact(_("Known from"), {"list": _("a price list"), "hand": _("entered by hand"), "sample": _("the sample shop")}.get(offer.source, offer.source)),
         Fact(_("Read"), offer.read_at, "datetime"),
     ],

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from daifa.domain.policy import queries as policy
+from daifa.lib.commas import listed
 from daifa.web.kit import Column, LinkButton, NotePanel, Panel, PanelPage, Scope, TablePanel
 from daifa.web.kit import format as fmt
 
@@ -16,7 +17,7 @@ def lists_note() -> Panel:
     """By which version of the lists texts are judged, and since when."""
     version = policy.lists_version()
     now = policy.lists_now()
-    dates = ", ".join(sorted(set(now.dates.values())))
+    dates = listed(sorted(set(now.dates.values())))
     words = ngettext("%(n)d entry", "%(n)d entries", len(now.entries)) % {"n": len(now.entries)}
     if version is None:
         text = _("Lists of %(dates)s, %(words)s.") % {"dates": dates, "words": words}
@@ -45,7 +46,7 @@ def _versions(request: HttpRequest, scope: Scope) -> list[Panel]:
             [
                 Column("n", _("Version"), "quantity", value=lambda one: one.version.pk),
                 Column("at", _("In use since"), "datetime", value=lambda one: one.version.at, hint=lambda one: names.get(one.version.by, "")),
-                Column("dates", _("Date of the files"), value=lambda one: ", ".join(sorted(set(one.version.dates.values()))), phone=False),
+                Column("dates", _("Date of the files"), value=lambda one: listed(sorted(set(one.version.dates.values()))), phone=False),
                 Column("entries", _("Words in all"), "quantity", value=lambda one: len(one.version.entries)),
                 Column("changed", _("What changed"), value=changed, wrap=True),
                 Column("digest", "SHA-256", "code", value=lambda one: one.version.digest[:12], phone=False),
