@@ -182,7 +182,10 @@ class _Reader:
         if listed is None:
             return title, []
         if listed.id != "sequence":
-            self.problem(_line(listed), _("rules is a list."))
+            self.problem(
+                _line(listed),
+                _("Below “rules:” stand the rules one after another, each beginning with “- id: …” on a line of its own. Something else stands here."),
+            )
             return title, []
         return title, [(rule, _line(node)) for node in listed.value if (rule := self.rule(node))]
 
@@ -221,7 +224,9 @@ class _Reader:
 
     def rule(self, node: Any) -> Rule | None:
         if node.id != "mapping":
-            self.problem(_line(node), _("A rule is a list of fields."))
+            self.problem(
+                _line(node), _("A rule begins with “- id: …” and has its fields below, one a line, as “kind: deadline”. Something else stands here.")
+            )
             return None
         before = len(self.problems)
         fields = self.fields(node, REQUIRED, OPTIONAL, node)

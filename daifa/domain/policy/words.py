@@ -334,11 +334,27 @@ class _Lists:
         if not entries.keys() & parts.keys():
             self._problem(0, _("A list of words has one of the fields terms, goods or brands."))
         for part, read in entries.items():
-            for node in getattr(parts.get(part), "value", []):
-                said = _plain(node)
-                wrong = read(said, node.start_mark.line + 1) if isinstance(said, dict) else _("An entry is a list of fields.")
+            if part not in parts:
+                continue
+            if parts[part].id != "sequence":
+                self._problem(
+                    parts[part].start_mark.line + 1,
+                    _("Below “%(part)s:” stand the entries one after another, each beginning with “- ” on a line of its own. Something else stands here.")
+                    % {"part": part},
+                )
+                continue
+            for node in parts[part].value:
+                try:
+                    said = _plain(node)
+                    wrong = read(said, node.start_mark.line + 1) if isinstance(said, dict) else self._no_entry(part)
+                except (AttributeError, KeyError, TypeError, ValueError):
+                    wrong = _("A field of this entry holds what does not belong there: compare it with an entry of daifa's own list.")
                 if wrong:
                     self._problem(node.start_mark.line + 1, wrong)
+
+    def _no_entry(self, part: str) -> str:
+        begins = {"terms": "term: …", "goods": "id: …", "brands": "names: […]"}[part]
+        return _("An entry begins with “- %(begins)s” and has its fields below, one a line. Something else stands here.") % {"begins": begins}
 
     def _problem(self, line: int, sentence: str) -> None:
         self.problems.append(Problem(self.name, line, sentence))
@@ -358,7 +374,7 @@ class _Lists:
         if said.get("severity") not in SEVERITIES:
             return _("The severity is one of: %(known)s.") % {"known": ", ".join(SEVERITIES)}
         note = said.get("note")
-        if not isinstance(note, dict) or not note.get("zh") or not note.get("en"):
+        if not isinstance(note, dict) or not all(isinstance(note.get(one), str) and note[one] for one in ("zh", "en")):
             return _("It has to be said in Chinese (zh) and in English (en).")
         return ""
 

@@ -102,6 +102,18 @@ def test_the_line_is_the_line():
     assert books.read_book({"amazon.yaml": RULE.encode()}).problems == ()
 
 
+@pytest.mark.parametrize(("rules", "line", "sentence"), [
+    ("rules: none\n", 3, "Below “rules:” stand the rules one after another, each beginning with “- id: …”"),
+    ("rules:\n", 3, "Below “rules:” stand the rules one after another, each beginning with “- id: …”"),
+    ("rules:\n  one: {id: a}\n", 4, "Below “rules:” stand the rules one after another, each beginning with “- id: …”"),
+    ("rules:\n- late\n", 4, "A rule begins with “- id: …” and has its fields below, one a line"),
+])  # fmt: skip
+def test_a_file_of_another_shape_is_told_how_to_be_written(rules, line, sentence):
+    content = "channel: amazon\ntitle: {zh: 亚马逊, en: Amazon}\n" + rules
+    (problem,) = books.read_book({"amazon.yaml": content.encode()}).problems
+    assert (problem.line, sentence in problem.sentence()) == (line, True), problem.sentence()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"- a\n- b\n", b"rules: [\n", b"\xff\xfe\x00\x00", b"a: &a [*a]\n", b"channel: amazon\ntitle: x\nrules: 3\n", b"[" * 9000]
 )  # fmt: skip

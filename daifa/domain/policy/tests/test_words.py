@@ -132,6 +132,25 @@ def test_a_list_with_a_problem_is_refused_with_its_line(right, wrong, sentence):
     assert lists.problems[0].sentence().startswith("restricted_terms.yaml, line 4: ") and sentence in lists.problems[0].sentence()
 
 
+@pytest.mark.parametrize(("content", "line", "sentence"), [
+    ("terms: hello\n", 1, "Below “terms:” stand the entries one after another"),
+    ("terms:\n  a: {b: c}\n", 2, "Below “terms:” stand the entries one after another"),
+    ("brands:\n", 1, "Below “brands:” stand the entries one after another"),
+    ("terms:\n- hello\n", 2, "An entry begins with “- term: …”"),
+    ("brands:\n- [a]\n", 2, "An entry begins with “- names: […]”"),
+    ("brands:\n- {names: [a], severity: [x], note: {zh: 注, en: note}}\n", 2, "holds what does not belong there"),
+    ("brands:\n- {names: [a], severity: hint, note: {zh: [注], en: note}}\n", 2, "in Chinese (zh) and in English (en)"),
+    (LIST.replace("category: absolute", "category: {a: b}"), 4, "holds what does not belong there"),
+    (LIST.replace("basis: [law]", "basis: [[law], {a: b}]"), 4, "holds what does not belong there"),
+    (LIST.replace("term: 好词", "term: [好词]"), 4, "holds what does not belong there"),
+])  # fmt: skip
+def test_a_list_of_another_shape_is_refused_with_its_line(content, line, sentence):
+    lists = words.read_lists({"restricted_terms.yaml": content.encode()})
+    assert not lists.terms
+    problem = lists.problems[0]
+    assert (problem.line, sentence in problem.sentence()) == (line, True), problem.sentence()
+
+
 def test_a_word_that_stands_twice_is_refused():
     text = LIST + LIST.split("terms:\n")[1]
     (problem,) = words.read_lists({"restricted_terms.yaml": text.encode()}).problems
