@@ -6,7 +6,7 @@ Books and overrides are held in memory, per process; each call asks the database
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -61,6 +61,17 @@ def rule(rule_id: str, *, on: date | None = None, store_id: int | None = None) -
             day = on or found.read_on
             return judge(apply(found, held.about(rule_id, store_id, day)), day)
     raise KeyError(rule_id)
+
+
+def titles(rule_ids: Iterable[str]) -> dict[str, Words]:
+    """Rule → its title, by the newest text that knows it; unknown ids are not in it. One statement for all."""
+    wanted = set(rule_ids) - {""}
+    if not wanted:
+        return {}
+    found: dict[str, Words] = {}
+    for version in _held().versions:
+        found |= {one: version.book.rules[one].consequence for one in wanted & version.book.rules.keys()}
+    return found
 
 
 def in_force(*, on: date, store_id: int | None = None) -> Mapping[str, Rule]:

@@ -42,6 +42,7 @@ from daifa.web.kit import (
 from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private
 from daifa.web.pages.parcel_checks import what_was_found
+from daifa.web.pages.rule_links import rule_link
 
 MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 NOW_IF_EMPTY = gettext_lazy("On the clock of the store; empty: now.")
@@ -229,7 +230,7 @@ COMPLAINT_PAGE = DetailPage(
              url=places.place("case", found.complaint["aftersale_case_id"]) if found.complaint["aftersale_case_id"] else None),
         Fact(_("Opened"), found.complaint["opened_at"], "datetime", store_id=found.complaint["store_id"]),
         Fact(_("Due"), found.complaint["due_at"] if found.complaint["state"] in ("open", "escalated") else None, "due",
-             store_id=found.complaint["store_id"], hint=found.complaint["rule"]),
+             store_id=found.complaint["store_id"], hint=rule_link(found.complaint["rule"])),
         Fact(_("Finding"), finding_words(found.complaint["finding"])),
         Fact(_("Outcome"), queries.word(OUTCOMES, found.complaint["outcome"]) if found.complaint["outcome"] else None),
         Fact(_("Ended"), found.complaint["ended_at"], "datetime", store_id=found.complaint["store_id"]),

@@ -54,6 +54,7 @@ from daifa.web.pages.cases_complaints import (
     today_there,
     words_of,
 )
+from daifa.web.pages.rule_links import rule_link
 
 DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
@@ -189,7 +190,7 @@ INFRINGEMENT_PAGE = DetailPage(
         Fact(_("To be answered by"), found.case["answer_due_at"], "datetime", store_id=found.case["store_id"]),
         Fact(_("Counter-notice sent"), found.case["countered_at"], "datetime", store_id=found.case["store_id"]),
         Fact(_("Forwarded by the platform"), found.case["forwarded_at"], "datetime", store_id=found.case["store_id"]),
-        Fact(_("Complainant's time ends"), found.case["restore_due_at"], "datetime", store_id=found.case["store_id"], hint=found.case["rule"]),
+        Fact(_("Complainant's time ends"), found.case["restore_due_at"], "datetime", store_id=found.case["store_id"], hint=rule_link(found.case["rule"])),
         Fact(_("Ended"), found.case["ended_at"], "datetime", store_id=found.case["store_id"]),
     ],
     panels=_panels,

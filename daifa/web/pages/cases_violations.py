@@ -56,6 +56,7 @@ from daifa.web.pages.cases_complaints import (
     today_there,
     words_of,
 )
+from daifa.web.pages.rule_links import rule_link, rule_title
 
 STORES_SHOWN = 4
 
@@ -334,23 +335,18 @@ def _not_exact(violation: Violation, appeal: dict[str, Any]) -> str:
     return queries.why_not_exact(violation.store, terms.answer.id if terms.answer else "", appeal["sent_at"], appeal["answer_due_at"])
 
 
-def _rule_words(rule_id: str, row: dict[str, Any]) -> str:
-    rule = queries.rule(rule_id) if rule_id else None
-    return f"{rule_id}: {rule.consequence}" if rule is not None else rule_id
-
-
 def _fall_words(found: queries.ViolationDetail, scope: Scope) -> str:
     """By which rule the points fall; where it only informs, when they would."""
     row = found.violation
     if not row["points_rule"] or not row["points"]:
         return ""
     if row["points_until"] is not None:
-        return str(row["points_rule"])
+        return rule_link(row["points_rule"])
     fall = queries.points_fall(row["id"])
     if fall is None:
         return ""
     return _("%(rule)s says %(day)s, but only informs: confirm the rule, or correct the points as the platform shows them.") % {
-        "rule": fall.rule, "day": fmt.date_text(fall.at, scope.zone(row["store_id"])),
+        "rule": f"“{rule_title(fall.rule)}” ({fall.rule})", "day": fmt.date_text(fall.at, scope.zone(row["store_id"])),
     }  # fmt: skip
 
 
@@ -367,10 +363,10 @@ VIOLATION_PAGE = DetailPage(
     facts=lambda found, scope: [
         Fact(_("Kind"), queries.word(VIOLATION_KINDS, found.violation["kind"])),
         Fact(_("In the platform's words"), found.violation["title"] if private.may_read(scope, found.violation["store_id"]) else private.DOTS),
-        Fact(_("Rule"), _rule_words(found.violation["rule"], found.violation)),
+        Fact(_("Rule"), rule_link(found.violation["rule"])),
         Fact(_("Happened"), found.violation["occurred_at"], "datetime", store_id=found.violation["store_id"]),
         Fact(_("Notice"), found.violation["notified_at"], "datetime", store_id=found.violation["store_id"]),
-        Fact(_("Appeal by"), found.violation["appeal_due_at"], "datetime", store_id=found.violation["store_id"], hint=found.violation["appeal_rule"]),
+        Fact(_("Appeal by"), found.violation["appeal_due_at"], "datetime", store_id=found.violation["store_id"], hint=rule_link(found.violation["appeal_rule"])),
         Fact(_("Taken as an appeal until"), found.violation["appeal_until"], "datetime", store_id=found.violation["store_id"]),
         Fact(_("Points until"), found.violation["points_until"] or (_("nobody knows") if found.violation["points"] else None),
              "datetime" if found.violation["points_until"] else "text", store_id=found.violation["store_id"], hint=_fall_words(found, scope)),
@@ -694,7 +690,7 @@ def _deposit_panels(scope: Scope, filters: dict[str, Any]) -> list[Panel]:
         panels.append(
             KpiPanel([
                 Kpi(_("held"), fmt.money_text(found.held), icon="wallet"),
-                Kpi(_("required"), fmt.money_text(found.required) if found.required else "–", hint=found.rule or (_("nobody said") if not found.required else "")),
+                Kpi(_("required"), fmt.money_text(found.required) if found.required else "–", hint=rule_link(found.rule) or (_("nobody said") if not found.required else "")),
                 Kpi(_("short"), fmt.money_text(found.short) if found.short else "–", tone="danger" if found.short else "",
                     hint=_("by %(day)s") % {"day": found.due_at.astimezone(scope.zone(store.id)).date()} if found.short and found.due_at else ""),
                 Kpi(_("deducted"), fmt.money_text(found.deducted)),

@@ -62,6 +62,7 @@ from daifa.web.kit import format as fmt
 from daifa.web.pages import places, words
 from daifa.web.pages.cases_complaints import MOMENT, moment
 from daifa.web.pages.closing_figures import lines_panel
+from daifa.web.pages.rule_links import rule_code, rule_link, rule_title, rule_titles
 
 WHO = {"merchant": gettext_lazy("you"), "daifa": "daifa", "platform": gettext_lazy("the platform")}
 
@@ -202,11 +203,12 @@ def blockers_panel(found: list[Blocker], store_id: int) -> TablePanel:
 
 def calendar_panel(days: list[rules.Day], *, today: date, title: str = "") -> TablePanel:
     """The days of a closing, each with the rule it comes from. With a `title` of its own nothing has begun yet."""
-    rule_pages = "rule"
+    rule_pages, titles = "rule", rule_titles(day.rule_id for day in days)
 
     def source(day: rules.Day) -> str:
         if day.rule_id:
-            return day.rule_id if day.acts else _("%(rule)s (to be checked)") % {"rule": day.rule_id}
+            title = rule_title(day.rule_id, titles)
+            return title if day.acts else _("%(rule)s (to be checked)") % {"rule": title}
         return _("daifa's own assumption") if day.is_assumed else ""
 
     return TablePanel(
@@ -215,7 +217,7 @@ def calendar_panel(days: list[rules.Day], *, today: date, title: str = "") -> Ta
             Column("on", gettext_lazy("Day"), "date"),
             Column("name", gettext_lazy("What"), value=lambda day: said(rules.DAY_NAMES[day.code]),
                    hint=lambda day: _(day.words) % dict(day.params)),
-            Column("source", gettext_lazy("By which rule"), value=source,
+            Column("source", gettext_lazy("By which rule"), value=source, hint=lambda day: rule_code(day.rule_id, titles), wrap=True,
                    url=lambda day: places.place(rule_pages, day.rule_id) if day.rule_id else None),
             Column("state", "", "badges", value=lambda day: [
                 Badge(_("happened"), "success") if day.happened and not title else Badge(_("past"), "warning") if day.on < today
@@ -238,6 +240,7 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
     """What the standing is, why and since when; what bears on it; how it moved."""
     found = queries.standing_of(store.pk)
     causes = queries.causes_of_standing(store.pk, at=scope.at)
+    titles = rule_titles(one.rule_id for one in causes)
     denied = scope.why_not("own", store.pk)
     facts = [Fact(_("Standing"), found.state if found else "normal", "state", states=STANDING)]
     if found is not None:
@@ -245,7 +248,7 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
         if found.reason:
             facts.append(Fact(_("Why"), queries.why_words(found.reason)))
         if found.rule_id:
-            facts.append(Fact(_("By which rule"), found.rule_id, "code", url=_rule_url(found.rule_id)))
+            facts.append(Fact(_("By which rule"), rule_link(found.rule_id)))
         if found.said:
             facts.append(Fact(_("Said by a notice, a ruling or a person"), found.said, "state", states=STANDING))
         facts.append(Fact(_("What violations come to"), found.reckoned, "state", states=STANDING))
@@ -263,7 +266,8 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
                 [
                     Column("standing", gettext_lazy("Standing"), "state", states=STANDING),
                     Column("why", gettext_lazy("Why"), value=lambda one: queries.why_words(one["why"]), wrap=True, hint="why_not"),
-                    Column("rule_id", gettext_lazy("By which rule"), "code", url=lambda one: _rule_url(one["rule_id"]), phone=False),
+                    Column("rule_id", gettext_lazy("By which rule"), value=lambda one: rule_title(one["rule_id"], titles), hint=lambda one: rule_code(one["rule_id"], titles),
+                           url=lambda one: _rule_url(one["rule_id"]), phone=False, wrap=True),
                     Column("until", gettext_lazy("Until"), "datetime"),
                     *(
                         []
@@ -546,11 +550,12 @@ def closing_begin(request: HttpRequest, pk: int, scenario: str) -> HttpResponse:
 
 def short_calendar_panel(days: list[rules.Day]) -> TablePanel:
     """The days of a closing beside a form: each with its rule under it."""
+    titles = rule_titles(day.rule_id for day in days)
     return TablePanel(
         _("Calendar, if it began today"),
         [
             Column("on", gettext_lazy("Day"), "date"),
-            Column("name", gettext_lazy("What"), value=lambda day: said(rules.DAY_NAMES[day.code]), hint=lambda day: day.rule_id, wrap=True),
+            Column("name", gettext_lazy("What"), value=lambda day: said(rules.DAY_NAMES[day.code]), hint=lambda day: rule_link(day.rule_id, titles), wrap=True),
         ],
         days,
     )
@@ -653,6 +658,8 @@ def _load_closing(scope: Scope, pk: int) -> Closing | None:
 
 
 def _steps_panel(closing: Closing, zone: Any) -> TablePanel:
+    steps = queries.steps_of(closing.pk)
+    titles = rule_titles(view.row.rule_id for view in steps)
     return TablePanel(
         _("Steps"),
         [
@@ -662,10 +669,10 @@ def _steps_panel(closing: Closing, zone: Any) -> TablePanel:
             Column("who", gettext_lazy("Who"), value=lambda view: WHO[view.who], phone=False,
                    hint=lambda view: who_may(view.row.code)),
             Column("due", gettext_lazy("Due"), "date", value=lambda view: view.row.due_on,
-                   hint=lambda view: view.row.rule_id),
+                   hint=lambda view: rule_link(view.row.rule_id, titles)),
             Column("state", gettext_lazy("State"), "state", states=CLOSING_STEP, value=lambda view: view.row.state),
         ],
-        queries.steps_of(closing.pk),
+        steps,
         row_url=lambda view: reverse("web:closing_step", args=[view.row.pk]),
         row_class=lambda view: "text-secondary" if view.row.state == "not_needed" else "",
     )  # fmt: skip

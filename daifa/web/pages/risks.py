@@ -59,6 +59,7 @@ from daifa.web.kit import format as fmt
 from daifa.web.pages import places
 from daifa.web.pages.parcel_checks import KINDS as TRACES
 from daifa.web.pages.parcel_checks import trace_words
+from daifa.web.pages.rule_links import rule_link, rule_title
 
 TONES = {"hint": "info", "warn": "warning", "act": "danger"}
 LEVEL_WORDS = {"hint": gettext_lazy("hint"), "warn": gettext_lazy("warning"), "act": gettext_lazy("serious")}
@@ -227,7 +228,7 @@ RISK_PAGE = DetailPage(
     facts=lambda risk, scope: [
         Fact(_("How much"), _measured(risk), hint=_line(risk)),
         Fact(_("Counted over"), _("%(n)d days") % {"n": BY_KIND[risk.kind].days}),
-        Fact(_("Rule"), risk.rule or _("daifa's own line"), "code" if risk.rule else "text", url=places.place("rule", risk.rule) if risk.rule else None),
+        Fact(_("Rule"), rule_link(risk.rule) or _("daifa's own line")),
         *([Fact(_("Kinds of goods"), risk.params["groups"])] if "groups" in risk.params else []),
         Fact(_("Found"), risk.found_at, "datetime", store_id=risk.store_id),
         Fact(_("Counted last"), risk.seen_at, "datetime", store_id=risk.store_id),
@@ -350,8 +351,8 @@ def _eligibility(scope: Scope) -> Panel:
             Column("store", _("Store")),
             Column("followers", _("Followers"), "quantity", value=lambda row: row["check"].followers if row["check"] else None),
             Column("line", _("Needed"), "quantity", value=lambda row: row["line"].needed,
-                   hint=lambda row: "" if row["line"].needed is None else row["line"].rule if row["line"].acts
-                   else _("%(rule)s, not confirmed") % {"rule": row["line"].rule},
+                   hint=lambda row: "" if row["line"].needed is None else rule_title(row["line"].rule) if row["line"].acts
+                   else _("%(rule)s, not confirmed") % {"rule": rule_title(row["line"].rule)},
                    url=lambda row: places.place("rule", row["line"].rule) if row["line"].rule else None),
             Column("verdict", "", "badge", value=lambda row: Badge(_("not looked up yet"), "muted") if row["missing"] is None
                    else Badge(_("still missing"), "warning") if row["missing"] else Badge(_("may apply"), "success")),
@@ -395,7 +396,7 @@ def _unconfirmed(scope: Scope) -> list[Panel]:
     return [
         NotePanel(
             _("The line of followers (%(rules)s) is not confirmed by the platform's text: look it up there, and enter what you read in the rule book.")
-            % {"rules": listed(rules)},
+            % {"rules": listed(f"“{rule_title(rule)}”" for rule in rules)},
             tone="info",
             actions=[LinkButton(_("Enter what you read"), reverse("web:rule_override", args=[rule]), "pencil") for rule in rules[:3]],
         )

@@ -25,6 +25,7 @@ from daifa.domain.cases.models import (
 from daifa.domain.catalog.models import ListingVariant
 from daifa.domain.history.commands import ensure_months
 from daifa.domain.people.models import User
+from daifa.domain.policy import queries as policy
 from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import StoreAccess, Task
 from daifa.flows.gather_evidence import gather_waiting
@@ -197,6 +198,26 @@ def test_the_platforms_list_comes_in_like_every_file(as_role, store):
     assert listed.count("list.csv") >= 2
     answer = client.post(where, {"store": store.pk, "file": SimpleUploadedFile("list.csv", b"a,b\n1,2\n")}, follow=True)
     assert "no column for reference" in seen(answer)
+
+
+def test_a_rule_under_a_deadline_is_named_by_its_title_and_leads_to_its_page(as_role, store, client):
+    complaint = commands.open_complaints([commands.NewComplaint("damaged", "Broken.", AT, "C-9")], store=store, source=cast.BY, by=cast.BY, at=AT).added[0]
+    Complaint.objects.filter(pk=complaint).update(rule="xhs-ticket-24h")
+    violation = commands.add_violations(
+        [commands.NewViolation("V-9", AT, "invalid_tracking", "No scan", "xhs-rate-badtrack")], store=store, source=cast.BY, by=cast.BY, at=AT
+    ).added[0]
+    Violation.objects.filter(pk=violation).update(appeal_rule="words of a letter")
+    client = as_role("owner")
+    page = seen(client.get(reverse("web:complaint", args=[complaint])))
+    link = f'<a href="{reverse("web:rule", args=["xhs-ticket-24h"])}">'
+    assert f'{link}Platform may refund directly</a> <span class="code">xhs-ticket-24h</span>' in page
+    seen(client.get(reverse("web:rule", args=["xhs-ticket-24h"])))
+    page = seen(client.get(reverse("web:violation", args=[violation])))
+    assert str(policy.rule("xhs-rate-badtrack").consequence) in page and reverse("web:rule", args=["xhs-rate-badtrack"]) in page
+    assert "words of a letter" in page, "what the book does not know stays as it is"
+    client.logout()
+    page = seen(as_role("owner", "zh-hans").get(reverse("web:complaint", args=[complaint])))
+    assert f"{link}平台可直接退款</a>" in page
 
 
 def test_a_complaint_with_its_photos(as_role, store, client):

@@ -13,6 +13,7 @@ from daifa.domain.closing import commands, queries
 from daifa.domain.closing.models import Closing, ClosingStep, PastClosing, PlatformCase, Readmission
 from daifa.domain.exit_index.commands import set_review_lines
 from daifa.domain.people.models import User
+from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import StoreAccess
 from daifa.flows import close_store, platform_side
 from daifa.flows.close_store import Given
@@ -60,7 +61,8 @@ def test_life_start_steps_and_withdrawal(story, root, as_):
     client.post(address, {"reason": "Change of plan"})
     closing = Closing.objects.get()
     page = text(client.get(f"/closings/{closing.pk}/"))
-    for words in ("What is still open", "Calendar", "Listings down", "xhs-close-deposit", "winding up", "Change of plan"):
+    title = str(policy.rule("xhs-close-deposit").consequence)
+    for words in ("What is still open", "Calendar", "Listings down", f">{title}</a>", "xhs-close-deposit", "winding up", "Change of plan"):
         assert words in page, words
     again = client.post(address, {"reason": "again"})
     assert again.status_code == 422 and "has been going on since" in text(again)
