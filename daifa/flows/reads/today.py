@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, ngettext_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
@@ -21,7 +21,7 @@ from daifa.domain.stores.queries import open_tasks_of
 from daifa.lib import bulk
 
 # What a task says, and what to do about it. `%(…)s` are filled from the task's params; a missing one stays a dash.
-TASKS: dict[str, tuple[str, str]] = {
+TASKS: dict[str, tuple[Any, str]] = {
     "purchase_unknown": (
         N_("Nobody knows whether purchase order %(reference)s reached the supplier"),
         N_("Ask the supplier, then say on the purchase order whether it was placed. Nothing is sent again by itself."),
@@ -39,7 +39,11 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Enter the supplier's e-mail for purchases, or download the workbook and confirm it."),
     ),
     "reminder_to_send": (
-        N_("%(supplier)s is to be reminded of %(count)s purchase orders"),
+        ngettext_lazy(
+            "%(supplier)s is to be reminded of %(count)s purchase order",
+            "%(supplier)s is to be reminded of %(count)s purchase orders",
+            "count",
+        ),
         N_("Copy the text, send it to the supplier, and say so."),
     ),
     "reminder_unknown": (
@@ -47,7 +51,11 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Look in the mail account or ask the supplier, then say so on the reminder."),
     ),
     "supplier_silent": (
-        N_("%(supplier)s was reminded three times and has not shipped %(count)s purchase orders"),
+        ngettext_lazy(
+            "%(supplier)s was reminded three times and has not shipped %(count)s purchase order",
+            "%(supplier)s was reminded three times and has not shipped %(count)s purchase orders",
+            "count",
+        ),
         N_("Call the supplier. What he will not ship goes to another from the page of the purchase order."),
     ),
     "supplier_needs_person": (
@@ -79,7 +87,11 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Look at the sent mail; let those go that never went out, and leave the others."),
     ),
     "purchases_unknown_here": (
-        N_("A supplier has %(count)s purchases of ours that this copy does not know"),
+        ngettext_lazy(
+            "A supplier has %(count)s purchase of ours that this copy does not know",
+            "A supplier has %(count)s purchases of ours that this copy does not know",
+            "count",
+        ),
         N_("They were placed after the backup was taken. Compare them with the orders before anything is placed again."),
     ),
     "mapping_broken": (
@@ -95,7 +107,11 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Look at it yourself and say what it shows."),
     ),
     "photos_unread": (
-        N_("%(count)s photos of parcels wait to be read: %(sentence)s"),
+        ngettext_lazy(
+            "%(count)s photo of a parcel waits to be read: %(sentence)s",
+            "%(count)s photos of parcels wait to be read: %(sentence)s",
+            "count",
+        ),
         N_("Install the extra, or judge them by eye."),
     ),
     "address_withheld": (
@@ -111,7 +127,11 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Open it: it shows the orders behind it and what helps."),
     ),
     "reply_row": (
-        N_("%(count)s rows of a supplier's answer cannot be used: %(sentence)s"),
+        ngettext_lazy(
+            "%(count)s row of a supplier's answer cannot be used: %(sentence)s",
+            "%(count)s rows of a supplier's answer cannot be used: %(sentence)s",
+            "count",
+        ),
         N_("Look at the purchase orders they name, and ask the supplier."),
     ),
     "reaction_parked": (
@@ -159,11 +179,19 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Renew it and enter the new dates: without it goods of its category may not be published."),
     ),
     "rule_recheck": (
-        N_("%(count)s rules of %(channel)s were read more than 180 days ago"),
+        ngettext_lazy(
+            "%(count)s rule of %(channel)s was read more than 180 days ago",
+            "%(count)s rules of %(channel)s were read more than 180 days ago",
+            "count",
+        ),
         N_("Open the channel's rules, compare each with its source, and confirm it or enter what reads otherwise."),
     ),
     "rules_change": (
-        N_("%(count)s rules change for this store, the first on %(date)s"),
+        ngettext_lazy(
+            "%(count)s rule changes for this store, on %(date)s",
+            "%(count)s rules change for this store, the first on %(date)s",
+            "count",
+        ),
         N_("Look at what will be asked from that day on, before it counts."),
     ),
     "rules_refused": (
@@ -175,15 +203,27 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Compare both, then keep yours or use daifa's."),
     ),
     "words_found": (
-        N_("%(count)s texts hold words that must be changed before publishing"),
+        ngettext_lazy(
+            "%(count)s text holds words that must be changed before publishing",
+            "%(count)s texts hold words that must be changed before publishing",
+            "count",
+        ),
         N_("Open the list of findings and change the texts."),
     ),
     "listings_wait": (
-        N_("%(count)s listings wait for a person before they are published"),
+        ngettext_lazy(
+            "%(count)s listing waits for a person before it is published",
+            "%(count)s listings wait for a person before they are published",
+            "count",
+        ),
         N_("Look at the words marked; let them out with your reason, or give them back."),
     ),
     "listings_to_upload": (
-        N_("%(count)s listings are in the file %(name)s, to be uploaded"),
+        ngettext_lazy(
+            "%(count)s listing is in the file %(name)s, to be uploaded",
+            "%(count)s listings are in the file %(name)s, to be uploaded",
+            "count",
+        ),
         N_("Download it, upload it to the channel, then say on the file that you did."),
     ),
     "publication_unknown": (
@@ -191,7 +231,11 @@ TASKS: dict[str, tuple[str, str]] = {
         N_("Look at the channel, then say on the publication whether it is there. Nothing is sent again by itself."),
     ),
     "listings_against_rules": (
-        N_("%(count)s listings on sale are against the rules as they stand now"),
+        ngettext_lazy(
+            "%(count)s listing on sale is against the rules as they stand now",
+            "%(count)s listings on sale are against the rules as they stand now",
+            "count",
+        ),
         N_("A word, a rule or a paper changed. Mend and publish them anew, record the paper, or pause them."),
     ),
     "channel_needs_person": (
@@ -275,9 +319,8 @@ def task_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
         params["title"] = STEPS[params["step"]].title[int((get_language() or "").startswith("zh"))]
     if kind in ("store_warned", "store_restricted", "store_frozen") and params.get("why"):
         params["why"] = why_words(params["why"])
-    return _(sentence) % _Dashes({name: value for name, value in params.items() if value is not None}), _(
-        advice
-    )
+    words = _(sentence) if isinstance(sentence, str) else sentence  # what counts something has two forms
+    return str(words % _Dashes({name: value for name, value in params.items() if value is not None})), _(advice)
 
 
 def today(scope: Sequence[int], *, shared: bool = False, at: datetime, limit: int = 200) -> list[Todo]:

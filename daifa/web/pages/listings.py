@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from django.utils.translation import gettext_noop as N_
 
 from daifa.connectors.manual.listings import ENDINGS
@@ -132,13 +132,13 @@ LISTINGS = ListPage(
 )  # fmt: skip
 
 
-def _said(scope: Scope, request: HttpRequest, back: str, results: list[publish_listings.Published], done: str) -> HttpResponse:
+def _said(scope: Scope, request: HttpRequest, back: str, results: list[publish_listings.Published], done: Any) -> HttpResponse:
     """Say what became of each: how many are ready, wait, and were stopped, with the sentence of those stopped."""
     outcomes = [(product, one) for result in results for product, one in result.outcomes.items()]
     of = {state: [one for _product, one in outcomes if one.state == state] for state in ("ready", "waiting", "refused", "unchanged", "busy")}
     said = []
     if of["ready"]:
-        said.append(done % {"n": len(of["ready"])})
+        said.append(str(done % {"n": len(of["ready"])}))
     if of["unchanged"]:
         said.append(ngettext("%(n)d is there already.", "%(n)d are there already.", len(of["unchanged"])) % {"n": len(of["unchanged"])})
     waits = ngettext("%(n)d waits for a person.", "%(n)d wait for a person.", len(of["waiting"])) % {"n": len(of["waiting"])}
@@ -181,7 +181,12 @@ def _withdrawing(action: Any) -> Any:
             )
             for store, products in chosen.items()
         ]
-        return _said(scope, request, back, results, _("%(n)d on their way to the channel: by itself where it is connected, else in the next file."))
+        done = ngettext_lazy(
+            "%(n)d on its way to the channel: by itself where it is connected, else in the next file.",
+            "%(n)d on their way to the channel: by itself where it is connected, else in the next file.",
+            "n",
+        )
+        return _said(scope, request, back, results, done)
 
     return view
 

@@ -42,6 +42,23 @@ def test_a_task_without_its_params_is_still_a_sentence():
         assert "%(" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("kind", "one", "many"),
+    [
+        ("rule_recheck", "1 rule of amazon was read", "2 rules of amazon were read"),
+        ("listings_wait", "1 listing waits for a person before it is", "2 listings wait for a person before they are"),
+        ("reminder_to_send", "reminded of 1 purchase order", "reminded of 2 purchase orders"),
+    ],
+)
+def test_one_thing_is_not_told_as_many(kind, one, many):
+    params = {"channel": "amazon", "supplier": "Lin"}
+    with translation.override("en"):
+        assert one in task_words(kind, {**params, "count": 1})[0] and not task_words(kind, {**params, "count": 1})[0].endswith("orders")
+        assert many in task_words(kind, {**params, "count": 2})[0]
+    with translation.override("zh-hans"):
+        assert re.search("[\u4e00-\u9fff]", task_words(kind, {**params, "count": 1})[0])
+
+
 @pytest.mark.django_db
 def test_what_is_due_first_stands_first_and_other_stores_stay_out():
     at = timezone.now()
