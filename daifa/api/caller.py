@@ -117,6 +117,10 @@ class Caller:
         """The stores a list is about: all she may see, or this one among them; a foreign one leaves none."""
         return self.scope if store_id is None else [one for one in self.scope if one == store_id]
 
+    def may(self, store_id: int, need: Need) -> bool:
+        """Whether her role in this store is enough."""
+        return stores.may(self.user, store_id, need)
+
     def require_some(self) -> None:
         """404 for somebody who works in no store: what all stores share is not for strangers."""
         if not self.scope and not self.user.is_superuser:

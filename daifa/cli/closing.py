@@ -382,6 +382,8 @@ def readmit(
     healed: str = typer.Option("", help="Apply: what was healed."),
     admitted: bool = typer.Option(None, "--admitted/--refused", help="The platform's answer."),
     note: str = typer.Option("", help="Proof, or the words of the answer."),
+    paper: list[Path] = typer.Option([], help="A paper or picture beside the proof; may be given several times.", exists=True, dir_okay=False),
+    out: Path = typer.Option(None, help="Write the plan with its proofs and papers to this ZIP.", dir_okay=False),
     at: str = ACT_AT,
     as_json: bool = output.AS_JSON,
 ):
@@ -402,16 +404,25 @@ def readmit(
             row = next((one for one in queries.plan_of(plan.pk) if one.code == prove), None)
             if row is None:
                 output.fail(_("The plan has no step “%(step)s”.") % {"step": prove})
-            commands.prove_comeback_step(step_id=row.pk, proof=note, **how)
+            papers = [(one.name, one.read_bytes()) for one in paper]
+            commands.prove_comeback_step(step_id=row.pk, proof=note, papers=papers, **how)
+        elif paper:
+            output.fail(_("Say which step the paper proves: --prove, with --note."))
         if healed:
             commands.apply_for_readmission(readmission_id=plan.pk, healed=healed, **how)
         if admitted is not None:
             close_store.readmit(readmission_id=plan.pk, admitted=admitted, answer=note, **how)
     plan.refresh_from_db()
+    if out is not None:
+        with output.sentences():
+            out.write_bytes(close_store.export_readmission(plan))
     rows = queries.plan_of(plan.pk)
     if as_json:
         output.put_json({"state": plan.state, "cause": plan.cause, "healed": plan.healed, "answer": plan.answer,
-                         "steps": [{"step": row.code, "due": row.due_on, "proof": row.proof, "done_at": row.done_at} for row in rows]})  # fmt: skip
+                         "steps": [{"step": row.code, "due": row.due_on, "proof": row.proof, "papers": row.paper_count, "done_at": row.done_at} for row in rows]})  # fmt: skip
         return
     typer.echo(f"{found.code} · {output.state(READMISSION, plan.state)}")
-    output.table((_("Step"), _("Due"), _("Proof"), _("Done")), [(r.code, r.due_on, r.proof, output.when(r.done_at)) for r in rows])
+    output.table(
+        (_("Step"), _("Due"), _("Proof"), _("Papers"), _("Done")),
+        [(r.code, r.due_on, r.proof, r.paper_count or "", output.when(r.done_at)) for r in rows],
+    )

@@ -36,8 +36,8 @@ from daifa.domain.cases import queries as case_queries
 from daifa.domain.cases.models import Violation
 from daifa.domain.catalog import commands as catalog
 from daifa.domain.closing import commands, queries, rules, steps
-from daifa.domain.closing.commands import Proof
-from daifa.domain.closing.models import Closing, ClosingStep, StepEvidence
+from daifa.domain.closing.commands import FOLDER, MOST_FILE, Proof
+from daifa.domain.closing.models import Closing, ClosingStep, Readmission, StepEvidence
 from daifa.domain.closing.queries import BLOCKERS, Blocker
 from daifa.domain.messages import commands as messages
 from daifa.domain.messages import queries as message_queries
@@ -54,8 +54,6 @@ from daifa.lib.refusal import Refused
 from daifa.lib.sheets.writer import Column, Table, write_csv
 
 log = logging.getLogger(__name__)
-FOLDER = "closing"
-MOST_FILE = 20 * keeping.MEGABYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -1184,3 +1182,26 @@ def readmit(*, readmission_id: int, admitted: bool, answer: str, by: str, at: da
                 store_id=found.store_id, until=ended, reason=_("readmitted: %(answer)s") % {"answer": answer or "–"}, by=by, at=at
             )
     return found
+
+
+def export_readmission(found: Readmission) -> bytes:
+    """A zip of a way back, as it may be handed in: the plan with its proofs, and the papers in a folder for each step."""
+    plan = queries.plan_of(found.pk)
+    titles_of = {step.code: commands.said(step.title) for step in steps.COMEBACK}
+    papers = queries.papers_of(found.pk)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        hashes: list[str] = []
+        rows = [
+            (row.position, titles_of[row.code], row.due_on, row.proof, row.done_at, sum(one.step_id == row.pk for one in papers)) for row in plan
+        ]
+        _add(archive, "plan.csv", _csv(("step", "title", "due", "proof", "done_at", "papers"), rows), hashes)
+        numbers: dict[int, int] = {}
+        for one in papers:
+            content = keeping.read(FOLDER, one.sha256)
+            if content is None:
+                raise Refused(_("The bytes of %(name)s are gone from the file store; bring back a backup.") % {"name": one.name}, code="file_gone")
+            numbers[one.step_id] = numbers.get(one.step_id, 0) + 1
+            _add(archive, f"{one.step.position}-{one.step.code}/{numbers[one.step_id]}-{one.name}", content, hashes)
+        _add(archive, "SHA256SUMS", "".join(hashes).encode(), [])
+    return buffer.getvalue()

@@ -118,11 +118,12 @@ def closings_of(shop, at) -> dict[str, int]:
     life = Lifecycle.objects.filter(store=shop.store)
     life.update(state="archived")
     back = commands.plan_readmission(closing_id=closing.pk, cause="Kiln of the others", by=cast.BY, at=at)
+    commands.add_comeback_papers(step_id=queries.plan_of(back.pk)[0].pk, papers=[("77001.pdf", b"%PDF-1.4 Anna Wood 77001")], by=cast.BY, at=at)
     life.update(state="closing")
     kept = StepEvidence.objects.filter(step__closing=closing).first()
     return {
         "closing": closing.pk, "closing_step": closing.steps.first().pk, "closing_evidence": kept.pk, "readmission": back.pk,
-        "comeback_step": queries.plan_of(back.pk)[0].pk,
+        "comeback_step": queries.plan_of(back.pk)[0].pk, "comeback_paper": queries.papers_of(back.pk)[0].pk,
     }  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def thing_of(path: str, name: str, things: dict[str, int]) -> int:
     """The id of what a page is about, by its name or its place."""
     for word, place in (
         ("closing_step", "/closings/steps/"), ("closing_evidence", "/closings/evidence/"),
-        ("comeback_step", "/closings/back/steps/"), ("readmission", "/closings/back/"),
+        ("comeback_paper", "/closings/back/papers/"), ("comeback_step", "/closings/back/steps/"), ("readmission", "/closings/back/"),
         ("picture", "/evidence/photos/"), ("right", "/infringements/rights/"), ("override", "/rules/overrides/"), ("appeal", "/violations/appeals/"), ("plan_step", "/plan/steps/"), ("affiliate_link", "/plan/links/"), ("risk", "/risks/"),
         ("parcel_check", "/parcel-checks/"), ("agreement", "/suppliers/agreements/"), ("sample", "/suppliers/samples/<"),
         ("row", "/rows/"), ("refund", "/refunds/"), ("case", "/cases/"), ("hold", "/holds/"), ("fee", "/fees/"),

@@ -23,7 +23,8 @@ OPERATIONS = [
     for method, operation in methods.items()
 ]
 # What answers about the caller alone, or is the same for everybody who works here.
-HIGHER = ("/api/v1/books", "/api/v1/case-files", "/api/v1/evidence", "/api/v1/privacy")
+HIGHER = (
+    "/api/v1/comeback-papers/", "/api/v1/readmissions/{readmission_id}/content","/api/v1/books", "/api/v1/case-files", "/api/v1/evidence", "/api/v1/privacy")
 """What a viewer may not even read."""
 ABOUT_ME = {"/api/v1/me", "/api/v1/tokens", "/api/v1/stores", "/api/v1/tasks/today"}
 
@@ -83,7 +84,7 @@ def things_of_the_account(shop, order, supplier, at) -> dict:
     from daifa.domain.cases import commands as cases
     from daifa.domain.cases.models import EvidencePack
     from daifa.domain.closing import steps
-    from daifa.domain.closing.models import ComebackStep, Readmission, StepEvidence
+    from daifa.domain.closing.models import ComebackPaper, ComebackStep, Readmission, StepEvidence
     from daifa.domain.compliance import risk_commands
     from daifa.domain.compliance.models import Risk
     from daifa.domain.policy.models import RuleOverride
@@ -132,6 +133,9 @@ def things_of_the_account(shop, order, supplier, at) -> dict:
         store=store, closing=closing, state="planned", cause="Late.", started_at=at, started_by="user:1"
     )
     healing = ComebackStep.objects.create(readmission=back, code=steps.COMEBACK[0].code, position=1, due_on=at.date())
+    proved = ComebackPaper.objects.create(
+        step=healing, name="letter.png", media_type="image/png", sha256=letter.sha256, size=len(picture), **how
+    )
     word = RuleOverride.objects.create(
         rule_id="xhs-ship-spot-domestic", store=store, reason="Read again.", valid_from=at.date(), **how
     )
@@ -140,7 +144,7 @@ def things_of_the_account(shop, order, supplier, at) -> dict:
         "appeal_id": cases.open_appeal(violation_id=violation, text="It was in time.", **how).pk, "infringement_id": notice.pk,
         "qualification_id": licence.pk, "pack_id": pack.pk, "agreement_id": agreement.pk, "paper_id": paper.pk,
         "risk_id": risk.pk, "plan_step_id": plan_step, "closing_id": closing.pk, "step_id": closing_step.pk,
-        "evidence_id": evidence.pk, "readmission_id": back.pk, "comeback_id": healing.pk, "rule_id": word.rule_id,
+        "evidence_id": evidence.pk, "readmission_id": back.pk, "comeback_id": healing.pk, "comeback_paper_id": proved.pk, "rule_id": word.rule_id,
         "word_id": word.pk, "email": bulk.fetch("SELECT email FROM orders_addressversion WHERE order_id = %s", (order,))[0][0],
     }  # fmt: skip
 
@@ -249,15 +253,15 @@ def bodies_of_the_account(things) -> dict:
 
 
 QUERIES = {"pnl": "month=2026-05", "plan-steps": "situation=orders", "missing-qualifications": "category=food"}
-FILES = {"files": "/api/v1/case-files/{kind}/{thing_id}", "papers": "/api/v1/agreements/{agreement_id}/papers",
-         "photos": "/api/v1/samples/{sample_id}/photos"}
+FILES = {"/api/v1/case-files/{kind}/{thing_id}": "files", "/api/v1/agreements/{agreement_id}/papers": "papers",
+         "/api/v1/samples/{sample_id}/photos": "photos", "/api/v1/comeback-steps/{comeback_id}/papers": "papers"}
 
 
 def call(client, method, path, operation, things):
     address = re.sub(r"\{(\w+)\}", lambda found: str(things[found[1]]), path)
     if method == "get":
         return client.get(f"{address}?{QUERIES.get(path.rsplit('/', 1)[1], '')}")
-    for field, upload in FILES.items():
+    for upload, field in FILES.items():
         if path == upload:
             from django.core.files.uploadedfile import SimpleUploadedFile
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Field, File, Form, Query, Router, Schema, Status
 from ninja.files import UploadedFile
@@ -208,6 +208,17 @@ class StatusIn(Schema):
     contact: str = Field("", max_length=160)
 
 
+class PaperOut(Schema):
+    """A paper that proves a step; its bytes: /comeback-papers/{id}/content. `size` in bytes."""
+
+    id: int
+    name: str
+    media_type: str
+    sha256: str
+    size: int
+    at: datetime
+
+
 class ComebackOut(Schema):
     id: int
     code: str
@@ -215,6 +226,7 @@ class ComebackOut(Schema):
     due_on: date
     proof: str
     done_at: datetime | None
+    papers: list[PaperOut] = Field(description="Listed for owners of the store only.")
 
 
 class ReadmissionOut(Schema):
@@ -497,22 +509,24 @@ def set_status_page(request: HttpRequest, store_id: Id, given: StatusIn):
 _COMEBACK = {step.code: step for step in steps.COMEBACK}
 
 
-def _readmission(one: Readmission) -> dict[str, Any]:
+def _readmission(who: Caller, one: Readmission) -> dict[str, Any]:
     names = [name for name in ReadmissionOut.model_fields if name != "steps"]
+    papers = queries.papers_of(one.pk) if who.may(one.store_id, "own") else []
     return {
         **{name: getattr(one, name) for name in names},
         "steps": [
             {
                 "id": row.pk, "code": row.code, "title": said(_COMEBACK[row.code].title), "due_on": row.due_on,
                 "proof": row.proof, "done_at": row.done_at,
+                "papers": [{name: getattr(paper, name) for name in PaperOut.model_fields} for paper in papers if paper.step_id == row.pk],
             }
             for row in queries.plan_of(one.pk)
         ],
     }  # fmt: skip
 
 
-def _again(readmission_id: int) -> dict[str, Any]:
-    return _readmission(Readmission.objects.get(pk=readmission_id))
+def _again(who: Caller, readmission_id: int) -> dict[str, Any]:
+    return _readmission(who, Readmission.objects.get(pk=readmission_id))
 
 
 def _owned_readmission(who: Caller, readmission_id: int) -> None:
@@ -520,10 +534,19 @@ def _owned_readmission(who: Caller, readmission_id: int) -> None:
     who.require(-1 if found is None else found.store_id, "own")
 
 
+def _owned_comeback(who: Caller, comeback_id: int) -> ComebackStep:
+    row = ComebackStep.objects.filter(pk=comeback_id).first()
+    if row is None:
+        raise not_found()
+    _owned_readmission(who, row.readmission_id)
+    return row
+
+
 @router.get("/readmissions", response={200: list[ReadmissionOut], **ERRORS})
 def list_readmissions(request: HttpRequest, store_id: Number = None):
     """Ways back of the caller's stores, newest first, with their plans."""
-    return [_readmission(one) for one in queries.readmissions_of(caller(request).seen(store_id))]
+    who = caller(request)
+    return [_readmission(who, one) for one in queries.readmissions_of(who.seen(store_id))]
 
 
 @router.post("/closings/{closing_id}/readmission", response={201: ReadmissionOut, **ERRORS})
@@ -533,19 +556,45 @@ def plan_readmission(request: HttpRequest, closing_id: Id, given: PlanIn):
     found = queries.closing_of(who.scope, closing_id)
     who.require(-1 if found is None else found.store_id, "own")
     made = commands.plan_readmission(closing_id=closing_id, **given.model_dump(), by=who.by, at=who.at)
-    return Status(201, _again(made.pk))
+    return Status(201, _again(who, made.pk))
 
 
 @router.post("/comeback-steps/{comeback_id}/prove", response={200: ReadmissionOut, **ERRORS})
 def prove_comeback_step(request: HttpRequest, comeback_id: Id, given: ProveIn):
-    """A step of the plan was done; `proof` says what shows it."""
+    """A step of the plan was done; `proof` says what shows it. Papers that show it go to `…/papers`."""
     who = caller(request)
-    row = ComebackStep.objects.filter(pk=comeback_id).first()
-    if row is None:
-        raise not_found()
-    _owned_readmission(who, row.readmission_id)
+    row = _owned_comeback(who, comeback_id)
     commands.prove_comeback_step(step_id=comeback_id, proof=given.proof, by=who.by, at=who.at)
-    return _again(row.readmission_id)
+    return _again(who, row.readmission_id)
+
+
+@router.post("/comeback-steps/{comeback_id}/papers", response={200: ReadmissionOut, **ERRORS})
+def add_comeback_papers(request: HttpRequest, comeback_id: Id, papers: File[list[UploadedFile]]):
+    """Put papers and pictures beside the proof of a step (PDF, picture, DOCX, XLSX; 20 MB each). The same one twice is one."""
+    who = caller(request)
+    row = _owned_comeback(who, comeback_id)
+    commands.add_comeback_papers(step_id=comeback_id, papers=contents_of(papers, commands.MOST_FILE), by=who.by, at=who.at)
+    return _again(who, row.readmission_id)
+
+
+@router.get("/comeback-papers/{comeback_paper_id}/content", response={200: None, **ERRORS}, openapi_extra=a_file("The paper."))
+def get_comeback_paper(request: HttpRequest, comeback_paper_id: Id):
+    """The bytes of a paper that proves a step. Only for owners."""
+    who = caller(request)
+    found = queries.paper_of(who.scope, comeback_paper_id)
+    who.require(-1 if found is None else found.step.readmission.store_id, "own")
+    return file_answer(close_store.file_of(found.sha256), found.name, "application/octet-stream")
+
+
+@router.get(
+    "/readmissions/{readmission_id}/content", response={200: None, **ERRORS}, openapi_extra=a_file("The file.", "application/zip")
+)
+def get_readmission_file(request: HttpRequest, readmission_id: Id):
+    """The plan with its proofs and papers in one ZIP. Only for owners."""
+    who = caller(request)
+    _owned_readmission(who, readmission_id)
+    content = close_store.export_readmission(queries.readmission_of(who.scope, readmission_id))
+    return HttpResponse(content, content_type="application/zip", headers={"Content-Disposition": 'attachment; filename="readmission.zip"'})
 
 
 @router.post("/readmissions/{readmission_id}/apply", response={200: ReadmissionOut, **ERRORS})
@@ -554,7 +603,7 @@ def apply_for_readmission(request: HttpRequest, readmission_id: Id, given: Apply
     who = caller(request)
     _owned_readmission(who, readmission_id)
     commands.apply_for_readmission(readmission_id=readmission_id, healed=given.healed, by=who.by, at=who.at)
-    return _again(readmission_id)
+    return _again(who, readmission_id)
 
 
 @router.post("/readmissions/{readmission_id}/answer", response={200: ReadmissionOut, **ERRORS})
@@ -563,7 +612,7 @@ def answer_readmission(request: HttpRequest, readmission_id: Id, given: AdmitIn)
     who = caller(request)
     _owned_readmission(who, readmission_id)
     close_store.readmit(readmission_id=readmission_id, **given.model_dump(), by=who.by, at=who.at)
-    return _again(readmission_id)
+    return _again(who, readmission_id)
 
 
 @router.post("/readmissions/{readmission_id}/give-up", response={200: ReadmissionOut, **ERRORS})
@@ -572,4 +621,4 @@ def give_up_readmission(request: HttpRequest, readmission_id: Id, given: ReasonI
     who = caller(request)
     _owned_readmission(who, readmission_id)
     commands.give_up_readmission(readmission_id=readmission_id, reason=given.reason, by=who.by, at=who.at)
-    return _again(readmission_id)
+    return _again(who, readmission_id)

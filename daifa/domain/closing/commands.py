@@ -26,6 +26,7 @@ from daifa.domain.closing.models import (
     SCENARIOS,
     Closing,
     ClosingStep,
+    ComebackPaper,
     ComebackStep,
     Lifecycle,
     PastClosing,
@@ -38,7 +39,7 @@ from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, READM
 from daifa.domain.history.commands import move, record_births
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
-from daifa.lib import bulk
+from daifa.lib import bulk, keeping, pictures
 from daifa.lib.refusal import Refused, RowRefused
 
 # --- Life and standing --------------------------------------------------------------------------------------------
@@ -478,6 +479,11 @@ def archive_store(closing: Closing, *, by: str, at: datetime) -> None:
 
 # --- Coming back --------------------------------------------------------------------------------------------------
 
+FOLDER = "closing"
+"""Where files lie that prove steps of a closing and of a way back."""
+MOST_FILE = 20 * keeping.MEGABYTE
+MOST_PAPERS = 20
+
 
 @transaction.atomic
 def plan_readmission(
@@ -513,16 +519,56 @@ def plan_readmission(
 
 
 @transaction.atomic
-def prove_comeback_step(*, step_id: int, proof: str, by: str, at: datetime) -> None:
-    """A step of the plan was done; `proof` says what shows it. Raises `Refused`."""
-    row = ComebackStep.objects.select_for_update().select_related("readmission").get(pk=step_id)
-    if row.readmission.state not in ("planned", "refused"):
-        raise Refused(_("The plan is not being worked on any more."), code="wrong_state")
-    refuse_before(row.readmission.started_at, at=at)
+def prove_comeback_step(
+    *, step_id: int, proof: str, papers: Sequence[tuple[str, bytes]] = (), by: str, at: datetime
+) -> None:
+    """A step of the plan was done; `proof` says what shows it, `papers` (name, bytes) show it. Raises `Refused`."""
+    row = _step_worked_on(step_id, at=at)
     if not proof.strip():
         raise Refused(_("Say what proves it: a document, an order, a screening."), code="proof_missing", field="proof")
     row.proof, row.done_at, row.done_by = proof.strip()[:1000], at, by
     row.save(update_fields=["proof", "done_at", "done_by"])
+    _keep_papers(row, papers, by=by, at=at)
+
+
+@transaction.atomic
+def add_comeback_papers(*, step_id: int, papers: Sequence[tuple[str, bytes]], by: str, at: datetime) -> None:
+    """Papers and pictures (name, bytes) are put beside a step of the plan. Refused when one of them is: then none is kept."""
+    _keep_papers(_step_worked_on(step_id, at=at), papers, by=by, at=at)
+
+
+def _step_worked_on(step_id: int, *, at: datetime) -> ComebackStep:
+    row = ComebackStep.objects.select_for_update(of=("self",)).select_related("readmission").get(pk=step_id)
+    if row.readmission.state not in ("planned", "refused"):
+        raise Refused(_("The plan is not being worked on any more."), code="wrong_state")
+    refuse_before(row.readmission.started_at, at=at)
+    return row
+
+
+def _keep_papers(row: ComebackStep, papers: Sequence[tuple[str, bytes]], *, by: str, at: datetime) -> None:
+    """Each really what it is said to be, a picture decoded to its last dot; the same bytes twice are one."""
+    if ComebackPaper.objects.filter(step=row).count() + len(papers) > MOST_PAPERS:
+        raise Refused(
+            _("A step keeps at most %(count)s papers. Put several pages into one PDF.") % {"count": MOST_PAPERS},
+            code="too_many_papers", field="papers",
+        )  # fmt: skip
+    for name, content in papers:
+        shown = keeping.named(name, "")
+        try:
+            if keeping.media_type(content) in keeping.PICTURES:
+                pictures.check(content)
+            kept = keeping.keep(FOLDER, content, kinds=keeping.DOCUMENTS, most=MOST_FILE, field="papers")
+        except pictures.NoPicture:
+            raise Refused(
+                _("%(name)s is a picture that cannot be read to its end: save it again.") % {"name": shown},
+                code="not_an_image", field="papers",
+            ) from None  # fmt: skip
+        except Refused as refused:
+            raise Refused(f"{shown}: {refused.sentence}", code=refused.code, field="papers") from None
+        ComebackPaper.objects.get_or_create(
+            step=row, sha256=kept.sha256,
+            defaults={"name": keeping.named(name, kept.media_type)[:160], "media_type": kept.media_type, "size": kept.size, "by": by, "at": at},
+        )  # fmt: skip
 
 
 @transaction.atomic

@@ -179,6 +179,21 @@ class ComebackStep(models.Model):
         constraints = [models.UniqueConstraint(fields=["readmission", "code"], name="comeback_step_once")]
 
 
+class ComebackPaper(models.Model):
+    """A paper or picture that shows that a step of a comeback plan was done; it lies in the file store under its hash."""
+
+    step = models.ForeignKey(ComebackStep, on_delete=models.CASCADE, related_name="papers")
+    name = models.CharField(max_length=160)
+    media_type = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64)
+    size = models.IntegerField()  # bytes
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["step", "sha256"], name="comeback_paper_once")]
+
+
 class Traffic(models.Model):
     """How often a store was shown and visited on a day of its time zone, as entered or read from a file. Null = not said."""
 

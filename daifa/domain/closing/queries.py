@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max, Q
+from django.db.models import Count, Max, Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -24,6 +24,7 @@ from daifa.domain.closing import rules, steps
 from daifa.domain.closing.models import (
     Closing,
     ClosingStep,
+    ComebackPaper,
     ComebackStep,
     Lifecycle,
     PastClosing,
@@ -848,8 +849,22 @@ def readmissions_of(scope: Sequence[int]) -> list[Readmission]:
     return list(Readmission.objects.filter(store_id__in=list(scope)).select_related("store").order_by("-id"))
 
 
+def papers_of(readmission_id: int) -> list[ComebackPaper]:
+    """The papers of a plan in the order of its steps."""
+    found = ComebackPaper.objects.filter(step__readmission_id=readmission_id).select_related("step")
+    return list(found.order_by("step__position", "id"))
+
+
+def paper_of(scope: Sequence[int], paper_id: int) -> ComebackPaper | None:
+    """A paper of a plan, with its step; None when it is not there or not in scope."""
+    found = ComebackPaper.objects.filter(pk=paper_id, step__readmission__store_id__in=list(scope))
+    return found.select_related("step__readmission").first()
+
+
 def plan_of(readmission_id: int) -> list[ComebackStep]:
-    return list(ComebackStep.objects.filter(readmission_id=readmission_id).order_by("position"))
+    """Its steps in order, each with its `paper_count`."""
+    found = ComebackStep.objects.filter(readmission_id=readmission_id).annotate(paper_count=Count("papers"))
+    return list(found.order_by("position"))
 
 
 def last_moment_of_plan(readmission: Readmission) -> datetime:

@@ -24,7 +24,15 @@ from daifa.domain.cases.models import Violation
 from daifa.domain.cases.process import VIOLATION, VIOLATION_KINDS
 from daifa.domain.closing import commands, queries, rules, steps
 from daifa.domain.closing.commands import said
-from daifa.domain.closing.models import SCENARIOS, Closing, ClosingStep, ComebackStep, Readmission, StatusPage
+from daifa.domain.closing.models import (
+    SCENARIOS,
+    Closing,
+    ClosingStep,
+    ComebackPaper,
+    ComebackStep,
+    Readmission,
+    StatusPage,
+)
 from daifa.domain.closing.process import CLOSING, CLOSING_STEP, LIFECYCLE, READMISSION, STANDING
 from daifa.domain.closing.queries import BLOCKERS, Blocker
 from daifa.domain.stores.models import Store
@@ -61,6 +69,7 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places, words
 from daifa.web.pages.cases_complaints import MOMENT, moment
+from daifa.web.pages.cases_evidence import SeveralFiles
 from daifa.web.pages.closing_figures import lines_panel
 from daifa.web.pages.rule_links import rule_code, rule_link, rule_title, rule_titles
 
@@ -1134,10 +1143,26 @@ def _plan_panel(found: Readmission) -> TablePanel:
                    hint=lambda row: said(_COMEBACK[row.code].what), wrap=True),
             Column("due_on", gettext_lazy("Due"), "date"),
             Column("proof", gettext_lazy("Proof"), wrap=True),
+            Column("papers", gettext_lazy("Papers"), "quantity", value=lambda row: row.paper_count or None),
             Column("done_at", gettext_lazy("Done"), "datetime", phone=False),
         ],
         _there(queries.plan_of(found.pk), found.store_id),
         row_url=lambda row: reverse("web:comeback_step", args=[row.pk]),
+    )  # fmt: skip
+
+
+def _papers_panel(papers: Iterable[ComebackPaper], store_id: int) -> TablePanel:
+    """What lies beside the proofs; for owners, as the papers may name people."""
+    return TablePanel(
+        _("Papers"),
+        [
+            Column("step", gettext_lazy("Step"), value=lambda one: said(_COMEBACK[one.step.code].title), wrap=True),
+            Column("name", gettext_lazy("File"), url=lambda one: reverse("web:comeback_paper", args=[one.pk]), wrap=True),
+            Column("size", gettext_lazy("Size"), value=lambda one: _("%(count)s KB") % {"count": -(-one.size // 1024)}, phone=False),
+            Column("at", gettext_lazy("When"), "datetime"),
+        ],
+        _there(papers, store_id),
+        empty=_("No paper yet."),
     )  # fmt: skip
 
 
@@ -1158,18 +1183,21 @@ def _readmission_events(found: Readmission) -> list[Event]:
 def _readmission_actions(found: Readmission, scope: Scope) -> list[Any]:
     denied = scope.why_not("own", found.store_id)
     address = lambda name: reverse(f"web:{name}", args=[found.pk])  # noqa: E731
+    taken = LinkButton(_("Plan and papers"), address("readmission_file"), "download", reason=denied, download=True)
     if found.state in ("planned", "refused"):
         return [
+            taken,
             ActionButton(_("Apply"), address("readmission_apply"), "send", "primary", reason=denied, ask=_("What was healed?")),
             ActionButton(_("Give up"), address("readmission_give_up"), "x", reason=denied, ask=_("Why?")),
         ]
     if found.state == "applied":
         return [
+            taken,
             ActionButton(_("Admitted"), address("readmission_answer"), "check", "primary", reason=denied,
                          ask=_("What did the platform say?"), fields={"admitted": "yes"}),
             ActionButton(_("Refused"), address("readmission_answer"), "x", reason=denied, ask=_("What did the platform say?")),
         ]  # fmt: skip
-    return []
+    return [taken]
 
 
 READMISSION_PAGE = DetailPage(
@@ -1187,13 +1215,28 @@ READMISSION_PAGE = DetailPage(
         Fact(_("Months of the plan"), found.months, "quantity"),
         Fact(_("Former closing"), scenario_words(found.closing.scenario), url=reverse("web:closing", args=[found.closing_id])),
     ],
-    panels=lambda found, scope: [_plan_panel(found)],
+    panels=lambda found, scope: [
+        _plan_panel(found),
+        *([_papers_panel(queries.papers_of(found.pk), found.store_id)] if scope.may("own", found.store_id) else []),
+    ],
     timeline=lambda found, scope: _readmission_events(found),
 )  # fmt: skip
 
 
+class SeveralPapers(SeveralFiles):
+    """Office papers too, which a browser is not to hide."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        self.widget.attrs.pop("accept", None)
+
+
 class ProofForm(forms.Form):
     proof = forms.CharField(label=gettext_lazy("What proves it"), max_length=1000, widget=forms.Textarea(attrs={"rows": 3}))
+    papers = SeveralPapers(
+        label=gettext_lazy("Papers and pictures"), required=False,
+        help_text=gettext_lazy("PDF, picture, DOCX or XLSX, 20 MB each at most. They are kept beside those that are there."),
+    )  # fmt: skip
 
 
 def _load_comeback(scope: Scope, pk: int) -> ComebackStep | None:
@@ -1205,7 +1248,8 @@ def _load_comeback(scope: Scope, pk: int) -> ComebackStep | None:
 
 
 def _prove(scope: Scope, row: ComebackStep, data: dict[str, Any], *, by: str, at: datetime) -> str:
-    commands.prove_comeback_step(step_id=row.pk, proof=data["proof"], by=by, at=at)
+    papers = [(file.name, file.read(commands.MOST_FILE + 1)) for file in data["papers"]]
+    commands.prove_comeback_step(step_id=row.pk, proof=data["proof"], papers=papers, by=by, at=at)
     return reverse("web:readmission", args=[row.readmission_id])
 
 
@@ -1220,7 +1264,36 @@ COMEBACK_STEP = FormPage(
     success=gettext_lazy("Proved."),
     intro=lambda row, scope: said(_COMEBACK[row.code].what),
     back=lambda row: (row.readmission.store.name, reverse("web:readmission", args=[row.readmission_id])),
+    panels=lambda scope, row: [_papers_panel(row.papers.select_related("step").order_by("id"), row.readmission.store_id)],
 )
+
+
+@page("own", methods=("GET", "HEAD"))
+def comeback_paper(request: HttpRequest, scope: Scope, pk: int) -> FileResponse:
+    """One paper that proves a step of a plan."""
+    found = queries.paper_of(scope.whole.all_store_ids, pk)
+    if found is None:
+        raise Http404
+    scope.whole.require(found.step.readmission.store_id, "own")
+    file = close_store.file_of(found.sha256)
+    if not file.is_file():
+        raise Http404
+    response = FileResponse(file.open("rb"), content_type="application/octet-stream")
+    response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name)}"
+    return response
+
+
+@page("own", methods=("GET", "HEAD"))
+def readmission_file(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """The plan with its proofs and papers in one file."""
+    found = _readmission(scope, pk)
+    try:
+        content = close_store.export_readmission(found)
+    except Refused as refused:
+        return after(request, reverse("web:readmission", args=[pk]), refused=[refused.sentence])
+    response = HttpResponse(content, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{found.store.code}-readmission.zip"'
+    return response
 
 
 def _readmission(scope: Scope, pk: int) -> Readmission:
@@ -1313,6 +1386,8 @@ urlpatterns = [
     path("closings/back/<int:pk>/apply/", apply_back, name="readmission_apply"),
     path("closings/back/<int:pk>/answer/", answer_back, name="readmission_answer"),
     path("closings/back/<int:pk>/give-up/", give_up_back, name="readmission_give_up"),
+    path("closings/back/<int:pk>/file/", readmission_file, name="readmission_file"),
+    path("closings/back/papers/<int:pk>/", comeback_paper, name="comeback_paper"),
     path("closings/back/steps/<int:pk>/", COMEBACK_STEP.view, name="comeback_step"),
     path("stores/<int:pk>/life/", STORE_LIFE.view, name="store_life"),
     path("stores/<int:pk>/life/open/", open_store, name="store_open"),

@@ -1,10 +1,13 @@
 """The pages of closing, the public status, and the platform's page: what they show, do and refuse."""
 
+import io
 import json
 import re
+import zipfile
 from datetime import date
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from daifa.domain.cases import commands as cases
@@ -289,6 +292,25 @@ def test_coming_back_on_its_pages(story, root, as_):
     client.post(f"/closings/{closing.pk}/come-back/", {"cause": "words in notes", "months": 4})
     plan = Readmission.objects.get()
     assert "Cause named" in text(client.get(f"/closings/back/{plan.pk}/"))
+    first = queries.plan_of(plan.pk)[0]
+    address = f"/closings/back/steps/{first.pk}/"
+    bad = client.post(address, {"proof": "see there", "papers": [SimpleUploadedFile("x.pdf", b"MZ no paper")]})
+    assert bad.status_code == 422 and "none of the kinds" in text(bad)
+    papers = [SimpleUploadedFile("执照.pdf", b"%PDF-1.4 one"), SimpleUploadedFile("two.pdf", b"%PDF-1.4 two")]
+    assert client.post(address, {"proof": "see there", "papers": papers}).status_code == 302
+    shown = text(client.get(f"/closings/back/{plan.pk}/"))
+    one, _two = queries.papers_of(plan.pk)
+    assert "执照.pdf" in shown and "two.pdf" in text(client.get(address))
+    paper = client.get(f"/closings/back/papers/{one.pk}/")
+    assert b"".join(paper.streaming_content) == b"%PDF-1.4 one" and "attachment" in paper["Content-Disposition"]
+    whole = client.get(f"/closings/back/{plan.pk}/file/")
+    assert zipfile.ZipFile(io.BytesIO(whole.content)).read("1-cause_named/2-two.pdf") == b"%PDF-1.4 two"
+    viewer = User.objects.create_user("viewer")
+    StoreAccess.objects.create(user=viewer, store=story.store, role="viewer")
+    other = as_(viewer)
+    assert "执照.pdf" not in text(other.get(f"/closings/back/{plan.pk}/"))
+    assert {other.get(url).status_code for url in (f"/closings/back/papers/{one.pk}/", f"/closings/back/{plan.pk}/file/")} == {403}
+    client = as_(root)
     client.post(f"/closings/back/{plan.pk}/apply/", {"reason": "all"}, follow=True)
     plan.refresh_from_db()
     assert plan.state == "planned"
