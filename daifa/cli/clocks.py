@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from daifa.cli import output
 from daifa.lib import clock
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deadlines and their money: list, reckon, dispatch, announce, agreed.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deadlines and their money: list, parcels, reckon, dispatch, announce, agreed.")
 
 
 @app.command("list")
@@ -33,6 +33,39 @@ def list_(
         lambda c: (
             output.when(c.due_at), _(rules.KINDS[c.kind].words), c.thing_number, c.order_number,
             "" if c.stake is None else output.money(c.stake, c.currency), rules.source_words(c.rule), _("yes") if c.acts else _("to be checked"),
+        ),
+        right=(4,),
+    )  # fmt: skip
+
+
+@app.command("parcels")
+def parcels(
+    store: str = typer.Option("", help="Only this store's."),
+    kind: str = typer.Option("", help="Only number_reused, pickup_before_payment, other_destination …"),
+    limit: int = output.LIMIT,
+    as_json: bool = output.AS_JSON,
+):
+    """List what is wrong with parcels, the newest first, with what to do; times by each store's clock."""
+    from daifa.domain.compliance import rules
+    from daifa.domain.compliance.queries import finding_words, open_findings
+
+    if kind and kind not in rules.FINDINGS:
+        output.fail(_("%(value)s is not known; there are: %(known)s.") % {"value": kind, "known": ", ".join(rules.FINDINGS)})
+    scope = [output.store_with(store).pk] if store else output.scope()
+    output.show(
+        [
+            {
+                "store": one.store.code, "order": one.order.number, "parcel": one.parcel.number, "kind": one.kind, "stake": one.stake,
+                "currency": one.currency, "found_at": one.found_at,
+                **dict(zip(("sentence", "advice"), finding_words(one.kind, one.params, zone=one.store.timezone), strict=True)),
+            }
+            for one in open_findings(scope, kind=kind or None, limit=limit)
+        ],
+        as_json,
+        (_("found"), _("store"), _("what is wrong"), _("what to do"), _("at stake")),
+        lambda row: (
+            output.when(row["found_at"]), row["store"], row["sentence"], row["advice"],
+            "" if row["stake"] is None else output.money(row["stake"], row["currency"]),
         ),
         right=(4,),
     )  # fmt: skip

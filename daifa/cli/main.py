@@ -49,7 +49,7 @@ COMMANDS = {
     "policy": Entry("daifa.cli.policy:app", "The rule book: check, explain, override, changes, words."),
     "exit-index": Entry("daifa.cli.exit_index:exit_index", "How likely stores are to stay open, why, and what to try."),
     "privacy": Entry("daifa.cli.privacy:app", "Buyers' data: show, export, erase, retention, map."),
-    "clocks": Entry("daifa.cli.clocks:app", "Deadlines and their money: list, reckon, dispatch, announce, agreed."),
+    "clocks": Entry("daifa.cli.clocks:app", "Deadlines and their money: list, parcels, reckon, dispatch, announce, agreed."),
     "health": Entry("daifa.cli.health:health", "A store's figures against its channel's lines."),
     "listings": Entry("daifa.cli.listings:app", "Listings: draft, publish, pause, what waits, files for channels."),
     "figures": Entry("daifa.cli.figures:app", "Figures the platforms show: list, add, import, table, withdraw."),

@@ -68,8 +68,8 @@ def apply_tracking(
         elif row.at > at:
             result.problems.append(
                 RowProblem(
-                    row.row, "scan_in_future", N_("The scan of %(number)s lies in the future (%(at)s)."),
-                    {"number": row.number, "at": row.at.isoformat(" ", "minutes")}, document=row.number,
+                    row.row, "scan_in_future", N_("The scan of %(number)s lies in the future: %(at)s by the clock of %(zone)s."),
+                    {"number": row.number, "at": f"{row.at:%Y-%m-%d %H:%M}", "zone": str(row.at.tzinfo)}, document=row.number,
                 )
             )  # fmt: skip
         else:

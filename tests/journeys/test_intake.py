@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from daifa.domain.catalog.models import ListingVariant, Variant
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.orders.models import AddressVersion, Hold, Order, OrderLine
 from daifa.domain.purchasing.models import PurchaseOrder
+from daifa.domain.shipping.models import Parcel, TrackingEvent
 from daifa.domain.sourcing.models import SupplierOffer
 from daifa.domain.stores.models import Task
 from daifa.flows import intake
@@ -398,6 +399,16 @@ def test_a_second_line_that_travels_in_a_parcel_known_already(shop):
     parcel = Parcel.objects.get()
     assert parcel.units == 5 and Order.objects.get().status == "delivered"
     assert audit() == []
+
+
+def test_a_scan_of_the_future_is_refused_by_the_stores_clock(shop):
+    cast.whole_loop(shop, ["1"])
+    number = Parcel.objects.filter(supplier=shop.factory).values_list("number", flat=True).get()
+    at = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)  # 10:30 in London
+    file = cast.tell_tracking(shop, [(number, at, "In transit"), (number, at + timedelta(hours=2), "In transit")], at=at)
+    (row,) = file.rows.filter(code="scan_in_future")
+    assert (row.row, row.params) == (3, {"number": number, "at": "2026-07-01 11:30", "zone": "Europe/London"})
+    assert TrackingEvent.objects.filter(parcel__number=number, at=at - timedelta(hours=1)).exists(), "09:30 there is 08:30 UTC"
 
 
 def test_one_number_on_goods_of_two_suppliers_is_two_parcels(shop):

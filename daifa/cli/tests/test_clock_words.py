@@ -8,6 +8,8 @@ from django.utils import translation
 from daifa.cli import clocks
 from daifa.cli.health import health
 from daifa.cli.tests.test_words import run
+from daifa.domain.orders.models import Order
+from daifa.domain.shipping.models import Parcel
 from daifa.lib import clock
 from tests import bought_orders
 
@@ -34,6 +36,22 @@ def test_reckon_list_and_say_how_it_ships(shop):
     assert "NOPE" in run(clocks.app, "dispatch", "--store", "red", "--mode", "direct", "--sku", "NOPE", code=1)
     with translation.override("zh-hans"):
         assert "发货" in run(clocks.app, "list")
+
+
+def test_what_is_wrong_with_parcels(shop):
+    order = Order.objects.get()
+    Parcel.objects.create(
+        store=shop, order=order, supplier=bought_orders.supplier(), number="YT1", carrier="圆通", state="handed_over", announced_at=order.paid_at + timedelta(minutes=30)
+    )
+    assert run(clocks.app, "parcels") == "Nothing here.\n"
+    run(clocks.app, "reckon")
+    (row,) = run(clocks.app, "parcels", "--store", "red", "--json")
+    assert (row["kind"], row["order"], row["parcel"], row["stake"]) == ("parcel_without_scan", order.number, "YT1", "200.0000")
+    assert row["sentence"] == f"Parcel YT1 of order {order.number} has not been scanned by any carrier"
+    assert run(clocks.app, "parcels", "--kind", "number_reused", "--json") == []
+    assert "there are: parcel_without_scan" in run(clocks.app, "parcels", "--kind", "lost", code=1)
+    with translation.override("zh-hans"):
+        assert f"订单 {order.number} 的包裹 YT1" in run(clocks.app, "parcels")
 
 
 def test_health(shop):

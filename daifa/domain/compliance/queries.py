@@ -166,6 +166,11 @@ def open_findings(
     return list(found.order_by("-id")[:limit])
 
 
+def findings_of_order(order_id: int) -> list[tuple[str, dict[str, Any]]]:
+    """(kind, params) of what is wrong with an order's parcels now, the newest first; the caller has seen the order."""
+    return list(Finding.objects.filter(order_id=order_id, gone_at=None).order_by("-id").values_list("kind", "params"))
+
+
 def finding_words(kind: str, params: dict[str, Any], *, zone: str) -> tuple[str, str]:
     """(sentence, advice) of a finding in the reader's language, times by the clock of `zone`: the store's."""
     sentence, advice = rules.FINDINGS.get(kind, (kind, ""))

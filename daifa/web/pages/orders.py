@@ -18,7 +18,7 @@ from daifa.domain.aftersales.models import AftersaleCase
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.aftersales.queries import case_page
 from daifa.domain.books.queries import entries_of_orders, profit_of_orders
-from daifa.domain.compliance.queries import open_clocks
+from daifa.domain.compliance.queries import finding_words, findings_of_order, open_clocks
 from daifa.domain.compliance.rules import KINDS, OWN_PROMISE
 from daifa.domain.messages.process import MESSAGE
 from daifa.domain.orders import queries
@@ -510,6 +510,12 @@ def _clocks_panel(order: dict[str, Any], scope: Scope) -> TablePanel | None:
     )  # fmt: skip
 
 
+def _finding_panels(order: dict[str, Any], scope: Scope) -> list[Panel]:
+    """What is wrong with its parcels, each with what to do."""
+    told = [finding_words(*one, zone=scope.zone(order["store_id"]).key) for one in findings_of_order(order["id"])]
+    return [NotePanel(advice, tone="warning", title=sentence) for sentence, advice in told]
+
+
 def order_panels(whole: reads.WholeOrder, scope: Scope) -> list[Panel]:
     order = _order(whole)
     panels: list[Panel | None] = []
@@ -528,6 +534,8 @@ def order_panels(whole: reads.WholeOrder, scope: Scope) -> list[Panel]:
                        row_url=lambda row: reverse("web:parcel", args=[row.id]),
                        empty=_("No parcel yet: numbers come with the suppliers' replies."))
         )  # fmt: skip
+        if whole.parcels:
+            panels += _finding_panels(order, scope)
     cases = case_page([order["store_id"]], order_id=order["id"], limit=50)
     if cases or whole.refunds:
         panels.append(_aftersales_panel(whole, cases))

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from daifa.domain.aftersales.models import AftersaleCase, Refund
+from daifa.domain.compliance.models import Finding
 from daifa.domain.history.commands import keep_pending, move
 from daifa.domain.history.models import PendingReaction
 from daifa.domain.messages.models import Message
@@ -149,6 +150,20 @@ def test_an_order_tells_its_whole_story(loop, as_):
         assert words in body, words
     held = as_(loop.people["operator"]).get(reverse("web:order", args=[loop.held.pk])).content.decode()
     assert "nobody has said which supplier SKU this is" in held and "Link the SKU" in held
+
+
+def test_an_order_says_what_is_wrong_with_its_parcels(loop, as_):
+    box = Parcel.objects.filter(order=loop.done).first()
+    finding = Finding.objects.create(
+        store=loop.store, order=loop.done, parcel=box, kind="moved_after_delivery", currency="GBP", found_at=NOW,
+        params={"number": "YT1", "order": "DONE-71", "first": "2026-07-01 23:30", "then": "2026-07-03 09:15"},
+    )  # fmt: skip
+    client, url = as_(loop.people["viewer"]), reverse("web:order", args=[loop.done.pk])
+    body = client.get(url).content.decode()
+    assert "was delivered at 2026-07-02 00:30 and scanned on its way again at 2026-07-03 10:15" in body, "by the store's clock"
+    assert "Both scans are kept" in body
+    Finding.objects.filter(pk=finding.pk).update(gone_at=NOW)
+    assert "Both scans are kept" not in client.get(url).content.decode()
 
 
 def test_holding_and_releasing(loop, as_):
