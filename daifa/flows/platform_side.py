@@ -197,7 +197,7 @@ def take_in(*, at: datetime, by: str = BY) -> int:
 
     Returns how many letters there were. What cannot be taken (too late, no round left) is noted on the case.
     """
-    taken = 0
+    taken = _note_who_leaves(at=at, by=by)
     asking = Closing.objects.filter(state="running", applied_at__isnull=False, lifecycle__state="closing")
     for closing in asking.exclude(scenario="forced").select_related("store").order_by("applied_at"):
         if not queries.has_platform(closing.store):
@@ -219,6 +219,19 @@ def take_in(*, at: datetime, by: str = BY) -> int:
             _note(case, "not_taken", refused.sentence, at=at, by=by)
         taken += 1
     return taken
+
+
+def _note_who_leaves(*, at: datetime, by: str) -> int:
+    """A store that decided by itself to leave is no longer waited for: its case about a category or dormancy ends with that word."""
+    ended = 0
+    waiting = PlatformCase.objects.filter(state__in=("noticed", "appealed"), kind__in=("category", "dormancy"))
+    for case in waiting.select_related("store", "closing").order_by("pk"):
+        of_its_own = case.closing is not None and case.closing.state in ("running", "done")
+        gone = queries.lifecycle(case.store_id) in ("closed", "archived")
+        if of_its_own or gone or (case.kind == "dormancy" and queries.lifecycle(case.store_id) == "closing"):
+            _to(_case(case.pk), "dropped", "left", "", at=at, by=by, ended=True)
+            ended += 1
+    return ended
 
 
 @transaction.atomic

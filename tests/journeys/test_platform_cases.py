@@ -122,3 +122,27 @@ def test_a_number_is_never_given_twice(story):
     # As if another hand had counted at the same moment: so many cases are there, and that number is taken.
     found = platform_side.give_notice(other.pk, "dormancy", reason="quiet", at=story.at)
     assert found.reference not in (first.reference, kept.reference)
+
+
+def test_a_case_ends_with_a_word_when_the_store_itself_decides_to_leave(story):
+    quiet = notice(story, "dormancy")
+    assert platform_side.take_in(at=story.at) == 0, "the store still has its time"
+    story.closing = queries.running_closing(story.store.pk)
+    story.do("improve", note="new pictures")
+    story.do("choose", note="nobody comes", outcome="leave")
+    assert going(story) == ("no_traffic", "running")
+    assert platform_side.take_in(at=story.at) == 1 and platform_side.take_in(at=story.at) == 0
+    quiet.refresh_from_db()
+    assert (quiet.state, quiet.ended_at) == ("dropped", story.at)
+    assert quiet.events.order_by("-pk").first().what == "left"
+    assert going(story) == ("no_traffic", "running"), "its closing goes on"
+    assert audit() == []
+
+
+def test_a_changed_rule_is_still_ruled_on_where_a_store_winds_up_for_another_reason(story):
+    close_store.start(store_id=story.store.pk, scenario="choice", reason="Change of plan", by=BY, at=story.at)
+    category, quiet = notice(story, "category"), notice(story, "dormancy")
+    assert platform_side.take_in(at=story.at) == 1
+    category.refresh_from_db()
+    quiet.refresh_from_db()
+    assert (category.state, quiet.state) == ("noticed", "dropped")

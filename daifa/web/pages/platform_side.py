@@ -65,7 +65,7 @@ _WHAT = {
     "notice": gettext_lazy("notice given"), "appeal": gettext_lazy("appeal"), "appeal_allowed": gettext_lazy("one more appeal allowed"),
     "reversed": gettext_lazy("reversed"), "upheld": gettext_lazy("upheld"), "takedown_waits": gettext_lazy("takedown waits for a quiet hour"),
     "not_taken": gettext_lazy("appeal not taken"), "taken_down": gettext_lazy("goods taken down"), "closed": gettext_lazy("store closed"),
-    "dropped": gettext_lazy("dropped"),
+    "dropped": gettext_lazy("dropped"), "left": gettext_lazy("the store decided to leave; nothing is left to rule on"),
 }  # fmt: skip
 
 

@@ -121,3 +121,20 @@ def test_actors_are_named_in_one_question(django_assert_num_queries):
         f"user:{user.pk}": "Emily Wang", "user:999": "Somebody (user:999)", "job:route_lines": "daifa, routing",
         "import:12": "Import 12", "cli": "Command line", "supplier:NB1": "Supplier NB1",
     }  # fmt: skip
+
+
+def test_every_job_that_acts_has_words_in_both_languages():
+    """Timelines say who did it; a raw name of a job ("keep standings") is nobody a merchant knows."""
+    import re
+    from pathlib import Path
+
+    import daifa
+    from daifa.flows.reactions import by_name
+
+    top = Path(daifa.__file__).parent
+    files = [path for path in top.rglob("*.py") if not {"tests", "migrations"} & set(path.parts)]
+    acting = {name for path in files for name in re.findall(r"[\"']job:([a-z_]+)", path.read_text(encoding="utf-8"))} | set(by_name())
+    assert len(acting) > 40 and not acting - set(fmt.job_words())
+    with translation.override("zh-hans"):
+        chinese = fmt.job_words()
+    assert not [name for name, words in chinese.items() if not re.search("[\u4e00-\u9fff]", words)]
