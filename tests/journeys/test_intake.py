@@ -411,6 +411,18 @@ def test_a_scan_of_the_future_is_refused_by_the_stores_clock(shop):
     assert TrackingEvent.objects.filter(parcel__number=number, at=at - timedelta(hours=1)).exists(), "09:30 there is 08:30 UTC"
 
 
+@pytest.mark.parametrize(("placed", "due"), [
+    ("2026-03-28 10:00:00", datetime(2026, 3, 30, 10, tzinfo=UTC)),  # 11:00 in London: the clocks went forward
+    ("2026-10-24 10:00:00", datetime(2026, 10, 26, 9, tzinfo=UTC)),  # 9:00 in London: the clocks went back
+])  # fmt: skip
+def test_hours_promised_pass_over_a_change_of_clocks(shop, placed, due):
+    shop.store.__class__.objects.filter(pk=shop.store.pk).update(dispatch_hours=48)
+    shop.store.refresh_from_db()
+    content = cast.order_file(["1"], skus=("MUG",), at=datetime.fromisoformat(placed))
+    cast.read_file(shop, "orders", "orders.csv", content, at=datetime.fromisoformat(placed).replace(tzinfo=UTC) + timedelta(hours=1))
+    assert Order.objects.get(number="1").ship_by_at == due
+
+
 def test_one_number_on_goods_of_two_suppliers_is_two_parcels(shop):
     from daifa.connectors.contract import ReplyRow
     from daifa.domain.shipping.models import Parcel

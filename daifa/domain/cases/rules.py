@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,7 @@ def deadline(
     "One day after the notice" may mean 24 hours or the end of the next day where the store is: the first is warned of,
     the second is when it is over.
     """
+    start = start.astimezone(UTC)  # with a zone attached, adding hours would move the wall clock
     if unit in ("hour", "clock_hour"):
         end = start + timedelta(hours=float(amount))
         return Deadline(end, end, rule)

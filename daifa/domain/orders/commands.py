@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -96,7 +96,8 @@ def receive_orders(
             store.pk, record.number, customers.get(record.customer_ref), record.placed_at,
             record.paid_at or record.placed_at, store.currency,
             record.country or (address.country if address else ""), goods, shipping, other, goods + shipping + other,
-            record.placed_at + dispatch_time, digest, history, record.note[:500], source,
+            # In UTC hours pass; with a zone attached, adding hours would move the wall clock.
+            record.placed_at.astimezone(UTC) + dispatch_time, digest, history, record.note[:500], source,
             1 if address is not None else 0, units, 1 if missing else 0,
         ))  # fmt: skip
     ids = bulk.write_rows("orders_order", _ORDER_COLUMNS, orders)

@@ -1,7 +1,7 @@
 """Runs the tables of docs/rules/violations.md against the rule book that ships."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -171,3 +171,18 @@ def test_each_default_says_where_it_stands():
     assert len({need.id for need in needs}) == len(needs) >= 10
     for need in needs:
         assert need.source and need.source_zh and need.confidence in ("medium", "low") and date.fromisoformat(need.as_of) and not need.blocks
+
+
+@pytest.mark.parametrize(("zone", "start", "hours", "due"), [
+    ("America/New_York", "2026-03-07 10:00", 24, "2026-03-08 11:00"),
+    ("America/New_York", "2026-10-31 10:00", 24, "2026-11-01 09:00"),
+    ("Europe/London", "2026-10-24 10:00", 48, "2026-10-26 09:00"),
+])  # fmt: skip
+def test_hours_pass_over_a_change_of_clocks_whatever_zone_the_start_bears(zone, start, hours, due):
+    local = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(zone))
+    for one in (local, local.astimezone(UTC)):
+        found = rules.deadline(one, hours, "hour", zone)
+        assert found.due_at == found.until == datetime.fromisoformat(due).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        day = rules.deadline(one, 1, "day", zone)
+        assert day.due_at == local.astimezone(UTC) + timedelta(days=1), "the stricter reading: 24 hours"
+        assert day.until.astimezone(ZoneInfo(zone)).strftime("%H:%M") == "00:00" and (day.until.astimezone(ZoneInfo(zone)).date() - local.date()).days == 2
