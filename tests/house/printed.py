@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ("docs/processes.md", "docs/reactions.md", "docs/glossary.md", "docs/rules/privacy-map.md", "docs/refusals.md")
@@ -167,12 +168,33 @@ def print_messages() -> str:
     return table(["code", "English", "中文"], [(f"`{code}`", *words) for code, words in KINDS.items()])
 
 
+class _Several(int):
+    """More than one, shown as dots."""
+
+    def __str__(self) -> str:
+        return "…"
+
+
+class _Dots(dict):
+    def __missing__(self, key: str) -> Any:
+        return _Several(2) if key == "count" else "…"
+
+
+def _of_many(sentence: Any, language: str) -> str:
+    """What counts something, as it is said of several."""
+    from django.utils import translation
+
+    with translation.override(language):
+        return str(sentence % _Dots())
+
+
 def print_tasks() -> str:
     from daifa.flows.reads.today import TASKS
 
     rows = []
     for code, (sentence, _advice) in TASKS.items():
-        rows.append((f"`{code}`", *(re.sub(r"%\((\w+)\)s", "…", words) for words in (sentence, chinese().get(sentence, "")))))
+        said = (sentence, chinese().get(sentence, "")) if isinstance(sentence, str) else (_of_many(sentence, "en"), _of_many(sentence, "zh-hans"))
+        rows.append((f"`{code}`", *(re.sub(r"%\((\w+)\)s", "…", words) for words in said)))
     return table(["code", "English", "中文"], rows)
 
 
