@@ -33,6 +33,7 @@ from daifa.domain.compliance.process import PLAN_STEP, RISK
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.imports.process import IMPORT
 from daifa.domain.messages.process import MESSAGE
+from daifa.domain.orders.queries import PAID
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
 from daifa.domain.sourcing.process import SAMPLE
@@ -582,7 +583,7 @@ CHECKS: list[Check] = [
         N_("Orders received and paid that stand in no books, and no posting is owed"),
         f"""SELECT o.id, format('order %s: %s %s', o.number, o.total_amount, o.currency) FROM orders_order o
             JOIN {MINOR} m ON m.code = o.currency
-            WHERE [[o.store_id]] AND NOT o.is_history AND round(o.total_amount, m.digits) <> 0
+            WHERE [[o.store_id]] AND NOT o.is_history AND round(o.total_amount, m.digits) <> 0 AND {PAID}
               AND NOT EXISTS (SELECT FROM books_entry e WHERE e.fact = 'order_paid' AND e.fact_id = o.id)
               AND o.id NOT IN ({_owed("post_orders")})""",
     ),

@@ -485,6 +485,14 @@ def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, 
     """What may still change, changes: the ship-to before placing, units not yet bought. The rest asks a person."""
     ids = sorted(order for order, _ in changed)
     orders.lock_orders(ids)
+    record_facts(
+        "orders_received",
+        orders.mark_paid(
+            [(order, record.paid_at) for order, record in changed if record.paid_at is not None and record.cancelled_at is None],
+            by=by, at=at,
+        ),
+        at=at,
+    )  # fmt: skip
     state = {
         row[0]: row[1:]
         for row in bulk.fetch(
@@ -534,6 +542,8 @@ def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, 
             if any(done.get(line, 0) < units for line, units in fewer.items()):
                 what.append("cancelled")
         asked[order] = (record, what)
+    if gone := [order for order, record in changed if record.cancelled_at is not None]:
+        orders.release_holds(order_ids=gone, reasons=["not_paid"], by=by, at=at)  # it will never be paid
     orders.set_addresses(moved, by=by, at=at)
     if moved:
         readdress([order for order, _ in moved])

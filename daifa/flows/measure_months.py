@@ -24,6 +24,7 @@ from daifa.domain.closing.queries import came_back
 from daifa.domain.exit_index import commands, queries, rules
 from daifa.domain.exit_index.commands import Measured
 from daifa.domain.exit_index.rules import OwnRate, Past
+from daifa.domain.orders.queries import PAID
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.domain.stores.queries import whole_scope
@@ -135,13 +136,13 @@ def _counts(
     unless all of it was handed over in time. What was dispatched before daifa saw it is neither.
     """
     rows = bulk.fetch(
-        """
+        f"""
         WITH placed AS (
             SELECT o.id, (o.placed_at AT TIME ZONE %(zone)s)::date AS day, o.placed_at >= %(since)s AND o.placed_at < %(until)s AS here,
                    coalesce(o.ship_by_at, o.placed_at + make_interval(hours => %(hours)s)) AS leave_by,
                    NOT o.is_history AND o.units > o.cancelled AS is_due, o.shipped >= o.units - o.cancelled AS is_shipped
             FROM orders_order o
-            WHERE o.store_id = %(store)s AND o.placed_at >= %(since)s - %(back)s AND o.placed_at < %(until)s
+            WHERE o.store_id = %(store)s AND o.placed_at >= %(since)s - %(back)s AND o.placed_at < %(until)s AND {PAID}
         ), left_at AS (
             SELECT p.order_id, max(coalesce(p.handed_over_at, 'infinity')) AS at FROM shipping_parcel p
             JOIN placed ON placed.id = p.order_id WHERE p.state <> 'cancelled' GROUP BY 1

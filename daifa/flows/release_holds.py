@@ -14,12 +14,18 @@ from daifa.domain.orders import queries
 
 @transaction.atomic
 def release_holds(hold_ids: Sequence[int], *, by: str, at: datetime) -> list[int]:
-    """Release these holds and route what is open of their orders; returns the orders that had one of them open."""
+    """Release these holds and route what is open of their orders; returns the orders that had one of them open.
+
+    Who releases `not_paid` says that the buyer has paid: it counts as paid now.
+    """
     found = queries.orders_of_holds(hold_ids)
     if not found:
         return []
     orders.lock_orders(sorted(set(found.values())))
+    unpaid = queries.unpaid_of_holds(list(found))
+    record_facts("orders_received", orders.mark_paid([(order, at) for order in unpaid], by=by, at=at), at=at)
     released = orders.release_holds(ids=list(found), by=by, at=at)
+    released = sorted({*released, *unpaid})
     record_facts("orders_to_route", released, at=at)
     return released
 

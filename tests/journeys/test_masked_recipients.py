@@ -31,7 +31,7 @@ SECRETS = ("张晓明", "凤起路1号", "13812341234", "zhang@example.invalid")
 def order(number: str, address: Address) -> IncomingOrder:
     lines = (IncomingLine(1, "MUG", "Mug", 2, Decimal("12.00"), Decimal("24.00")),
              IncomingLine(2, "LAMP", "Lamp", 1, Decimal("30.00"), Decimal("30.00")))  # fmt: skip
-    return IncomingOrder(number, cast.MORNING, lines, (1, 2), "GBP", customer_ref="zhang", country="CN", address=address)
+    return IncomingOrder(number, cast.MORNING, lines, (1, 2), "GBP", paid_at=cast.MORNING, customer_ref="zhang", country="CN", address=address)
 
 
 def test_nothing_unmasks_a_masked_recipient(client, monkeypatch):

@@ -22,6 +22,7 @@ from daifa.domain.aftersales.process import AFTERSALE_CASE
 from daifa.domain.compliance import moving, rules
 from daifa.domain.compliance.health_rules import in_market
 from daifa.domain.compliance.models import DispatchMode
+from daifa.domain.orders.queries import PAID
 from daifa.domain.policy import queries as policy
 from daifa.domain.shipping.queries import NUMBER_FOR_OTHERS
 from daifa.lib import bulk, regions
@@ -316,7 +317,7 @@ def _orders(scope: Sequence[int], which: str, params: Sequence[Any]) -> None:
                    concat_ws(',', CASE WHEN o.paid_at IS NULL THEN 'no_payment_time' END,
                                   CASE WHEN {several} THEN 'several_modes' END) AS why
             FROM orders_order o JOIN clock_store s ON s.store_id = o.store_id{join}
-            WHERE o.store_id = ANY(%s::bigint[]) AND {which}""",
+            WHERE o.store_id = ANY(%s::bigint[]) AND {which} AND {PAID}""",
         (list(scope), *params),
     )
     bulk.execute("ANALYZE clock_order (id, store_id, mode)")

@@ -54,7 +54,8 @@ def receive_orders(
     """Store new orders of one store; tell known ones apart by number and content. Idempotent.
 
     `records`: `connectors.contract.IncomingOrder`, one per number. `is_history(record)` says whether it is only kept.
-    Lines of unknown SKU get no variant; orders without a usable ship-to get the hold `buyer_data_missing`.
+    Lines of unknown SKU get no variant; orders without a usable ship-to get the hold `buyer_data_missing`, those that
+    the channel says are not paid get `not_paid`: nothing of them is worked on or booked before (`mark_paid`).
     """
     result = Received()
     bulk.execute("SELECT pg_advisory_xact_lock(hashtext('receive_orders'), %s)", (store.pk,))
@@ -90,20 +91,20 @@ def receive_orders(
         units, goods, shipping, other = rules.amounts(record.lines)
         address = record.address
         missing = units > 0 and not history and (address is None or not address.is_complete())
+        unpaid = record.paid_at is None and not history
         kept_only.append(history)
-        held.append(missing)
+        held.append([reason for reason, is_so in (("buyer_data_missing", missing), ("not_paid", unpaid)) if is_so])
         orders.append((
             store.pk, record.number, customers.get(record.customer_ref), record.placed_at,
-            record.paid_at or record.placed_at, store.currency,
+            None if unpaid else record.paid_at or record.placed_at, store.currency,
             record.country or (address.country if address else ""), goods, shipping, other, goods + shipping + other,
             # In UTC hours pass; with a zone attached, adding hours would move the wall clock.
-            record.placed_at.astimezone(UTC) + dispatch_time, digest, history, record.note[:500], source,
-            1 if address is not None else 0, units, 1 if missing else 0,
+            None if unpaid else record.placed_at.astimezone(UTC) + dispatch_time, digest, history, record.note[:500], source,
+            1 if address is not None else 0, units, len(held[-1]),
         ))  # fmt: skip
     ids = bulk.write_rows("orders_order", _ORDER_COLUMNS, orders)
-    for order_id, (record, _), history, missing in zip(ids, fresh, kept_only, held, strict=True):
-        if missing:
-            holds.append((order_id, "buyer_data_missing", bulk.json({}), at))
+    for order_id, (record, _), history, reasons in zip(ids, fresh, kept_only, held, strict=True):
+        holds += [(order_id, reason, bulk.json({}), at) for reason in reasons]
         for number, line in enumerate(record.lines, 1):
             listing, variant = variants.get(line.sku, (None, None)) if line.kind in rules.BOUGHT_KINDS else (None, None)
             lines.append((
@@ -116,7 +117,8 @@ def receive_orders(
         if history:
             result.history_numbers.append(record.number)
         else:
-            result.live.append(order_id)
+            if "not_paid" not in reasons:
+                result.live.append(order_id)
             result.new_numbers.append(record.number)
             if record.refunded > 0:
                 result.refunded.append((order_id, record))
@@ -249,6 +251,28 @@ def release_holds(
     orders = [row[0] for row in rows]
     count_holds(orders, by_each=-1)
     return sorted(set(orders))
+
+
+def mark_paid(paid: Sequence[tuple[int, datetime]], *, by: str, at: datetime) -> list[int]:
+    """Buyers of held orders (id, when) have paid: the hold goes, the time for dispatch begins. Returns those it is new of.
+
+    Whoever calls it records `orders_received` for them: now they are worked on and booked.
+    """
+    if not paid:
+        return []
+    ids = [
+        row[0]
+        for row in bulk.fetch(
+            """UPDATE orders_order o SET paid_at = d.at, ship_by_at = d.at + make_interval(hours => s.dispatch_hours)
+               FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, at), stores_store s
+               WHERE o.id = d.id AND s.id = o.store_id AND o.paid_at IS NULL
+                 AND EXISTS (SELECT FROM orders_hold h WHERE h.order_id = o.id AND h.reason = 'not_paid') RETURNING o.id""",
+            ([order for order, _ in paid], [moment for _, moment in paid]),
+        )
+    ]
+    if ids:
+        release_holds(order_ids=ids, reasons=["not_paid"], by=by, at=at)
+    return sorted(ids)
 
 
 def count_holds(order_ids: Sequence[int], *, by_each: int) -> None:

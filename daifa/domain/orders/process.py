@@ -4,6 +4,7 @@ from daifa.lib.process import Process
 
 HOLDS: dict[str, tuple[str, str]] = {
     "buyer_data_missing": ("there is no address to ship to", "缺少收件信息"),
+    "not_paid": ("the buyer has not paid yet", "买家尚未付款"),
     "address_invalid": ("the address cannot be used", "收件地址无效"),
     "mapping_missing": ("nobody has said which supplier SKU this is", "未关联货源"),
     "mapping_broken": ("the supplier's SKU has changed or gone", "货源关联失效"),

@@ -27,6 +27,9 @@ MOST_MATCHES = 1_500
 # So many customers whose name begins alike are looked at; who has more of them types another letter.
 MOST_CUSTOMERS = 20_000
 MANY_CUSTOMERS = 500
+PAID = """(o.paid_at IS NOT NULL
+           OR NOT EXISTS (SELECT FROM orders_hold unpaid WHERE unpaid.order_id = o.id AND unpaid.reason = 'not_paid'))"""
+"""SQL of orders `o` whose buyer has paid. No deadline, no posting, no figure begins before."""
 _STATUSES = {code for code, _words in STATUSES}
 _AFTER_ALL = "\U0010ffff"  # greater than any further character, so that [q, q + this) is "begins with q"
 
@@ -329,6 +332,18 @@ def orders_of_holds(ids: Sequence[int]) -> dict[int, int]:
             "SELECT id, order_id FROM orders_hold WHERE id = ANY(%s::bigint[]) AND released_at IS NULL", (list(ids),)
         )
     )
+
+
+def unpaid_of_holds(ids: Sequence[int]) -> list[int]:
+    """Orders that wait for their payment by one of these open holds."""
+    return [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT DISTINCT order_id FROM orders_hold
+               WHERE id = ANY(%s::bigint[]) AND reason = 'not_paid' AND released_at IS NULL ORDER BY 1""",
+            (list(ids),),
+        )
+    ]
 
 
 def held_by_hand(order_ids: Sequence[int]) -> set[int]:

@@ -29,6 +29,7 @@ def hold_choices(*_scope: object) -> list[tuple[str, str]]:
 
 _SHORT = {
     "buyer_data_missing": ("no address", "缺收件信息"),
+    "not_paid": ("not paid", "未付款"),
     "address_invalid": ("bad address", "地址无效"),
     "mapping_missing": ("SKU not linked", "未关联货源"),
     "mapping_broken": ("SKU link broken", "关联失效"),
@@ -58,6 +59,7 @@ def hold_short(reason: str) -> str:
 # What puts an end to a hold, and where.
 _ADVICE = {
     "buyer_data_missing": N_("Enter the address; the order goes on by itself."),
+    "not_paid": N_("The order goes on by itself once a file says when it was paid; release it if you know that it was."),
     "address_invalid": N_("Correct the address; the order goes on by itself."),
     "mapping_missing": N_("Link the SKU to a supplier's SKU in the catalogue; the order goes on by itself."),
     "mapping_broken": N_("Link the SKU to the supplier's present SKU; the order goes on by itself."),
