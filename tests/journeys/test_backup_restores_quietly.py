@@ -243,11 +243,14 @@ def letters_to_buyers(home) -> Counter:
     return found
 
 
-def test_buyers_are_not_told_twice_by_what_is_imported_after_the_release(move_to, tmp_path):
+def test_buyers_are_not_told_twice_by_what_is_imported_after_the_release(move_to, tmp_path, monkeypatch):
     """The lost copy told the buyers of an order the backup does not know; its file comes in again after the release."""
+    from daifa.connectors.fake.connector import FakeSupplier
     from daifa.domain.messages import commands as messages
     from daifa.domain.messages.models import Message
 
+    # Shipped after 20 hours and moved after 35, both before the release, whatever the reference's chance would say.
+    monkeypatch.setattr(FakeSupplier, "_hours", lambda self, _reference, what, default: float(self.script.get(what, default)))
     first = move_to("first")
     shop = cast.open_shop()
     cast.receive_orders(shop, ["K00"], skus=(cast.FROM_SYSTEM,))

@@ -37,6 +37,8 @@ def apart(tmp_path):
     name = f"{test_database}_kill_{os.getpid()}"
     connections.close_all()
     with psycopg.connect(url_of("postgres"), autocommit=True) as server:
+        # Whatever a thread of an earlier test left open, or the server's own cleaning, would forbid the copy.
+        server.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (test_database,))
         server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{test_database}"')
     try:
         yield os.environ | {

@@ -149,6 +149,7 @@ def test_up_greets_logs_the_owner_in_recovers_and_stops_everything(shop):
     for pid in set(pids):
         os.kill(pid, signal.SIGKILL)
     shop.process.wait()
+    until_gone(shop, 10)  # what they had started goes too; until then the port is taken
     assert shop.up() < promised()
     status, _ = shop.request("GET", "/account/2fa/", cookies)
     assert status in (200, 302), "the session is still known"
