@@ -825,11 +825,6 @@ def evidence_of(scope: Sequence[int], evidence_id: int) -> StepEvidence | None:
     )
 
 
-def need_of_evidence(step: str) -> str:
-    """What it takes to open a file that proves a step (its code): it may show buyers, so looking on is not enough."""
-    return "books" if step == "export" else steps.BY_CODE[step].need
-
-
 def notice_running(closing: Closing, *, at: datetime) -> Blocker | None:
     """The public notice of this closing while it runs; None before and after."""
     if closing.applied_at is None:

@@ -123,7 +123,7 @@ PERSONAL: tuple[Place, ...] = (
     Place("policy.TextFinding", "name term", "contact", "marks", "staff"),
     Place("closing.Closing", "reason", "contact", "marks", "owner"),
     Place("closing.ClosingStep", "stopped", "contact", "marks", "owner"),
-    Place("closing.StepEvidence", "note file_name", "contact", "marks", "operators"),
+    Place("closing.StepEvidence", "note file_name", "contact", "marks", "owner"),
     Place("closing.PlatformCase", "reason", "contact", "marks", "platform"),
     Place("closing.PlatformEvent", "note", "contact", "marks", "platform"),
     Place("closing.Readmission", "cause healed answer", "contact", "marks", "platform"),

@@ -919,7 +919,6 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
         panels.append(lines_panel(row.closing.store_id, scope))
     if row.code in ("notice", "appeal", "ruling"):
         panels.append(violations_panel(queries.violations_behind(row.closing), ruled=row.closing.state != "threatened", short=True))
-    opens = scope.may(queries.need_of_evidence(row.code), row.closing.store_id)
     panels.append(
         TablePanel(
             _("Evidence"),
@@ -929,7 +928,7 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
                        "not_needed": _("left out"), "note": _("note")}.get(one.what, one.what)),
                 Column("note", gettext_lazy("In words"), wrap=True, hint=lambda one: one.reference),
                 Column("facts", gettext_lazy("Figures"), value=lambda one: figures(one.facts), wrap=True),
-                Column("file_name", gettext_lazy("File"), url=lambda one: reverse("web:closing_evidence", args=[one.pk]) if one.sha256 and opens else None),
+                Column("file_name", gettext_lazy("File"), url=lambda one: reverse("web:closing_evidence", args=[one.pk]) if one.sha256 else None),
             ],
             _there(row.evidence.order_by("-id"), row.closing.store_id),
             empty=_("Nothing yet."),
@@ -1088,12 +1087,12 @@ def _own_step(scope: Scope, pk: int) -> ClosingStep:
 
 @page("view", methods=("GET", "HEAD"))
 def evidence(request: HttpRequest, scope: Scope, pk: int) -> FileResponse:
-    """A file that proves a step, for those who may do it; exports of books are for those who may see them."""
+    """A file that proves a step; exports of books are for those who may see them."""
     found = queries.evidence_of(scope.whole.all_store_ids, pk)
     if found is None or not found.sha256:
         raise Http404
     store_id = found.step.closing.store_id
-    scope.whole.require(store_id, queries.need_of_evidence(found.step.code))
+    scope.whole.require(store_id, "books" if found.step.code == "export" else "view")
     file = close_store.file_of(found.sha256)
     if not file.is_file():
         raise Http404
