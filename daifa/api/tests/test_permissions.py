@@ -24,7 +24,9 @@ OPERATIONS = [
 ]
 # What answers about the caller alone, or is the same for everybody who works here.
 HIGHER = (
-    "/api/v1/comeback-papers/", "/api/v1/readmissions/{readmission_id}/content","/api/v1/books", "/api/v1/case-files", "/api/v1/evidence", "/api/v1/privacy")
+    "/api/v1/closing-evidence/", "/api/v1/comeback-papers/", "/api/v1/readmissions/{readmission_id}/content",
+    "/api/v1/books", "/api/v1/case-files", "/api/v1/evidence", "/api/v1/privacy",
+)  # fmt: skip
 """What a viewer may not even read."""
 ABOUT_ME = {"/api/v1/me", "/api/v1/tokens", "/api/v1/stores", "/api/v1/tasks/today"}
 

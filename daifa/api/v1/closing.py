@@ -92,7 +92,10 @@ class DayOut(Schema):
 
 
 class ProofOut(Schema):
-    """What shows that a step was done, undone or left out. Its file: /closing-evidence/{id}/content."""
+    """What shows that a step was done, undone or left out. Its file: /closing-evidence/{id}/content.
+
+    `file_name` and `sha256` are empty for those who may not do the step.
+    """
 
     id: int
     what: str
@@ -360,15 +363,16 @@ def _closing(one: Closing) -> dict[str, Any]:
     return {name: getattr(one, name) for name in ClosingOut.model_fields}
 
 
-def _step(view: queries.StepView) -> dict[str, Any]:
+def _step(view: queries.StepView, *, reads: bool) -> dict[str, Any]:
     row, step = view.row, view.step
+    unread = {} if reads else {"file_name": "", "sha256": ""}
     names = ("id", "code", "state", "due_on", "outcome", "not_before", "asked_at", "parts", "parts_done", "stopped", "done_at")
     return {
         **{name: getattr(row, name) for name in names},
         "title": said(step.title), "what": said(step.what), "who": view.who, "rule": row.rule_id,
         "needs": list(step.evidence), "outcomes": list(step.outcomes), "blocked_by": view.blocked_by,
         "can_be_left_out": step.optional, "can_be_undone": not step.final,
-        "evidence": [{name: getattr(one, name) for name in ProofOut.model_fields} for one in view.evidence],
+        "evidence": [{name: getattr(one, name) for name in ProofOut.model_fields} | unread for one in view.evidence],
     }  # fmt: skip
 
 
@@ -379,7 +383,7 @@ def _detail(who: Caller, closing_id: int) -> dict[str, Any]:
     goes_on = found.state in ("threatened", "running")
     return {
         **_closing(found),
-        "steps": [_step(view) for view in queries.steps_of(closing_id)],
+        "steps": [_step(view, reads=who.may(found.store_id, view.step.need)) for view in queries.steps_of(closing_id)],
         "calendar": _days(queries.days_of(found, at=who.at)),
         "open": [_blocker(one) for one in close_store.open_now(found, at=who.at)] if goes_on else [],
     }
@@ -465,12 +469,12 @@ def leave_out_step(request: HttpRequest, step_id: Id, given: NoteIn):
     "/closing-evidence/{evidence_id}/content", response={200: None, **ERRORS}, openapi_extra=a_file("The document.")
 )
 def get_closing_evidence(request: HttpRequest, evidence_id: Id):
-    """A file that proves a step; the export of the books needs the role for books."""
+    """A file that proves a step, for those who may do the step."""
     who = caller(request)
     found = queries.evidence_of(who.scope, evidence_id)
-    if found is None or not found.sha256:
+    if found is None or not found.sha256 or found.step.code not in steps.BY_CODE:
         raise not_found()
-    who.require(found.step.closing.store_id, "books" if found.step.code == "export" else "view")
+    who.require(found.step.closing.store_id, steps.BY_CODE[found.step.code].need)
     return file_answer(close_store.file_of(found.sha256), found.file_name, "application/octet-stream")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from django.http import HttpRequest
 from django.utils.translation import get_language
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 
 from daifa.api.caller import caller
 from daifa.api.errors import ERRORS, not_found
@@ -277,4 +277,4 @@ def record_affiliate_check(request: HttpRequest, store_id: Id, given: Eligibilit
     made = find_risks.record_affiliate_check(store_id=store_id, **given.model_dump(), by=who.by, at=who.at)
     line = risk_queries.followers_line(made.store.channel, on=who.at.date(), store_id=store_id)
     missing = affiliate_answers(made.followers, is_adult=made.is_adult, is_clean=made.is_clean, needed=line.needed)
-    return 201, {"id": made.pk, "missing": list(missing), "needed": line.needed}
+    return Status(201, {"id": made.pk, "missing": list(missing), "needed": line.needed})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -262,9 +263,7 @@ class DetailPage:
     def respond(self, request: HttpRequest, scope: Scope, **address: Any) -> HttpResponse:
         thing = loaded(self.load, scope, address, self.store_id, self.needs)
         store = scope.store(value_of(thing, self.store_id)) if self.store_id else None
-        if store is None:
-            return self._shown(request, scope, thing, store)
-        with timezone.override(scope.zone(store.id)):  # for whatever on the page does not say whose time it is
+        with _clock_of(scope, store.id if store else None):
             return self._shown(request, scope, thing, store)
 
     def _shown(self, request: HttpRequest, scope: Scope, thing: Any, store: Any) -> HttpResponse:
@@ -290,6 +289,11 @@ class DetailPage:
                 "panels": panels, "aside": self.aside(thing, scope) if self.aside else (),
             },
         )  # fmt: skip
+
+
+def _clock_of(scope: Scope, store_id: int | None) -> AbstractContextManager[None]:
+    """The clock of a store, for whatever on its page does not say whose time it is; the person's own without one."""
+    return nullcontext() if store_id is None else timezone.override(scope.zone(store_id))
 
 
 def loaded(load: Callable[..., Any], scope: Scope, address: dict[str, Any], store_id: str | None, needs: str) -> Any:
@@ -339,6 +343,10 @@ class FormPage:
 
     def respond(self, request: HttpRequest, scope: Scope, **address: Any) -> HttpResponse:
         thing = loaded(self.load, scope, address, self.store_id, self.needs) if self.load else None
+        with _clock_of(scope, value_of(thing, self.store_id) if self.load and self.store_id else None):
+            return self._asked(request, scope, thing)
+
+    def _asked(self, request: HttpRequest, scope: Scope, thing: Any) -> HttpResponse:
         form_class = self.form if isinstance(self.form, type) else self.form(scope, thing)
         initial = self.initial(scope, thing) if self.initial else None
         if request.method == "POST":

@@ -167,6 +167,7 @@ def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> 
     for row in rows:  # what cannot be appealed any more is not due
         over = row["appeal_until"] is not None and row["appeal_until"] <= scope.at
         row["appeal_by"] = row["appeal_due_at"] if row["state"] == "active" and not over else None
+        row["said"] = row["title"] if private.may_read(scope, row["store_id"]) else ""
     return rows
 
 
@@ -179,7 +180,7 @@ VIOLATIONS = ListPage(
     panels=_over_list,
     export="violations",
     columns=[
-        Column("reference", gettext_lazy("Violation"), "code", link=True, hint=lambda row: row["title"]),
+        Column("reference", gettext_lazy("Violation"), "code", link=True, hint="said"),
         Column("kind", gettext_lazy("Kind"), value=lambda row: queries.word(VIOLATION_KINDS, row["kind"]), wrap=True),
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("state", gettext_lazy("State"), "state", states=VIOLATION),

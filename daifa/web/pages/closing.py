@@ -39,6 +39,7 @@ from daifa.domain.stores.models import Store
 from daifa.flows import close_store, platform_side
 from daifa.flows.close_store import Given, Letter
 from daifa.flows.privacy import data_word
+from daifa.lib.commas import listed
 from daifa.lib.money import Money, rounded
 from daifa.web.kit import (
     ActionButton,
@@ -67,7 +68,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit import format as fmt
-from daifa.web.pages import places, words
+from daifa.web.pages import places, private, words
 from daifa.web.pages.cases_complaints import MOMENT, moment
 from daifa.web.pages.cases_evidence import SeveralFiles
 from daifa.web.pages.closing_figures import lines_panel
@@ -274,17 +275,17 @@ def _standing_panels(store: Store, scope: Scope) -> list[Panel]:
                 _("What bears on it"),
                 [
                     Column("standing", gettext_lazy("Standing"), "state", states=STANDING),
-                    Column("why", gettext_lazy("Why"), value=lambda one: queries.why_words(one["why"]), wrap=True, hint="why_not"),
-                    Column("rule_id", gettext_lazy("By which rule"), value=lambda one: rule_title(one["rule_id"], titles), hint=lambda one: rule_code(one["rule_id"], titles),
-                           url=lambda one: _rule_url(one["rule_id"]), phone=False, wrap=True),
+                    Column("why", gettext_lazy("Why"), value=lambda one: queries.why_words(one.why), wrap=True, hint="why_not"),
+                    Column("rule_id", gettext_lazy("By which rule"), value=lambda one: rule_title(one.rule_id, titles), hint=lambda one: rule_code(one.rule_id, titles),
+                           url=lambda one: _rule_url(one.rule_id), phone=False, wrap=True),
                     Column("until", gettext_lazy("Until"), "datetime"),
                     *(
                         []
                         if all(one.acts for one in causes)
-                        else [Column("acts", "", "badges", value=lambda one: [] if one["acts"] else [Badge(_("informs only"), "neutral")])]
+                        else [Column("acts", "", "badges", value=lambda one: [] if one.acts else [Badge(_("informs only"), "neutral")])]
                     ),
                 ],
-                [{**one._asdict(), "store_id": store.pk} for one in causes],
+                causes,
             )
         )
     moves = queries.standing_moves(store.pk)
@@ -388,7 +389,7 @@ def _life_actions(store: Store, scope: Scope) -> list[Any]:
 
 STORE_LIFE = DetailPage(
     load=_load_store,
-    store_id=None,
+    store_id="id",
     title=lambda store, scope: store.name,
     pretitle=lambda store, scope: _("Life of the store"),
     back=(gettext_lazy("Closing"), lambda: reverse("web:closings")),
@@ -857,7 +858,7 @@ def _step_form(scope: Scope, row: ClosingStep) -> type[forms.Form]:
         fields["note"] = forms.CharField(
             label=_("In words"), max_length=1000, required="note" in step.evidence, widget=forms.Textarea(attrs={"rows": 3})
         )
-        fields["file"] = forms.FileField(label=_("Document"), required=False, help_text=_("PDF, picture, DOCX or XLSX."))
+        fields["file"] = forms.FileField(label=_("Document"), required=False, help_text=_("PDF, picture, DOCX or XLSX. It stays when personal data is deleted: no buyer's name may be in it."))
     return type("StepForm", (forms.Form,), fields)
 
 
@@ -892,12 +893,13 @@ def _do_step(scope: Scope, row: ClosingStep, data: dict[str, Any], *, by: str, a
 
 def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
     step = steps.BY_CODE[row.code]
+    reads = scope.may(step.need, row.closing.store_id)
     panels: list[Panel] = []
     if row.state == "waiting" and row.asked_at:
         return [_step_progress(row)]
     if row.state == "waiting" and row.stopped:
         panels.append(NotePanel(row.stopped, title=_("It stopped"), tone="danger"))
-    if row.state == "waiting" and not scope.may(step.need, row.closing.store_id):
+    if row.state == "waiting" and not reads:
         panels.append(NotePanel(_("This step may be done by: %(who)s.") % {"who": who_may(row.code)}, tone="info"))
     if row.state == "waiting":
         states_now = {view.row.code: view.row.state for view in queries.steps_of(row.closing_id)}
@@ -928,21 +930,14 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
                        "not_needed": _("left out"), "note": _("note")}.get(one.what, one.what)),
                 Column("note", gettext_lazy("In words"), wrap=True, hint=lambda one: one.reference),
                 Column("facts", gettext_lazy("Figures"), value=lambda one: figures(one.facts), wrap=True),
-                Column("file_name", gettext_lazy("File"), url=lambda one: reverse("web:closing_evidence", args=[one.pk]) if one.sha256 else None),
+                Column("file_name", gettext_lazy("File"), value=lambda one: one.file_name if reads else private.DOTS if one.file_name else "",
+                       url=lambda one: reverse("web:closing_evidence", args=[one.pk]) if one.sha256 and reads else None),
             ],
-            _there(row.evidence.order_by("-id"), row.closing.store_id),
+            list(row.evidence.order_by("-id")),
             empty=_("Nothing yet."),
         )
     )  # fmt: skip
     return panels
-
-
-def _there(rows: Iterable[Any], store_id: int) -> list[Any]:
-    """Rows that know their store, so that their times are told on its clock."""
-    found = list(rows)
-    for one in found:
-        one.store_id = store_id
-    return found
 
 
 def figures(facts: Mapping[str, Any]) -> str:
@@ -952,7 +947,7 @@ def figures(facts: Mapping[str, Any]) -> str:
         if name in ("ids", "balances", "publications"):
             continue
         if isinstance(value, dict):
-            inner = ", ".join(
+            inner = listed(
                 f"{words.message_reason(key) if name == 'not_told' else _name_of(key)}: {item.get('count') if isinstance(item, dict) else item}"
                 for key, item in value.items()
             )
@@ -960,11 +955,11 @@ def figures(facts: Mapping[str, Any]) -> str:
         elif isinstance(value, bool):
             shown.append(f"{_name_of(name)}: {_('yes') if value else _('no')}")
         elif name == "stays" and value:
-            shown.append(f"{_name_of(name)} ({', '.join(dict.fromkeys(data_word(one['data']) for one in value))})")
+            shown.append(f"{_name_of(name)} ({listed(dict.fromkeys(data_word(one['data']) for one in value))})")
         elif isinstance(value, list) and not value:
             shown.append(f"{_name_of(name)}: –")
         elif isinstance(value, list):
-            shown.append(f"{_name_of(name)}: {', '.join(str(one) for one in value[:12] if not isinstance(one, dict)) or len(value)}")
+            shown.append(f"{_name_of(name)}: {listed(one for one in value[:12] if not isinstance(one, dict)) or len(value)}")
         else:
             shown.append(f"{_name_of(name)}: {value}")
     return " · ".join(shown)
@@ -1087,12 +1082,12 @@ def _own_step(scope: Scope, pk: int) -> ClosingStep:
 
 @page("view", methods=("GET", "HEAD"))
 def evidence(request: HttpRequest, scope: Scope, pk: int) -> FileResponse:
-    """A file that proves a step; exports of books are for those who may see them."""
+    """A file that proves a step, for those who may do it: a letter of the platform can name a buyer."""
     found = queries.evidence_of(scope.whole.all_store_ids, pk)
-    if found is None or not found.sha256:
+    if found is None or not found.sha256 or found.step.code not in steps.BY_CODE:
         raise Http404
     store_id = found.step.closing.store_id
-    scope.whole.require(store_id, "books" if found.step.code == "export" else "view")
+    scope.whole.require(store_id, steps.BY_CODE[found.step.code].need)
     file = close_store.file_of(found.sha256)
     if not file.is_file():
         raise Http404
@@ -1146,12 +1141,12 @@ def _plan_panel(found: Readmission) -> TablePanel:
             Column("papers", gettext_lazy("Papers"), "quantity", value=lambda row: row.paper_count or None),
             Column("done_at", gettext_lazy("Done"), "datetime", phone=False),
         ],
-        _there(queries.plan_of(found.pk), found.store_id),
+        queries.plan_of(found.pk),
         row_url=lambda row: reverse("web:comeback_step", args=[row.pk]),
     )  # fmt: skip
 
 
-def _papers_panel(papers: Iterable[ComebackPaper], store_id: int) -> TablePanel:
+def _papers_panel(papers: Iterable[ComebackPaper]) -> TablePanel:
     """What lies beside the proofs; for owners, as the papers may name people."""
     return TablePanel(
         _("Papers"),
@@ -1161,7 +1156,7 @@ def _papers_panel(papers: Iterable[ComebackPaper], store_id: int) -> TablePanel:
             Column("size", gettext_lazy("Size"), value=lambda one: _("%(count)s KB") % {"count": -(-one.size // 1024)}, phone=False),
             Column("at", gettext_lazy("When"), "datetime"),
         ],
-        _there(papers, store_id),
+        list(papers),
         empty=_("No paper yet."),
     )  # fmt: skip
 
@@ -1217,7 +1212,7 @@ READMISSION_PAGE = DetailPage(
     ],
     panels=lambda found, scope: [
         _plan_panel(found),
-        *([_papers_panel(queries.papers_of(found.pk), found.store_id)] if scope.may("own", found.store_id) else []),
+        *([_papers_panel(queries.papers_of(found.pk))] if scope.may("own", found.store_id) else []),
     ],
     timeline=lambda found, scope: _readmission_events(found),
 )  # fmt: skip
@@ -1264,7 +1259,7 @@ COMEBACK_STEP = FormPage(
     success=gettext_lazy("Proved."),
     intro=lambda row, scope: said(_COMEBACK[row.code].what),
     back=lambda row: (row.readmission.store.name, reverse("web:readmission", args=[row.readmission_id])),
-    panels=lambda scope, row: [_papers_panel(row.papers.select_related("step").order_by("id"), row.readmission.store_id)],
+    panels=lambda scope, row: [_papers_panel(row.papers.select_related("step").order_by("id"))],
 )
 
 

@@ -133,7 +133,7 @@ def _money(amount, currency):
 
 STORE = DetailPage(
     load=lambda scope, pk: scope.whole.store(pk),
-    store_id=None,  # the scope knows only stores one may see
+    store_id="id",
     title=lambda store, scope: store.name,
     pretitle=lambda store, scope: store.code,
     back=(_("Stores"), lambda: reverse("web:stores")),

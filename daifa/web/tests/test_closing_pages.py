@@ -225,6 +225,12 @@ def test_a_document_is_kept_checked_and_given_back(story, root, as_):
     kept = closing.steps.get(code="appeal").evidence.get()
     given = client.get(f"/closings/evidence/{kept.pk}/")
     assert b"".join(given.streaming_content) == b"%PDF-1.4 paper"
+    assert "proof.pdf" in text(client.get(address))
+    viewer = as_(worker(story, "viewer"))
+    assert viewer.get(f"/closings/evidence/{kept.pk}/").status_code == 403
+    seen = text(viewer.get(address))
+    assert "•••" in seen and "proof.pdf" not in seen and f"/closings/evidence/{kept.pk}/" not in seen
+    client = as_(root)
     ruling = closing.steps.get(code="ruling")
     assert "reversed: the store stays" in text(client.get(f"/closings/steps/{ruling.pk}/"))
     assert "撤销，继续营业" in text(as_(root, "zh-hans").get(f"/closings/steps/{ruling.pk}/"))
