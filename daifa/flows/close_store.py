@@ -49,6 +49,7 @@ from daifa.flows import privacy, publish_listings
 from daifa.flows.route_lines import route_reopened
 from daifa.lib import bulk, keeping
 from daifa.lib.alone import alone
+from daifa.lib.commas import listed
 from daifa.lib.money import rounded
 from daifa.lib.refusal import Refused
 from daifa.lib.sheets.writer import Column, Table, write_csv
@@ -189,7 +190,7 @@ def write_down(
             cases.set_appeal_deadline(violation_id=one.pk, due_at=ends, by=by, at=at)
     if over := [one.reference for one in found if one.state in ("lifted", "expired")]:
         raise Refused(
-            _("%(references)s is settled: it cannot be behind a removal.") % {"references": ", ".join(over)},
+            _("%(references)s is settled: it cannot be behind a removal.") % {"references": listed(over)},
             code="violation_settled", field="references",
         )  # fmt: skip
     return [one.pk for one in found]
@@ -540,7 +541,7 @@ def title(code: str) -> str:
 
 def titles(codes: Iterable[str]) -> str:
     """Titles of steps in one line, in the reader's language."""
-    return commands.said((", ", "、")).join(title(code) for code in codes)
+    return listed(title(code) for code in codes)
 
 
 def blocker_words(one: Blocker) -> str:
@@ -551,7 +552,7 @@ def blocker_words(one: Blocker) -> str:
         extra.append(f"{rounded(one.amount, one.currency)} {one.currency}")
     if one.until is not None:
         extra.append(_("until %(date)s") % {"date": one.until})
-    return f"{words}{commands.said((': ', '：'))}{one.count}" + (f" ({', '.join(extra)})" if extra else "")
+    return f"{words}{commands.said((': ', '：'))}{one.count}" + (f" ({listed(extra, comma='，')})" if extra else "")
 
 
 # --- What daifa does ----------------------------------------------------------------------------------------------
@@ -672,7 +673,7 @@ def _measure(doing: Doing) -> None:
 
 
 def _below(lines: Sequence[rules.Line]) -> str:
-    return ", ".join(f"{commands.said(rules.MEASURES[one.measure])} < {one.line}" for one in lines)
+    return listed(f"{commands.said(rules.MEASURES[one.measure])} < {one.line}" for one in lines)
 
 
 def _publish_notice(doing: Doing) -> None:
@@ -1126,7 +1127,7 @@ def follow_appeals(*, at: datetime, by: str = "job:keep_closings") -> int:
                 if all(one.state == "lifted" for one in behind):
                     if "appeal" in waiting and not sent:
                         leave_out(waiting["appeal"], note=_("lifted"), by=by, at=at)
-                    given = Given(_("lifted: %(references)s") % {"references": ", ".join(one.reference for one in behind)}, outcome="reversed")
+                    given = Given(_("lifted: %(references)s") % {"references": listed(one.reference for one in behind)}, outcome="reversed")
                     settled += do_step(waiting["ruling"], given, by=by, at=at) is not None
         except Refused as refused:
             _remind([waiting["ruling"]], at=at, sentence=refused.sentence)

@@ -47,6 +47,7 @@ from daifa.domain.stores.queries import installation, may_act_outward
 from daifa.flows.screen_texts import field_word, held_licences
 from daifa.lib import bulk
 from daifa.lib.alone import alone
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
 
 WAIT, UPLOAD, UNKNOWN, AGAINST, PERSON = (
@@ -1036,7 +1037,6 @@ _SHUT = {"closing": ("closing", "闭店中"), "closed": ("closed", "已关闭"),
 
 def _sentence(code: str, params: Mapping[str, Any]) -> str:
     chinese = int((get_language() or "").startswith("zh"))
-    comma = "、" if chinese else ", "
     if code == "store_shut":
         state = _SHUT.get(params["state"], (params["state"],) * 2)[chinese]
         return _("The store is %(state)s: nothing is published there.") % {"state": state}
@@ -1050,7 +1050,7 @@ def _sentence(code: str, params: Mapping[str, Any]) -> str:
         return _("It has no title; enter one.")
     if code == "words":
         return _("%(words)s must not be said: change the text, then publish again.%(note)s") % {
-            "words": _words(params["words"], comma), "note": _notes(params["words"]),
+            "words": _words(params["words"]), "note": _notes(params["words"]),
         }  # fmt: skip
     if code == "notice":
         return _("Notice %(reference)s (%(right)s) is open against it: answer it first, or concede.") % {
@@ -1061,9 +1061,9 @@ def _sentence(code: str, params: Mapping[str, Any]) -> str:
             "reference": params["reference"], "right": RIGHTS[params["right"]][chinese],
         }  # fmt: skip
     if code == "price_missing":
-        return _("No price in this store: %(skus)s. Enter one for each SKU.") % {"skus": _few(params, comma)}
+        return _("No price in this store: %(skus)s. Enter one for each SKU.") % {"skus": _few(params)}
     if code == "source_missing":
-        return _("No supplier's offer is mapped: %(skus)s. Its orders would be held; map an offer first.") % {"skus": _few(params, comma)}
+        return _("No supplier's offer is mapped: %(skus)s. Its orders would be held; map an offer first.") % {"skus": _few(params)}
     if code == "paper":
         return _("Goods of the category %(category)s need a paper: %(papers)s. Record it under qualifications; it goes on by itself then.") % {
             "category": params["category"] or "–", "papers": cases.licence_words(params["kinds"]),
@@ -1071,29 +1071,29 @@ def _sentence(code: str, params: Mapping[str, Any]) -> str:
     if code == "goods":
         if params.get("kinds"):
             return _("%(words)s: such goods need a paper (%(papers)s). Record it, or say why these are no such goods.") % {
-                "words": _words(params["words"], comma), "papers": comma.join(cases.licence_words([kind]) for kind in params["kinds"]),
+                "words": _words(params["words"]), "papers": listed(cases.licence_words([kind]) for kind in params["kinds"]),
             }  # fmt: skip
         return _("%(words)s: restricted goods. A person has to look.%(note)s") % {
-            "words": _words(params["words"], comma), "note": _notes(params["words"]),
+            "words": _words(params["words"]), "note": _notes(params["words"]),
         }  # fmt: skip
     if code == "brand":
         return _("%(words)s: show that you may sell the brand. Record the right on the listing, or say which proof you hold.") % {
-            "words": _words(params["words"], comma)
+            "words": _words(params["words"])
         }
     if code == "look":
-        return _("A person must look: %(words)s.%(note)s") % {"words": _words(params["words"], comma), "note": _notes(params["words"])}
+        return _("A person must look: %(words)s.%(note)s") % {"words": _words(params["words"]), "note": _notes(params["words"])}
     if code == "pictures":
         return _("By what right are its pictures used? Record it on the listing, or say where they come from.")
     return code
 
 
-def _words(found: Sequence[Sequence[str]], comma: str, most: int = 5) -> str:
+def _words(found: Sequence[Sequence[str]], most: int = 5) -> str:
     """“最佳” (absolute claim, in the title), …"""
     named = [
         _("“%(term)s” (%(category)s, in the %(field)s)") % {"term": term, "category": words.category_word(category), "field": field_word(name)}
         for name, term, category in found
     ]
-    return comma.join(named[:most]) + (" …" if len(named) > most else "")
+    return listed(named[:most]) + (" …" if len(named) > most else "")
 
 
 def _notes(found: Sequence[Sequence[str]]) -> str:
@@ -1103,6 +1103,6 @@ def _notes(found: Sequence[Sequence[str]]) -> str:
     return f" {said}" if said else ""
 
 
-def _few(params: Mapping[str, Any], comma: str) -> str:
-    return comma.join(params["skus"]) + (" …" if params["count"] > len(params["skus"]) else "")
+def _few(params: Mapping[str, Any]) -> str:
+    return listed(params["skus"]) + (" …" if params["count"] > len(params["skus"]) else "")
 

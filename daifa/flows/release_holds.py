@@ -23,11 +23,11 @@ def release_holds(hold_ids: Sequence[int], *, by: str, at: datetime) -> list[int
         return []
     orders.lock_orders(sorted(set(found.values())))
     unpaid = queries.unpaid_of_holds(list(found))
-    record_facts("orders_received", orders.mark_paid([(order, at) for order in unpaid], by=by, at=at), at=at)
-    released = orders.release_holds(ids=list(found), by=by, at=at)
-    released = sorted({*released, *unpaid})
-    record_facts("orders_to_route", released, at=at)
-    return released
+    paid = orders.mark_paid([(order, at) for order in unpaid], by=by, at=at)
+    released = {*orders.release_holds(ids=list(found), by=by, at=at), *unpaid}
+    record_facts("orders_received", paid, at=at)  # which routes them, too
+    record_facts("orders_to_route", sorted(released - set(paid)), at=at)
+    return sorted(released)
 
 
 @transaction.atomic

@@ -699,14 +699,12 @@ def _others(work: Work) -> None:
     """Words about these people on other buyers' orders. Those that are not over keep them, and it is told (`named`)."""
     if not work.marks:
         return
-    for label, names, order in _WRITTEN:
-        place = next(one for one in PERSONAL if one.model == label and set(names.split()) <= set(one.fields.split()))
+    for place, model, columns, text, order in _written():
         if not (mine := work.of(place.data)):
             continue
-        model = apps.get_model(label)
-        table, columns, text = _written(label, names)
+        table = model._meta.db_table
         if work.bearing is not None:  # of many people each text is read once, not in every stride
-            condition, params = f"{table}.id = ANY(%s::bigint[])", [list(work.bearing.get(label, ()))]
+            condition, params = f"{table}.id = ANY(%s::bigint[])", [list(work.bearing.get(place.model, ()))]
         elif work.marks.words() is not None:
             condition, params = f"({order} = ANY(%s::bigint[])) IS NOT TRUE", [mine]
         else:
@@ -724,11 +722,13 @@ def _others(work: Work) -> None:
                 work.named[hang_on[key]] = work.named.get(hang_on[key], 0) + 1
 
 
-def _written(label: str, names: str) -> tuple[str, list[Any], str]:
-    """Table, columns, and everything people wrote in a row as one SQL text."""
-    model = apps.get_model(label)
-    columns = [model._meta.get_field(name) for name in names.split()]
-    return model._meta.db_table, columns, "(" + " || ' ' || ".join(f'"{column.column}"::text' for column in columns) + ")"
+def _written() -> Iterator[tuple[Place, Any, list[Any], str, str]]:
+    """Of each of `_WRITTEN`: its place on the map, model, columns, all a row's words as one SQL text, the order's SQL."""
+    for label, names, order in _WRITTEN:
+        place = next(one for one in PERSONAL if one.model == label and set(names.split()) <= set(one.fields.split()))
+        model = apps.get_model(label)
+        columns = [model._meta.get_field(name) for name in names.split()]
+        yield place, model, columns, "(" + " || ' ' || ".join(f'"{column.column}"::text' for column in columns) + ")", order
 
 
 def told_named(named: Mapping[int, int]) -> list[tuple[str, str, dict[str, Any], list[int]]]:
@@ -752,9 +752,8 @@ def may_name_others(strides: Iterable[Sequence[int]], going: Sequence[int]) -> d
         names, towns = _told(stride, told)
         sieve.add(heads_of(told.own | names | towns))
     found: dict[str, list[int]] = {}
-    for label, names, order in _WRITTEN:
-        place = next(one for one in PERSONAL if one.model == label and set(names.split()) <= set(one.fields.split()))
-        table, _columns, text = _written(label, names)
+    for place, model, _columns, text, order in _written():
+        table = model._meta.db_table
         # What holds no word of anybody (empty, {}, figures) is not read.
         condition = f"""{text} ~ '[[:alpha:]]{{2}}|[^\\x01-\\x7f]|[0-9][0-9 -]{{5}}'"""
         params: list[Any] = []
@@ -766,7 +765,7 @@ def may_name_others(strides: Iterable[Sequence[int]], going: Sequence[int]) -> d
                 listener = Listener()
                 listener.blanked(words)
                 if any(map(sieve.may_hold, listener.keys)):
-                    found.setdefault(label, []).append(key)
+                    found.setdefault(place.model, []).append(key)
             last = rows[-1][0]
     return found
 

@@ -40,6 +40,7 @@ from daifa.domain.history.commands import move, record_births
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk, keeping, pictures
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused, RowRefused
 
 # --- Life and standing --------------------------------------------------------------------------------------------
@@ -580,7 +581,7 @@ def apply_for_readmission(*, readmission_id: int, healed: str, by: str, at: date
     if open_steps:
         titles = {step.code: said(step.title) for step in steps.COMEBACK}
         raise Refused(
-            _("Not proved yet: %(steps)s.") % {"steps": said((", ", "、")).join(titles[code] for code in open_steps)}, code="not_proved"
+            _("Not proved yet: %(steps)s.") % {"steps": listed(titles[code] for code in open_steps)}, code="not_proved"
         )
     if not healed.strip():
         raise Refused(_("Say what was healed."), code="healed_missing", field="healed")

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from daifa.domain.policy.book import Problem
 from daifa.domain.policy.phrases import PHRASES
 from daifa.domain.policy.rules import CONFIDENCES, Words
+from daifa.lib.commas import listed
 
 SEVERITIES = {
     "block": ("must be changed before publishing", "发布前必须改"),
@@ -486,8 +487,7 @@ def _named(hits: Sequence[tuple[str, Hit]], most: int = 5) -> str:
     """“最佳” (absolute claim), “VX” (…) and so on, in the reader's language."""
     seen = dict.fromkeys((hit.term, category_word(hit.category)) for _name, hit in hits)
     named = [_("“%(term)s” (%(category)s)") % {"term": term, "category": category} for term, category in seen]
-    comma = "、" if (get_language() or "").startswith("zh") else ", "
-    return comma.join(named[:most]) + (" …" if len(named) > most else "")
+    return listed(named[:most]) + (" …" if len(named) > most else "")
 
 
 def is_kept(term: Term) -> bool:

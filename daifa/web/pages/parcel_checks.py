@@ -17,6 +17,7 @@ from daifa.domain.shipping.models import ParcelCheck
 from daifa.domain.shipping.process import PARCEL_CHECK
 from daifa.flows import check_parcels
 from daifa.lib import keeping, ocr
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
     Badge,
@@ -60,8 +61,8 @@ def _rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> 
 
 def trace_words(found: list[tuple[str, str]]) -> str:
     """Kinds of traces with their words, with the marks of the reader's language: "a card: 拼多多, …"."""
-    colon, comma = ("：", "、") if fmt.is_chinese() else (": ", ", ")
-    return comma.join(f"{KINDS.get(kind, kind)}{colon}{word}" if word else str(KINDS.get(kind, kind)) for kind, word in found)
+    colon = "：" if fmt.is_chinese() else ": "
+    return listed(f"{KINDS.get(kind, kind)}{colon}{word}" if word else str(KINDS.get(kind, kind)) for kind, word in found)
 
 
 def what_was_found(row: dict[str, Any]) -> str:
