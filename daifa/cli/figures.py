@@ -22,10 +22,11 @@ STORE = typer.Option(..., "--store", help="The store's code.")
 def list_(store: str = STORE, metric: str = typer.Option("", help="Only this figure."), limit: int = output.LIMIT, as_json: bool = output.AS_JSON):
     """What was entered or read, the newest window first; withdrawn ones too."""
     from daifa.domain.compliance import figure_queries
+    from daifa.domain.compliance.figure_commands import today_in
     from daifa.domain.compliance.health import value_text, words_of
 
     of_store = output.store_with(store)
-    known = figure_queries.reportable(of_store, on=clock.now().date())
+    known = figure_queries.reportable(of_store, on=today_in(of_store, clock.now()))
     rows = figure_queries.figure_page([of_store.pk], metric=metric or None, limit=limit)
     output.show(
         [

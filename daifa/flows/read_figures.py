@@ -71,7 +71,7 @@ def read_figures(
             rows.append((number, [clean_text(cell) for cell in cells]))
         if len(rows) > MOST_ROWS:
             raise SheetRefused("too_many_rows", N_("The file has more than %(limit)s rows. Split it."), {"limit": MOST_ROWS})
-    known = figure_queries.reportable(store, on=at.date())
+    known = figure_queries.reportable(store, on=today_in(store, at))
     words = figure_queries.words_in_both(list(known))
     days = [cells[places["ended_on"]] for _number, cells in rows if places["ended_on"] < len(cells)]
     reader = _Rows(places, header, store, known, words, infer_day_first(days))
@@ -204,7 +204,7 @@ def template(store: Store, *, at: datetime) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(("store", "metric", "name", "value", "numerator", "denominator", "window days", "until", "seen in"))
     today = today_in(store, at).isoformat()
-    book = figure_queries.book_of(store, on=at.date())
+    book = figure_queries.book_of(store, on=today_in(store, at))
     windows: dict[str, list[int | None]] = {}
     for rule in book:
         if figure_queries.is_line(rule):

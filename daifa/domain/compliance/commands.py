@@ -745,10 +745,11 @@ def set_dispatch_mode(
         raise Refused(_("What is on presale needs the day by which it ships."), code="day_missing", field="ships_on")
     if mode != "presale" and ships_on is not None:
         raise Refused(_("Only what is on presale has a day by which it ships."), code="day_unexpected", field="ships_on")
-    if ships_on is not None and not 0 <= (ships_on - at.date()).days <= 90:
+    today = local_day(_stores([store_id])[0], at)
+    if ships_on is not None and not 0 <= (ships_on - today).days <= 90:
         raise Refused(_("The day of a presale lies within the next 90 days."), code="day_invalid", field="ships_on")
     if ships_on is not None:
-        hours = max(24, (ships_on - at.date()).days * 24)
+        hours = max(24, (ships_on - today).days * 24)
     if hours is not None and not 1 <= hours <= 24 * 90:
         raise Refused(
             _("Promised hours lie between 1 and 2160 (90 days)."), code="hours_invalid", field="hours"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext_noop as N_
@@ -37,8 +36,8 @@ def report_figures(
     window and day withdraws the one before. `rows`: numbers to name in refusals (default: 1, 2, …).
     """
     bulk.execute("SELECT pg_advisory_xact_lock(hashtext('report_figures'), %s::int)", (store.pk % 2**31,))
-    known = figure_queries.reportable(store, on=at.date())
     today = today_in(store, at)
+    known = figure_queries.reportable(store, on=today)
     result = Reported()
     wanted: dict[tuple[str, int | None, date], Figure] = {}
     for number, one in zip(rows or range(1, len(figures) + 1), figures, strict=True):
@@ -100,4 +99,4 @@ def withdraw_figures(ids: Sequence[int], *, by: str, at: datetime) -> int:
 
 def today_in(store: Any, at: datetime) -> date:
     """The day by which the store's channel counts."""
-    return at.astimezone(ZoneInfo(commands.zone_of(store.channel, store.timezone))).date()
+    return commands.local_day(store, at)

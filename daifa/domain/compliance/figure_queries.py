@@ -111,6 +111,7 @@ class StoreSaid(NamedTuple):
     said: figure_rules.Said
     age: int
     is_stale: bool
+    zone: str  # by whose clock its days are counted
 
 
 def said_lines(scope: Sequence[int], *, at: datetime) -> list[StoreSaid]:
@@ -140,7 +141,7 @@ def said_lines(scope: Sequence[int], *, at: datetime) -> list[StoreSaid]:
                     continue
                 age = (today - figure.ended_on).days
                 stale = age >= figure_rules.stale_after(figure.window_days or rule.window_days)
-                found.append(StoreSaid(store.id, rule, figure, figure_rules.standing(rule, figure), age, stale))
+                found.append(StoreSaid(store.id, rule, figure, figure_rules.standing(rule, figure), age, stale, commands.zone_of(store.channel, store.zone)))
     return found
 
 
@@ -161,6 +162,7 @@ class Stale(NamedTuple):
     metric: str
     ended_on: date
     age: int
+    zone: str  # by whose clock its days are counted
 
 
 def stale_figures(scope: Sequence[int], *, at: datetime) -> list[Stale]:
@@ -170,13 +172,17 @@ def stale_figures(scope: Sequence[int], *, at: datetime) -> list[Stale]:
            WHERE withdrawn_at IS NULL AND store_id = ANY(%s::bigint[]) GROUP BY 1, 2""",
         (list(scope),),
     )
-    today = {store.id: commands.local_day(store, at) for store in commands._stores(sorted({row[0] for row in rows}))} if rows else {}
+    stores = {store.id: store for store in commands._stores(sorted({row[0] for row in rows}))} if rows else {}
+    today = {store: commands.local_day(row, at) for store, row in stores.items()}
     by_store: dict[int, list[tuple[date, str]]] = {}
     for store, metric, window, ended_on in rows:
         age = (today[store] - ended_on).days
         if figure_rules.stale_after(window) <= age <= figure_rules.FORGOTTEN_AFTER:
             by_store.setdefault(store, []).append((ended_on, metric))
     return [
-        Stale(store, len(those), min(those)[1], min(those)[0], (today[store] - min(those)[0]).days)
+        Stale(
+            store, len(those), min(those)[1], min(those)[0], (today[store] - min(those)[0]).days,
+            commands.zone_of(stores[store].channel, stores[store].zone),
+        )
         for store, those in sorted(by_store.items())
-    ]
+    ]  # fmt: skip

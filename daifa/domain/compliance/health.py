@@ -226,7 +226,7 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
     bulk.execute("CREATE TEMP TABLE clock_parcel (id bigint) ON COMMIT DROP")
     bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
     bulk.execute(commands._DUE_OF_ALL, {"before": rules.SAME_DAY_BEFORE})
-    exceptions = moving.exceptions_of([store], on=at.date())
+    exceptions = moving.exceptions_of([store], on=commands.local_day(store, at))
     moving.move(exceptions)
     bulk.execute("CREATE TEMP TABLE health_complaint (order_id bigint, kind text, at timestamptz) ON COMMIT DROP")
     bulk.copy_rows("health_complaint", ("order_id", "kind", "at"), [one for one in complaints if one.at <= at])
@@ -666,7 +666,7 @@ def keep_metrics(*, store_id: int, at: datetime, complaints: Sequence[Complained
     """Reckon a store and keep its figures as those of the day; returns how many."""
     found = _worst_texts(one for one in health(store_id, at=at, complaints=complaints) if not one.missing)
     (store,) = commands._stores([store_id])
-    day = at.astimezone(ZoneInfo(commands.zone_of(store.channel, store.zone))).date()
+    day = commands.local_day(store, at)
     rows = [
         (
             store_id, one.metric, one.rule, day, one.value, one.events, one.base, one.line, one.level, one.is_sure,
@@ -728,8 +728,8 @@ def near_lines(scope: Sequence[int], *, at: datetime) -> list[Near]:
     One entry for a line: where the platform's own figure, while it is fresh, stands worse, that one.
     """
     rows = bulk.fetch(
-        """SELECT m.store_id, m.rule, m.metric, m.value, m.line, m.level, m.day, m.breaks_at
-           FROM compliance_metricday m
+        """SELECT m.store_id, m.rule, m.metric, m.value, m.line, m.level, m.day, m.breaks_at, s.channel, s.timezone
+           FROM compliance_metricday m JOIN stores_store s ON s.id = m.store_id
            JOIN (SELECT store_id, max(day) AS day FROM compliance_metricday WHERE store_id = ANY(%s::bigint[]) AND day >= %s
                  GROUP BY 1) n ON n.store_id = m.store_id AND n.day = m.day
            WHERE m.rule <> '' AND ((m.level >= 70 AND m.is_sure) OR m.breaks_at BETWEEN %s AND %s)
@@ -737,11 +737,12 @@ def near_lines(scope: Sequence[int], *, at: datetime) -> list[Near]:
         (list(scope), at.date() - timedelta(days=2), at, at + timedelta(days=3)),
     )
     found: dict[tuple[int, str], Near] = {}
-    for store, rule_id, metric, value, line, level, day, breaks_at in rows:
-        rule = policy.in_force(on=max(day, at.date()), store_id=store).get(rule_id)
+    for store, rule_id, metric, value, line, level, day, breaks_at, channel, zone in rows:
+        there = ZoneInfo(commands.zone_of(channel, zone))
+        rule = policy.in_force(on=max(day, at.astimezone(there).date()), store_id=store).get(rule_id)
         if rule is None or not rule.acts:
             continue
-        since = datetime.combine(day, datetime.min.time(), at.tzinfo)
+        since = datetime.combine(day, datetime.min.time(), there)
         found[store, rule_id] = Near(
             store, rule_id, words_of(metric), value_text(value, rule.unit), value_text(line, rule.unit), level,
             str(rule.consequence), since, breaks_at,
@@ -754,7 +755,7 @@ def near_lines(scope: Sequence[int], *, at: datetime) -> list[Near]:
             found[key] = Near(
                 one.store_id, one.rule.id, words_of(one.rule.metric), value_text(one.figure.value, one.rule.unit),
                 value_text(one.rule.threshold, one.rule.unit), one.said.level, str(one.rule.consequence),
-                datetime.combine(one.figure.ended_on, datetime.min.time(), at.tzinfo),
+                datetime.combine(one.figure.ended_on, datetime.min.time(), ZoneInfo(one.zone)),
                 found[key].breaks_at if key in found else None, True,
             )  # fmt: skip
     return sorted(found.values(), key=lambda one: (-one.level, one.store_id, one.rule))

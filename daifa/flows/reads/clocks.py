@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -61,7 +62,7 @@ def clock_todos(scope: Sequence[int], at: datetime) -> list[Any]:
                 stale.count,
             ) % {"count": stale.count, "age": stale.age, "metric": words_of(stale.metric)},
             advice=_("Look them up on the platform and enter them; old figures warn of nothing."),
-            store_id=stale.store_id, opened_at=_midnight(stale.ended_on, at), count=stale.count, thing_kind="health",
+            store_id=stale.store_id, opened_at=_midnight(stale.ended_on, stale.zone), count=stale.count, thing_kind="health",
             thing=stale.store_id, name=stale.metric,
         )
         for stale in figure_queries.stale_figures(scope, at=at)
@@ -69,8 +70,8 @@ def clock_todos(scope: Sequence[int], at: datetime) -> list[Any]:
     return todos
 
 
-def _midnight(day: date, at: datetime) -> datetime:
-    return datetime.combine(day, datetime.min.time(), at.tzinfo)
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, datetime.min.time(), ZoneInfo(zone))
 
 
 def _said(level: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +43,8 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places
-from daifa.web.pages.orders import stores_in_view
+from daifa.web.pages.orders import clock_rule, stores_in_view
+from daifa.web.pages.rule_links import rule_code, rule_titles
 
 THINGS = [("order", gettext_lazy("order")), ("parcel", gettext_lazy("parcel")), ("case", gettext_lazy("case"))]
 _PAGE_OF = {"order": "order", "parcel": "parcel", "case": "aftersale_case"}
@@ -59,9 +61,10 @@ def of_store(scope: Scope, filters: dict[str, Any]) -> list[int]:
 
 
 class Shown(queries.ClockRow):
-    """A clock with what its money is made of: percent, floor and cap."""
+    """A clock with what its money is made of (percent, floor and cap), and its rule by name."""
 
     terms: str = ""
+    titles: Mapping[str, str] = {}
 
 
 def clock_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int) -> list[Shown]:
@@ -70,7 +73,9 @@ def clock_rows(scope: Scope, filters: dict[str, Any], cursor: Cursor, limit: int
     for store in {row.store_id for row in rows if row.stake}:
         for line in commands.lines_since(scope.whole.store(store), at=scope.at, as_set=True):
             terms.setdefault((store, line.rule, line.kind), set()).add(_cost(line))
+    titles = rule_titles(row.rule for row in rows)
     for row in rows:
+        row.titles = titles
         whole = row.stake and "limits_in_other_currency" not in row.why
         said = terms.get((row.store_id, row.rule, row.kind), set()) if whole else set()
         row.terms = next(iter(said)) if len(said) == 1 else ""  # several ways of dispatch or texts: "How it ships" and the rule tell them apart
@@ -146,7 +151,8 @@ CLOCKS = ListPage(
         Column("store_id", gettext_lazy("Store"), "store", when_many_stores=True),
         Column("due_at", gettext_lazy("Due"), "due"),
         Column("stake", gettext_lazy("At stake"), "money", value=_stake, hint=lambda row: row.terms),
-        Column("rule", gettext_lazy("Rule"), "code", phone=False, value=lambda row: rules.source_words(row.rule),
+        Column("rule", gettext_lazy("Rule"), phone=False, wrap=True, value=lambda row: clock_rule(row.rule, row.titles),
+               hint=lambda row: "" if row.rule == rules.OWN_PROMISE else rule_code(row.rule, row.titles),
                url=lambda row: None if row.rule == rules.OWN_PROMISE else places.place("rule", row.rule)),
         Column("acts", "", "badges", export=False,
                value=lambda row: [] if row.acts else [Badge(_("to be checked"), "muted", _("The rule only informs."))]),
@@ -292,7 +298,7 @@ def _dispatch_panels(scope: Scope, store: Any) -> list[Panel]:
             empty=_("No exceptions."),
         ),
     ]  # fmt: skip
-    if left := queries.deadlines_not_kept(store.channel, on=scope.at.date()):
+    if left := queries.deadlines_not_kept(store.channel, on=commands.local_day(store, scope.at)):
         panels.append(
             TablePanel(
                 _("Deadlines without a clock here"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.aftersales.queries import case_page
 from daifa.domain.books.queries import entries_of_orders, profit_of_orders
 from daifa.domain.compliance.queries import finding_words, findings_of_order, open_clocks
-from daifa.domain.compliance.rules import KINDS, OWN_PROMISE
+from daifa.domain.compliance.rules import KINDS, OWN_PROMISE, source_words
 from daifa.domain.messages.process import MESSAGE
 from daifa.domain.orders import queries
 from daifa.domain.orders.models import OrderLine
@@ -61,6 +62,7 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private, words
+from daifa.web.pages.rule_links import RuleName, rule_code, rule_name, rule_title, rule_titles
 
 ENDED = ("delivered", "closed", "cancelled")
 SHOWN = 8  # of the messages, and of entries a few more; the rest is one click away
@@ -318,7 +320,7 @@ def _between(order: dict[str, Any], variants: list[int], scope: Scope) -> list[d
     # A closed channel is closed to all of them in the same words: said once.
     once = {one.supplier_id if one.verdict != "platform_restricted" else 0: one for one in found}
     return [
-        {"supplier": one.supplier if one.verdict != "platform_restricted" else listed(one.verdict.rules), "sentence": one.verdict.sentence, "missing": [words.term(term) for term in one.verdict.missing],
+        {"supplier": one.supplier if one.verdict != "platform_restricted" else listed(rule_title(rule) for rule in one.verdict.rules), "sentence": one.verdict.sentence, "missing": [words.term(term) for term in one.verdict.missing],
          "url": words.where_to_agree(one)[0], "button": words.where_to_agree(one)[1]}
         for one in once.values()
     ]  # fmt: skip
@@ -487,11 +489,18 @@ def _books_panel(whole: reads.WholeOrder, scope: Scope) -> TablePanel | None:
     )  # fmt: skip
 
 
+def clock_rule(rule_id: str, titles: Mapping[str, str]) -> RuleName:
+    """By what a clock runs: the rule's name, or "your own promise"."""
+    word = source_words(rule_id)
+    return rule_name(rule_id, titles) if word == rule_id else RuleName(word, word)
+
+
 def _clocks_panel(order: dict[str, Any], scope: Scope) -> TablePanel | None:
     """What runs out on this order, soonest first; nothing once it has ended."""
     rows = open_clocks([order["store_id"]], order_id=order["id"], limit=20) if order["status"] not in ENDED else []
     if not rows:
         return None
+    titles = rule_titles(row.rule for row in rows)
     return TablePanel(
         _("Clocks"),
         [
@@ -499,7 +508,8 @@ def _clocks_panel(order: dict[str, Any], scope: Scope) -> TablePanel | None:
                    hint=lambda row: " ".join(row.sentences()), wrap=True),
             Column("due_at", gettext_lazy("Due"), "due"),
             Column("stake", gettext_lazy("At stake"), "money", value=lambda row: None if row.stake is None else Money(row.stake, row.currency)),
-            Column("rule", gettext_lazy("Rule"), "code", phone=False,
+            Column("rule", gettext_lazy("Rule"), phone=False, wrap=True, value=lambda row: clock_rule(row.rule, titles),
+                   hint=lambda row: "" if row.rule == OWN_PROMISE else rule_code(row.rule, titles),
                    url=lambda row: None if row.rule == OWN_PROMISE else places.place("rule", row.rule)),
         ],
         rows,

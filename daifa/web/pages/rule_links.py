@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from daifa.domain.policy import queries
@@ -22,6 +23,23 @@ def rule_title(rule_id: str, titles: Titles | None = None) -> str:
     """The rule's title; what the book does not know is shown as it is."""
     known = rule_titles([rule_id]) if titles is None else titles
     return known.get(rule_id, rule_id)
+
+
+class RuleName(NamedTuple):
+    """A rule in a list: on the page its title, in a file the title with the id behind it."""
+
+    title: str
+    rule_id: str
+
+    def __html__(self) -> str:
+        return escape(self.title)
+
+    def __str__(self) -> str:
+        return self.title if self.title == self.rule_id else f"{self.title} ({self.rule_id})"
+
+
+def rule_name(rule_id: str, titles: Titles | None = None) -> RuleName:
+    return RuleName(rule_title(rule_id, titles), rule_id)
 
 
 def rule_link(rule_id: str, titles: Titles | None = None) -> SafeString | str:

@@ -63,7 +63,7 @@ def _about(scope: Scope, pk: int, metric: str = "") -> About | None:
 
 
 def _form(scope: Scope, about: About) -> type[forms.Form]:
-    known = figure_queries.reportable(about.store, on=scope.at.date())
+    known = figure_queries.reportable(about.store, on=figure_commands.today_in(about.store, scope.at))
     units = {"percent": "%", "hour": "h"}
 
     class FigureForm(forms.Form):
@@ -110,7 +110,7 @@ def _save(scope: Scope, about: About, data: dict[str, Any], *, by: str, at: date
 
 
 def _initial(scope: Scope, about: About) -> dict[str, Any]:
-    book = figure_queries.book_of(about.store, on=scope.at.date())
+    book = figure_queries.book_of(about.store, on=figure_commands.today_in(about.store, scope.at))
     window = next((rule.window_days for rule in book if rule.metric == about.metric and figure_queries.is_line(rule)), None)
     last = next(iter(figure_queries.figure_page([about.store_id], metric=about.metric or None, limit=1)), None)
     return {
@@ -153,7 +153,7 @@ def _unit(row: ReportedFigure, known: dict[str, figure_rules.Reportable]) -> str
 def history(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
     """All that was said of a store, withdrawn figures too."""
     store = scope.require(pk, "view")
-    known = figure_queries.reportable(store, on=scope.at.date())
+    known = figure_queries.reportable(store, on=figure_commands.today_in(store, scope.at))
     return ListPage(
         title=_("What the platform showed of %(store)s") % {"store": store.name},
         intro=_("As it was entered or read from files, the newest window first. A figure that was corrected or taken back stays, and counts no more."),
@@ -235,7 +235,7 @@ def read(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
 
 
 def _read_panels(store: Store, scope: Scope, here: str) -> list[Panel]:
-    known = figure_queries.reportable(store, on=scope.at.date())
+    known = figure_queries.reportable(store, on=figure_commands.today_in(store, scope.at))
     return [
         FormPanel(_("File"), FileForm(), here, _("Read"), icon="upload"),
         TablePanel(
@@ -273,6 +273,11 @@ def _one(scope: Scope, pk: int) -> ReportedFigure | None:
     return figure_queries.figure_with_id(pk)
 
 
+def _known(row: ReportedFigure, scope: Scope) -> dict[str, figure_rules.Reportable]:
+    store = scope.whole.store(row.store_id)
+    return figure_queries.reportable(store, on=figure_commands.today_in(store, scope.at))
+
+
 FIGURE = DetailPage(
     load=_one,
     store_id="store_id",
@@ -285,7 +290,7 @@ FIGURE = DetailPage(
                      reason=_("It counts no more.") if row.withdrawn_at else scope.why_not("operate", row.store_id))
     ],
     facts=lambda row, scope: [
-        Fact(_("Value"), value_text(row.value, _unit(row, figure_queries.reportable(scope.whole.store(row.store_id), on=scope.at.date())))),
+        Fact(_("Value"), value_text(row.value, _unit(row, _known(row, scope)))),
         Fact(_("Share"), _("%(part)s of %(base)s") % {"part": row.part, "base": row.base} if row.base else ""),
         Fact(_("Over how many days"), row.window_days or _("not said")),
         Fact(_("Last day it covers"), row.ended_on, "date"),

@@ -38,6 +38,7 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places
+from daifa.web.pages.rule_links import rule_link, rule_titles
 
 CHART_DAYS = 60
 CHART_LINES = 4
@@ -55,7 +56,7 @@ def _panels_of_all(request: HttpRequest, scope: Scope) -> list[Panel]:
             [
                 Column("name", _("Store"), link=True, hint=lambda store: channel_word(store.channel)),
                 Column("state", _("Lines of the channel"), "badges", value=lambda store: _badges(known.get(store.id))),
-                Column("breaks", _("Breaks next"), "due", value=lambda store: known[store.id][4] if store.id in known else None),
+                Column("breaks", _("Breaks next"), "html", value=lambda store: _breaks_next(known.get(store.id), scope)),
                 Column("day", _("Counted on"), "date", phone=False,
                        value=lambda store: known[store.id][1] if store.id in known else None),
             ],
@@ -64,6 +65,11 @@ def _panels_of_all(request: HttpRequest, scope: Scope) -> list[Panel]:
             note=_("Counted every hour from your own rows. What the platform shows counts; this is to know it earlier."),
         )
     ]  # fmt: skip
+
+
+def _breaks_next(row: Any, scope: Scope) -> Any:
+    """When the first line breaks, by the clock of the store."""
+    return None if row is None or row[4] is None else fmt.due(row[4], scope.zone(row[0]))
 
 
 def _badges(row: Any) -> list[Any]:
@@ -274,7 +280,7 @@ def _confirm(store_id: int, waiting: list[queries.Metric], scope: Scope) -> Note
     why = scope.why_not("own", store_id)
     ask = _("Have you read that it still stands like this? Your name and the day are kept; it then acts in this store.")
     buttons = [
-        ActionButton(f"{one.words} ({one.rule})", url, icon="check", fields={"rules": one.rule}, confirm=_asked(one, ask), reason=why)
+        ActionButton(_named(one), url, icon="check", fields={"rules": one.rule}, confirm=_asked(one, ask), reason=why)
         for one in waiting
     ]
     if len(waiting) > 1:
@@ -284,6 +290,13 @@ def _confirm(store_id: int, waiting: list[queries.Metric], scope: Scope) -> Note
         _("Their sources bear no date or are old: they are shown, and warn of nothing until you confirm that they still read like this."),
         title=_("Lines that wait for your word"), actions=buttons,
     )  # fmt: skip
+
+
+def _named(one: queries.Metric) -> str:
+    """A line where there is no room for its rule: the figure, where it breaks and over which days; two lines of one
+    figure differ in these."""
+    parts = [part for part in (_line(one), _window(one)) if part]
+    return f"{one.words} ({' · '.join(parts)})" if parts else one.words
 
 
 def _asked(one: queries.Metric, ask: str) -> str:
@@ -339,11 +352,12 @@ def _shares(title: str, what: str, rows: list[Any]) -> TablePanel:
 
 def _behind(lines: list[queries.Metric], numbers: dict[int, str]) -> TablePanel:
     rows = [(one, order) for one in lines if one.level >= 70 for order in one.orders[:10]]
+    titles = rule_titles(one.rule for one, _order in rows)
     return TablePanel(
         _("Orders behind it"),
         [
             Column("order", _("Order"), "code", value=lambda row: numbers.get(row[1], f"#{row[1]}"), url=lambda row: places.order(row[1])),
-            Column("metric", _("Figure"), value=lambda row: row[0].words, hint=lambda row: row[0].rule),
+            Column("metric", _("Figure"), value=lambda row: row[0].words, hint=lambda row: rule_link(row[0].rule, titles)),
         ],
         rows[:40],
         empty=_("No line is near."),
@@ -356,7 +370,7 @@ def _chart(found: queries.Health, scope: Scope, lines: list[queries.Metric]) -> 
     shown = list({(one.metric, one.rule): one for one in reversed(shown)}.values())[::-1][:CHART_LINES]  # a line's texts are one curve
     trends: list[tuple[str, dict[Any, Any]]] = []
     for one in shown:
-        name = f"{one.words} ({one.rule})"
+        name = _named(one)
         if not one.missing:
             trends.append((name, dict(queries.trend(found.store_id, one.rule, since=since))))
         if one.platform:

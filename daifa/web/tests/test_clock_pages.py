@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from daifa.domain.catalog.models import Product, Variant
@@ -13,7 +16,7 @@ from daifa.domain.compliance.commands import set_dispatch_mode
 from daifa.domain.compliance.models import Clock, DispatchMode, MetricDay
 from daifa.domain.compliance.queries import near_lines
 from daifa.domain.people.models import User
-from daifa.domain.stores.models import StoreAccess
+from daifa.domain.stores.models import Store, StoreAccess
 from daifa.flows.keep_clocks import keep_clocks, keep_metrics
 from daifa.lib import clock
 from tests import bought_orders
@@ -58,15 +61,19 @@ def test_the_list_says_what_runs_out_and_what_it_costs(enter, shop):
     assert "the strictest time that can apply is taken" in page
     page = body(enter("operator", "zh-hans").get(reverse("web:clocks") + "?state=overdue&sort=stake"))
     assert "已超时" in page and "发货" in page
+    assert f'<a href="{reverse("web:rule", args=["xhs-ship-spot-domestic"])}" class="">按超期发货赔付消费者' in page, "the title leads"
+    assert '<div class="text-secondary small"><span class="code">xhs-ship-spot-domestic</span></div>' in page, "the id is the hint"
     answer = enter("owner").get(reverse("web:clocks") + "?format=csv")
     exported = b"".join(answer.streaming_content).decode()
-    assert exported.count("xhs-ship-spot-domestic") == 13
+    assert exported.count("counts in the late rate (xhs-ship-spot-domestic)") == 13, "files keep the id"
 
 
 def test_the_page_of_an_order_shows_its_clocks(enter, shop):
     late = Clock.objects.filter(store=shop, state="overdue").first()
     page = body(enter("viewer").get(reverse("web:order", args=[late.order_id])))
-    assert "Clocks" in page and "xhs-ship-spot-domestic" in page and "CN¥8.00" in page
+    assert "Clocks" in page and "CN¥8.00" in page
+    assert f'<a href="{reverse("web:rule", args=["xhs-ship-spot-domestic"])}" class="">Late-dispatch compensation to the buyer' in page
+    assert '<span class="code">xhs-ship-spot-domestic</span>' in page
 
 
 def test_health_shows_lines_what_breaks_next_and_what_cannot_be_measured(enter, shop):
@@ -75,6 +82,30 @@ def test_health_shows_lines_what_breaks_next_and_what_cannot_be_measured(enter, 
     assert "Conversations with buyers are not in daifa" in page
     assert "店铺" in body(enter("operator", "zh-hans").get(reverse("web:store_health")))
     assert MetricDay.objects.filter(store=shop, rule="xhs-rate-late-day").get().breaks_at is not None
+
+
+def test_rules_are_read_once_for_a_whole_table(enter, shop):
+    client = enter("viewer")
+    url = reverse("web:clocks")
+    body(client.get(url))
+
+    def statements(address: str) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            body(client.get(address))
+        return len(asked)
+
+    assert statements(url) == statements(url + "?q=" + Clock.objects.filter(store=shop).first().order.number)
+
+
+def test_days_and_moments_of_health_are_those_of_the_store(enter, shop):
+    midnight = {(one.since.hour, one.since.utcoffset()) for one in near_lines([shop.pk], at=clock.now())}
+    assert midnight == {(0, timedelta(hours=8))}, "the day of Shanghai"
+    Store.objects.filter(pk=shop.pk).update(channel="shopify", kind="own_site", timezone="America/New_York")
+    moment = datetime(2026, 3, 2, 2, 30, tzinfo=UTC)
+    MetricDay.objects.filter(store=shop).update(breaks_at=moment, day=date(2026, 3, 1))
+    with clock.moved_to(moment - timedelta(hours=2)):
+        page = body(enter("viewer").get(reverse("web:store_health")))
+    assert re.search(r'<time datetime="2026-03-02T02:30:00\+00:00" title="[^"]*21:30', page), "the clock of New York"
 
 
 def test_only_the_owner_says_how_it_ships_and_the_clocks_follow(enter, shop):
@@ -123,11 +154,11 @@ def test_one_click_of_the_owner_lets_an_undated_line_act(enter, client):
         StoreAccess.objects.create(user=user, store=row, role=role)
         client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
         page = body(client.get(reverse("web:store_health_of", args=[row.pk])))
-        assert "Lines that wait for your word" in page and "late shipment (amz-late-10)</button>" in page and "from 4 % on" in page
+        assert "Lines that wait for your word" in page and "late shipment (from 4 % on · 10 days)</button>" in page
         assert client.post(url, {"rules": "amz-late-10,amz-late-30"}).status_code == (403 if role == "operator" else 302)
     assert {one.rule: one.level for one in near_lines([row.pk], at=clock.now())} == {"amz-late-10": 100, "amz-late-30": 100}
     page = body(client.get(reverse("web:store_health_of", args=[row.pk])))
-    assert "(amz-late-10)</button>" not in page and "(amz-cancel)" in page
+    assert "late shipment (from 4 % on · 10 days)</button>" not in page and 'value="amz-cancel"' in page
     assert client.post(url, {"rules": "nonsense"}).status_code == 302
     other = bought_orders.store("az2", channel="amazon", kind="marketplace", country="US", currency="USD")
     assert client.post(reverse("web:store_health_confirm", args=[other.pk]), {"rules": "amz-late-10"}).status_code == 404

@@ -113,7 +113,8 @@ def test_it_stands_beside_what_is_counted_and_warns_while_it_is_fresh():
     assert near == {"xhs-service-unanswered": (100, True), "xhs-rate-late-week": (100, True)}
     assert figure_queries.stale_figures([shop.pk], at=NOON + timedelta(days=6)) == []
     later = NOON + timedelta(days=12)
-    ((store, count, _metric, until, age),) = figure_queries.stale_figures([shop.pk], at=later)
+    ((store, count, _metric, until, age, zone),) = figure_queries.stale_figures([shop.pk], at=later)
+    assert zone == "Asia/Shanghai"
     assert (store, count, until, age) == (shop.pk, 2, TODAY, 12)
     assert health.near_lines([shop.pk], at=later) == [], "an old figure warns of nothing"
     old = {one.rule: one for one in health.health(shop.pk, at=later) if one.rule}["xhs-service-unanswered"]
