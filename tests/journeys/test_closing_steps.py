@@ -4,7 +4,7 @@ import re
 
 from daifa.domain.closing import rules, steps
 from daifa.domain.closing.queries import BLOCKERS
-from daifa.flows.close_store import DO, UNDO
+from daifa.flows.close_store.actions import DO, UNDO
 
 
 def test_steps_are_well_declared():

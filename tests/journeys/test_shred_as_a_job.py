@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from django.urls import reverse
 
+from daifa.domain.closing import commands
 from daifa.domain.closing.models import ClosingStep, StepEvidence
 from daifa.domain.orders.models import AddressVersion
 from daifa.domain.people.models import User
@@ -56,8 +57,8 @@ def test_it_is_asked_for_and_ends_by_itself(client, monkeypatch):
     assert close_store.ask_step(step.pk, Given(note="once more"), by="user:99", at=story.at) is None
     assert (story.step("shred").asked_at, story.step("shred").asked_by) == (asked.asked_at, f"user:{root.pk}")
     seen = []
-    count = close_store.commands.count_parts
-    monkeypatch.setattr(close_store.commands, "count_parts", lambda pk, **how: seen.append((how["done"], how["of"])) or count(pk, **how))
+    count = commands.count_parts
+    monkeypatch.setattr(commands, "count_parts", lambda pk, **how: seen.append((how["done"], how["of"])) or count(pk, **how))
     later = asked.asked_at
     assert work_until_idle(at=later)["shredded"] == 1
     assert seen[:4] == [(0, 3), (1, 3), (2, 3), (3, 3)]

@@ -516,7 +516,7 @@ def test_a_removal_names_its_violations_and_a_word_is_taken_back(shop, client):
 
 
 def test_an_appeal_that_was_handed_in_before_is_entered_with_its_moment(shop, client, monkeypatch):
-    from daifa.flows import close_store
+    from daifa.flows.close_store import do_steps
 
     noticed = (clock.now() - timedelta(days=2)).date()
     letter = {"scenario": "forced", "reason": "31 notes", "noticed_on": str(noticed), "appeal_until": str(noticed + timedelta(days=1))}
@@ -526,8 +526,8 @@ def test_an_appeal_that_was_handed_in_before_is_entered_with_its_moment(shop, cl
     given = {"note": "Corrected.", "reference": "A-1", "handed_in_at": "not a day"}
     assert client.post(url, given).status_code == 422
     seen = []
-    do = close_store.do_step
-    monkeypatch.setattr(close_store, "do_step", lambda pk, given, **how: seen.append(given) or do(pk, given, **how))
+    do = do_steps.do_step
+    monkeypatch.setattr(do_steps, "do_step", lambda pk, given, **how: seen.append(given) or do(pk, given, **how))
     late = client.post(url, {"note": "Corrected.", "reference": "A-1"})
     assert late.status_code == 409, "today it is too late"
     says(late.json())
@@ -540,14 +540,14 @@ def test_an_appeal_that_was_handed_in_before_is_entered_with_its_moment(shop, cl
 
 
 def test_money_of_a_step_comes_in_other_currencies_too(shop, client, monkeypatch):
-    from daifa.flows import close_store
+    from daifa.flows.close_store import do_steps
 
     closing = post(client, f"/stores/{shop.first}/closings", {"reason": "Enough."}, 201)
     step = next(one for one in closing["steps"] if one["code"] == "settlement")
     url = f"{V1}/closing-steps/{step['id']}/do"
     assert client.post(url, {"amount": "1", "amounts": ["12 dollars"]}).status_code == 422
     seen = []
-    monkeypatch.setattr(close_store, "do_step", lambda pk, given, **how: seen.append(given))
+    monkeypatch.setattr(do_steps, "do_step", lambda pk, given, **how: seen.append(given))
     assert client.post(url, {"amount": "5.50", "amounts": ["120.00 USD", "7 JPY"]}).status_code == 200
     assert seen[0].money("GBP") == {"GBP": Decimal("5.50"), "USD": Decimal("120.00"), "JPY": Decimal(7)}
 

@@ -85,7 +85,7 @@ def things_of_the_account(shop, order, supplier, at) -> dict:
     """Path parameter → id, of what watches the account of the first store."""
     from daifa.domain.cases import commands as cases
     from daifa.domain.cases.models import EvidencePack
-    from daifa.domain.closing import steps
+    from daifa.domain.closing import commands, steps
     from daifa.domain.closing.models import ComebackPaper, ComebackStep, Readmission, StepEvidence
     from daifa.domain.compliance import risk_commands
     from daifa.domain.compliance.models import Risk
@@ -127,7 +127,7 @@ def things_of_the_account(shop, order, supplier, at) -> dict:
     # One that may still be averted: the store goes on selling, as the other tests want it.
     closing = close_store.start(store_id=store.pk, scenario="no_traffic", reason="Nobody comes.", **how)
     closing_step = closing.steps.order_by("position").last()
-    letter = keeping.keep(close_store.FOLDER, picture, kinds=keeping.DOCUMENTS, most=10**6)
+    letter = keeping.keep(commands.FOLDER, picture, kinds=keeping.DOCUMENTS, most=10**6)
     evidence = StepEvidence.objects.create(
         step=closing_step, what="note", file_name="letter.png", sha256=letter.sha256, **how
     )

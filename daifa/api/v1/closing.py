@@ -440,7 +440,7 @@ def do_step(request: HttpRequest, step_id: Id, given: Form[DoIn], document: Uplo
     """
     who = caller(request)
     row = _owned_step(who, step_id)
-    file = contents_of([document], close_store.MOST_FILE)[0] if document else None
+    file = contents_of([document], commands.MOST_FILE)[0] if document else None
     wanted = given.model_dump()
     amounts = {currency: Decimal(number) for number, currency in (one.split() for one in wanted.pop("amounts"))}
     close_store.ask_step(row.pk, close_store.Given(**wanted, file=file, amounts=amounts), by=who.by, at=who.at)

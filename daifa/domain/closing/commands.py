@@ -1,6 +1,6 @@
 """Everything that may be done to the life of a store: closings and their steps, standing, status page, coming back.
 
-What a step does outside this subject (listings, messages, books, files) is `flows/close_store.py`, which calls these.
+What a step does outside this subject (listings, messages, books, files) is `flows/close_store/`, which calls these.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The steps of a closing, declared: what each is for, who does it, what must hold, what daifa does, what proves it.
 
-`check` names what must be nothing (`queries.BLOCKERS`), `do` and `undo` what a flow does (`flows/close_store.py`),
+`check` names what must be nothing (`queries.BLOCKERS`), `do` and `undo` what a flow does (`flows/close_store/`),
 `due` a day of the calendar (`rules.calendar`). Words are (English, 中文).
 """
 
