@@ -20,6 +20,7 @@ from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Task
 from daifa.flows import gather_evidence as flow
 from daifa.flows.check_parcels import add_photos, judge_by_hand
+from daifa.flows.gather_evidence import page as pdf_page
 from daifa.flows.work import work_until_idle
 from daifa.lib import bulk, ocr
 from daifa.lib.refusal import Refused
@@ -158,8 +159,8 @@ def test_only_what_serves_the_case_is_told(shop, case, monkeypatch):
     order = Order.objects.get(number="77001")
     ids, _refused = add_photos([NewPhoto(shop.store.pk, order.pk, None, "complaint", "own.jpg", photo("拼多多"))], by=cast.BY, at=at)
     judge_by_hand(check_id=ids[0], state="breach", reason="A card of Pinduoduo", by=cast.BY, at=at)
-    pages, pdf_of = [], flow.pdf_of
-    monkeypatch.setattr(flow, "pdf_of", lambda page, **how: pages.append(page) or pdf_of(page, **how))
+    pages, pdf_of = [], pdf_page.pdf_of
+    monkeypatch.setattr(pdf_page, "pdf_of", lambda page, **how: pages.append(page) or pdf_of(page, **how))
     done = made(store_id=shop.store.pk, case_kind="violation", case=violation, language="en", at=at)
     text, timeline = pages[0], opened(done.pack)["orders/77001/timeline.csv"].decode()
     assert text.count("Neutral packing") == 2  # the factory's and the system's
@@ -319,7 +320,7 @@ def test_a_pack_that_cannot_be_made_says_why_and_stops_nothing_behind_it(shop, c
     violation, complaint, at = case
     first = asked(store_id=shop.store.pk, case_kind="complaint", case=complaint, language="en", at=at)
     second = asked(store_id=shop.store.pk, case_kind="violation", case=violation, language="en", at=at)
-    calls, pdf_of = [], flow.pdf_of
+    calls, pdf_of = [], pdf_page.pdf_of
 
     def torn(page, **how):
         calls.append(page)
@@ -327,7 +328,7 @@ def test_a_pack_that_cannot_be_made_says_why_and_stops_nothing_behind_it(shop, c
             raise Refused("No font for it.", code="font_missing")
         return pdf_of(page, **how)
 
-    monkeypatch.setattr(flow, "pdf_of", torn)
+    monkeypatch.setattr(pdf_page, "pdf_of", torn)
     assert flow.gather_waiting(at=at) == {"made": 1, "failed": 1}
     first.refresh_from_db()
     assert (first.state, first.sentence, first.sha256) == ("failed", "No font for it.", "")
@@ -348,7 +349,7 @@ def test_a_pack_that_cannot_be_made_says_why_and_stops_nothing_behind_it(shop, c
         def broken(page, error=error, **how):
             raise error
 
-        monkeypatch.setattr(flow, "pdf_of", broken)
+        monkeypatch.setattr(pdf_page, "pdf_of", broken)
         pack = asked(store_id=shop.store.pk, case_kind="complaint", case=complaint, language="en", at=at + timedelta(hours=number))
         for _try in range(cases.MOST_TRIES if error is KeyboardInterrupt else 0):
             with pytest.raises(KeyboardInterrupt):
@@ -361,13 +362,13 @@ def test_a_pack_that_cannot_be_made_says_why_and_stops_nothing_behind_it(shop, c
 def test_what_was_erased_meanwhile_is_not_gathered(shop, case, monkeypatch):
     _violation, complaint, at = case
     pack = asked(store_id=shop.store.pk, case_kind="complaint", case=complaint, language="en", at=at)
-    pdf_of = flow.pdf_of
+    pdf_of = pdf_page.pdf_of
 
     def erased_now(page, **how):
         bulk.execute("UPDATE cases_evidencepack SET erased_at = %s", (at,))
         return pdf_of(page, **how)
 
-    monkeypatch.setattr(flow, "pdf_of", erased_now)
+    monkeypatch.setattr(pdf_page, "pdf_of", erased_now)
     assert flow.gather_waiting(at=at) == {"made": 0, "failed": 1}
     pack.refresh_from_db()
     assert (pack.state, evidence_files()) == ("failed", []) and "erased meanwhile" in pack.sentence
