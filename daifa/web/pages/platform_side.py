@@ -40,7 +40,8 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit.format import is_chinese
-from daifa.web.pages.closing import references_in, violations_panel
+from daifa.web.pages.closing_begin import references_in
+from daifa.web.pages.closing_panels import violations_panel
 
 
 def only_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -19,7 +19,8 @@ from daifa.flows import close_store, platform_side
 from daifa.flows.close_store import Letter
 from daifa.flows.reads.today import task_words
 from daifa.lib import clock
-from daifa.web.pages import closing as pages
+from daifa.web.kit import format as fmt
+from daifa.web.pages import closing_panels, closing_steps
 from tests.closing_shop import BY, answer_retention, open_story
 
 pytestmark = pytest.mark.django_db
@@ -65,13 +66,13 @@ def test_what_is_open_leads_to_where_it_is_settled(client):
     story = open_story(["1001"])
     for code in queries.BLOCKERS:
         if code != "notice_running":  # time alone settles it
-            address = pages.blocker_url(code, story.store.pk)
+            address = closing_panels.blocker_url(code, story.store.pk)
             assert address, code
             assert client.get(address).status_code == 200, (code, address)
     for code in ("open_aftersales", "unpaid_refunds", "unshipped", "in_transit"):  # of this store only, where there are more
-        page = client.get(pages.blocker_url(code, story.store.pk))
+        page = client.get(closing_panels.blocker_url(code, story.store.pk))
         assert re.search(rf'<option value="{story.store.pk}" selected', page.content.decode()), code
-    assert f'href="{pages.blocker_url("deposit_held", story.store.pk)}"' in text(client.get(f"/stores/{story.store.pk}/life/"))
+    assert f'href="{closing_panels.blocker_url("deposit_held", story.store.pk)}"' in text(client.get(f"/stores/{story.store.pk}/life/"))
 
 
 def test_the_amount_a_form_proposes_is_taken_as_it_stands(client):
@@ -83,7 +84,7 @@ def test_the_amount_a_form_proposes_is_taken_as_it_stands(client):
     with clock.moved_to(story.at):
         answer = client.post(address, {"amount_GBP": proposed, "note": "paid to the bank"})
     assert answer.status_code == 302 and story.state("deposit_back") == "done"
-    assert pages.figures(row.evidence.get().facts).startswith("held: 1000.00 · kept: 0.00")
+    assert closing_steps.figures(row.evidence.get().facts).startswith("held: 1000.00 · kept: 0.00")
 
 
 def test_a_store_that_ended_leads_to_its_closing_and_back(client):
@@ -144,10 +145,10 @@ def test_a_planned_step_says_when(client):
     row = story.step("listings_down")
     ClosingStep.objects.filter(pk=row.pk).update(not_before=clock.now().replace(minute=0) + timedelta(hours=3))
     row.refresh_from_db()
-    when = pages.fmt.short_text(row.not_before, queries.ZoneInfo(story.store.timezone))
+    when = fmt.short_text(row.not_before, queries.ZoneInfo(story.store.timezone))
     assert f"planned: {when}" in text(client.get(f"/closings/{story.closing.pk}/"))
     assert f"in the next quiet hour, {when}." in text(client.get(f"/closings/steps/{row.pk}/"))
-    assert pages._step_said(row) == f"Planned: daifa does it by itself, {when}."
+    assert closing_steps.step_said(row) == f"Planned: daifa does it by itself, {when}."
 
 
 def test_what_buyers_see_has_its_addresses_and_the_shops_own_day(client, settings):
@@ -172,7 +173,7 @@ def test_what_buyers_see_has_its_addresses_and_the_shops_own_day(client, setting
 
 
 def test_figures_of_a_step_are_named():
-    said = pages.figures({"rows": {"order_lines.csv": 3}, "stays": [{"data": "contact", "why": "papers_first", "orders": 2}], "more": "5.00"})
+    said = closing_steps.figures({"rows": {"order_lines.csv": 3}, "stays": [{"data": "contact", "why": "papers_first", "orders": 2}], "more": "5.00"})
     assert "order_lines.csv: 3" in said and "stays (" in said and "more than owed: 5.00" in said
 
 
