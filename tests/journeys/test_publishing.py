@@ -21,6 +21,8 @@ from daifa.domain.policy.models import TextApproval, WordLists
 from daifa.domain.stores.models import ChannelAccount, Task
 from daifa.flows import publish_listings, screen_texts
 from daifa.flows.audit import audit
+from daifa.flows.publish_listings.door import rows_of
+from daifa.flows.publish_listings.outgoing import outgoing
 from daifa.flows.work import work_until_idle
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
@@ -334,9 +336,9 @@ def test_a_call_that_was_cut_off_is_asked_about_not_sent_again(shop, _home):
     fake = channel(shop)
     [mug] = draft(shop, cast.FROM_FACTORY)
     publication = ask(shop, [mug])[mug].publication
-    row = publish_listings._rows([publication], states=("ready",))[0]
+    row = rows_of([publication], states=("ready",))[0]
     move(PUBLICATION, [publication], to="sending", by=BY, at=AT)
-    fake.publish([publish_listings._outgoing(row)], at=AT)  # it arrived, and the program ended
+    fake.publish([outgoing(row)], at=AT)  # it arrived, and the program ended
     publish_listings.send_listings(at=AT)
     assert states(shop, "MUG") == ["live"] and fake.times_taken(publish_listings.reference_of(publication)) == 1
 
@@ -347,8 +349,8 @@ def test_a_restored_copy_asks_before_it_publishes_what_was_ready(shop, _home):
     fake = channel(shop)
     ids = draft(shop, cast.FROM_FACTORY, cast.FROM_SYSTEM)
     outcomes = ask(shop, ids)
-    gone_out = publish_listings._rows([outcomes[ids[0]].publication], states=("ready",))[0]
-    fake.publish([publish_listings._outgoing(gone_out)], at=AT)  # by the first copy, after the backup was taken
+    gone_out = rows_of([outcomes[ids[0]].publication], states=("ready",))[0]
+    fake.publish([outgoing(gone_out)], at=AT)  # by the first copy, after the backup was taken
     Installation.objects.update(backup_taken_at=AT + timedelta(minutes=1))
     publish_listings.send_listings(at=AT + timedelta(minutes=5))
     assert states(shop, "MUG", "LAMP") == ["live", "live"]
