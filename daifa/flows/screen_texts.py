@@ -160,7 +160,7 @@ def may_publish_product(product: Product) -> Publishing:
 
 
 def may_publish_in(store: Store, product: Product, *, on: date, title: str = "") -> Publishing:
-    """What a product's words and papers say about publishing it in a store; the whole gate is `publish_listings.judge`.
+    """What a product's words and papers say about publishing it in a store; the whole gate is `publish_listings.gate`.
 
     `waits` True: a person has to look. Both False: words must be changed or a paper recorded, the sentence says which.
     """
