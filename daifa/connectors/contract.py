@@ -35,7 +35,7 @@ class RowProblem:
     rows: int = 1  # how many rows of the file this problem stands for
 
     def sentence(self) -> str:
-        from django.utils.translation import gettext
+        from daifa.lib.sentences import gettext
 
         return gettext(self.message) % self.params
 

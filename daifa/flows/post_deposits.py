@@ -6,7 +6,9 @@ from datetime import datetime
 
 from daifa.domain.books import rules
 from daifa.domain.books.commands import NewEntry, post_entries
+from daifa.domain.cases.process import DEPOSIT_MOVES
 from daifa.lib import bulk
+from daifa.lib.sentences import in_words, joined, told
 
 
 def post_deposits(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
@@ -16,7 +18,7 @@ def post_deposits(things: list[int], *, at: datetime, by: str) -> dict[int, str]
             NewEntry(
                 store, "deposit_moved", move, moved_at,
                 rules.deposit_moved(kind, amount, currency, from_proceeds=from_proceeds),
-                memo=" · ".join(part for part in (kind.replace("_", " "), reference, note) if part),
+                memo=joined(" · ", filter(None, (in_words(DEPOSIT_MOVES[kind]), reference, told(note)))),
             )
             for move, store, kind, amount, currency, from_proceeds, reference, note, moved_at in bulk.fetch(
                 """SELECT id, store_id, kind, amount, currency, from_proceeds, reference, note, at

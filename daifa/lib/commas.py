@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.utils.translation import get_language
+from daifa.lib.sentences import joined
 
 
 def listed(words: Iterable[object], *, comma: str = "、") -> str:
     """The words one after the other, with the comma of the reader's language; `comma` is the Chinese one ("，" between clauses)."""
-    return (comma if (get_language() or "").startswith("zh") else ", ").join(map(str, words))
+    return joined(", ", words, chinese=comma)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext as _
-
 from daifa.lib import pictures
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 MOST_BYTES = 12 << 20
 LONGEST_SIDE = 2_000

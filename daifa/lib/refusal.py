@@ -31,6 +31,6 @@ class RowRefused:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def sentence(self) -> str:
-        from django.utils.translation import gettext
+        from daifa.lib.sentences import gettext
 
         return gettext(self.message) % self.params

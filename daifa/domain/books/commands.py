@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pghistory
 from django.db import IntegrityError, transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.books import queries, rules
@@ -21,6 +20,8 @@ from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.money import is_currency, rounded
 from daifa.lib.refusal import Refused, RowRefused
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import joined, kept
 
 LARGEST = Decimal(10) ** 13
 LONGEST_NOTE, LONGEST_KEY = 200, 80
@@ -105,7 +106,7 @@ def post_entries(entries: Iterable[NewEntry], *, by: str, at: datetime | None = 
             [
                 (
                     entry.store_id, entry.fact, entry.fact_id, entry.at, entry.order_id, entry.supplier_id,
-                    entry.memo[:200], entry.reversal_of, by,
+                    kept(entry.memo, 200), entry.reversal_of, by,
                 )
                 for entry, _ in wanted.values()
             ],
@@ -142,7 +143,7 @@ def _date_late_facts(entries: Sequence[NewEntry], locks: Mapping[int, date], at:
         first = datetime.combine(locked + timedelta(days=1), time(0), zone)
         if happened <= locked and first <= at:
             entry.at = first
-            entry.memo = " · ".join(filter(None, [entry.memo, str(happened)]))
+            entry.memo = joined(" · ", filter(None, [entry.memo, str(happened)]))
 
 
 def _write_entries(rows: list[tuple[Any, ...]]) -> list[int]:
@@ -360,14 +361,14 @@ def pay_suppliers(payments: Sequence[NewPayment], *, by: str, at: datetime) -> W
                 _on_day(wanted.date, store, at),
                 legs,
                 supplier_id=wanted.supplier_id,
-                memo=" · ".join(filter(None, [_KIND_MEMOS[wanted.kind], _memo(wanted, rate, home)])),
+                memo=joined(" · ", filter(None, [_KIND_MEMOS[wanted.kind] and _(_KIND_MEMOS[wanted.kind]), _memo(wanted, rate, home)])),
             )
         )
     post_entries(entries, by=by)
     return result
 
 
-_KIND_MEMOS = {"paid": "", "received": "money back", "credited": "credit note", "taken_back": "credit note, goods taken back"}
+_KIND_MEMOS = {"paid": "", "received": N_("money back"), "credited": N_("credit note"), "taken_back": N_("credit note, goods taken back")}
 
 
 def import_expenses(records: Iterable[Any], *, store: Store, source: str, by: str, at: datetime) -> Written:

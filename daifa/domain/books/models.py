@@ -2,6 +2,8 @@ import pghistory
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from daifa.lib.sentence_field import SentenceField
+
 
 class Account(models.Model):
     """Where value sits. `kind` decides its side: assets and expenses grow by debit (+), the others by credit (−)."""
@@ -34,7 +36,7 @@ class Entry(models.Model):
     at = models.DateTimeField()  # when the fact happened: decides its month
     order_id = models.BigIntegerField(null=True)
     supplier_id = models.BigIntegerField(null=True)
-    memo = models.CharField(max_length=200, blank=True, db_default="")
+    memo = SentenceField(max_length=200, blank=True, db_default="")
     reversal_of = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, related_name="reversed_by"
     )
@@ -132,6 +134,6 @@ class BookLock(models.Model):
 
     store = models.OneToOneField("stores.Store", on_delete=models.PROTECT, related_name="book_lock")
     locked_until = models.DateField(_("locked up to"))
-    reason = models.CharField(_("reason"), max_length=200)
+    reason = SentenceField(_("reason"), max_length=200)
     by = models.CharField(max_length=60)
     at = models.DateTimeField()

@@ -18,6 +18,7 @@ from daifa.domain.books.models import Account, Expense, SupplierPayment
 from daifa.domain.books.rules import NOTHING
 from daifa.lib import bulk
 from daifa.lib.money import rounded
+from daifa.lib.sentences import told
 
 # --- Exchange rates -----------------------------------------------------------------------------------------------
 
@@ -432,6 +433,10 @@ _JOURNAL = """SELECT e.id, e.store_id, e.at, e.fact, e.fact_id, e.order_id, e.su
               FROM books_entry e JOIN books_posting p ON p.entry_id = e.id JOIN books_account a ON a.id = p.account_id"""
 
 
+def _line(row: tuple[Any, ...]) -> EntryLine:
+    return EntryLine(*row[:7], told(row[7]), *row[8:14], _trimmed(row[14], row[13]))
+
+
 def entries_of_orders(scope: Sequence[int], order_ids: Sequence[int]) -> list[EntryLine]:
     """All legs of these orders' entries, by time."""
     rows = bulk.fetch(
@@ -439,7 +444,7 @@ def entries_of_orders(scope: Sequence[int], order_ids: Sequence[int]) -> list[En
             ORDER BY e.at, e.id, p.line_no""",
         (list(order_ids), list(scope)),
     )
-    return [EntryLine(*row[:14], _trimmed(row[14], row[13])) for row in rows]
+    return [_line(row) for row in rows]
 
 
 def newest_entries(
@@ -453,7 +458,7 @@ def newest_entries(
             ) n ON n.id = e.id ORDER BY e.at DESC, e.id DESC, p.line_no""",
         (list(scope), before, before, limit),
     )
-    return [EntryLine(*row[:14], _trimmed(row[14], row[13])) for row in rows]
+    return [_line(row) for row in rows]
 
 
 def expenses_of(scope: Sequence[int]) -> Any:
@@ -526,7 +531,7 @@ def beancount_lines(scope: Sequence[int], *, chunk: int = 5_000) -> Iterator[str
             if entry_id in legs:
                 yield ""
                 yield from _transaction(
-                    entry_id, day, stores[store_id][0], fact, fact_id, order_id, supplier_id, memo, legs[entry_id], names
+                    entry_id, day, stores[store_id][0], fact, fact_id, order_id, supplier_id, told(memo), legs[entry_id], names
                 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from daifa.domain.cases.process import (
     VIOLATION,
     VIOLATION_KINDS,
 )
+from daifa.lib.sentence_field import SentenceField
 
 
 def _choices(words: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
@@ -328,7 +329,7 @@ class EvidencePack(models.Model):
     photos = models.IntegerField(db_default=0)
     photos_done = models.IntegerField(db_default=0)
     tries = models.SmallIntegerField(db_default=0)  # how often gathering was begun
-    sentence = models.CharField(max_length=300, blank=True, db_default="")  # why it could not be made
+    sentence = SentenceField(max_length=300, blank=True, db_default="")  # why it could not be made
     erased_at = models.DateTimeField(null=True)
     by = models.CharField(max_length=60)
     at = models.DateTimeField()  # when it was asked for

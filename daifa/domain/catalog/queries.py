@@ -14,6 +14,7 @@ from daifa.domain.catalog.models import ListingFile, ListingVariant, Publication
 from daifa.domain.catalog.process import LISTING, PUBLICATION
 from daifa.lib import bulk
 from daifa.lib.paging import Cursor
+from daifa.lib.sentences import told
 
 BY_SKU = ("sku",)
 NEWEST = ("-id",)
@@ -250,8 +251,8 @@ class Happening(NamedTuple):
 def history_of(listing_ids: Sequence[int], publication_ids: Sequence[int], limit: int = 100) -> list[Happening]:
     """What happened to a listing, newest first; SKUs that moved together are told once."""
     return [
-        Happening(*row)
-        for row in bulk.fetch(
+        Happening(*row, told(reason))
+        for *row, reason in bulk.fetch(
             """SELECT t.at, CASE t.kind WHEN %(listing)s THEN 'listing' ELSE 'publication' END, min(t.thing), t.state_from, t.state_to, b.by, b.reason
                FROM history_transition t JOIN history_batch b ON b.id = t.batch_id
                WHERE (t.kind = %(listing)s AND t.thing = ANY(%(listings)s::bigint[]))

@@ -11,6 +11,7 @@ from daifa.domain.closing.process import (
     READMISSION,
     STANDING,
 )
+from daifa.lib.sentence_field import LongSentenceField, SentenceField
 
 SCENARIOS = {
     "choice": ("by choice", "主动闭店"),
@@ -52,7 +53,7 @@ class Standing(models.Model):
     lifecycle = models.OneToOneField(Lifecycle, on_delete=models.CASCADE, related_name="standing")
     state = models.CharField(max_length=10, choices=STANDING.choices())
     since = models.DateTimeField()
-    reason = models.CharField(max_length=300, blank=True, db_default="")
+    reason = SentenceField(max_length=300, blank=True, db_default="")
     said = models.CharField(max_length=10, blank=True, db_default="")
     said_over = models.CharField(max_length=10, db_default="normal")
     reckoned = models.CharField(max_length=10, db_default="normal")
@@ -105,7 +106,7 @@ class ClosingStep(models.Model):
     asked_by = models.CharField(max_length=60, blank=True, db_default="")
     parts = models.IntegerField(db_default=0)
     parts_done = models.IntegerField(db_default=0)
-    stopped = models.CharField(max_length=300, blank=True, db_default="")  # why it stands still, as a sentence
+    stopped = LongSentenceField(blank=True, db_default="")  # why it stands still, as a sentence
     done_at = models.DateTimeField(null=True)
     done_by = models.CharField(max_length=60, blank=True, db_default="")
 
@@ -119,7 +120,7 @@ class StepEvidence(models.Model):
 
     step = models.ForeignKey(ClosingStep, on_delete=models.CASCADE, related_name="evidence")
     what = models.CharField(max_length=12)  # done, undone, not_needed, note
-    note = models.CharField(max_length=1000, blank=True, db_default="")
+    note = SentenceField(max_length=1000, blank=True, db_default="")
     reference = models.CharField(max_length=120, blank=True, db_default="")  # the platform's number
     facts = models.JSONField(default=dict)
     file_name = models.CharField(max_length=160, blank=True, db_default="")
@@ -273,7 +274,7 @@ class PlatformEvent(models.Model):
 
     case = models.ForeignKey(PlatformCase, on_delete=models.CASCADE, related_name="events")
     what = models.CharField(max_length=24)
-    note = models.CharField(max_length=500, blank=True, db_default="")
+    note = SentenceField(max_length=500, blank=True, db_default="")
     at = models.DateTimeField()
     by = models.CharField(max_length=60)
 

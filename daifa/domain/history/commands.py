@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from daifa.lib import bulk
 from daifa.lib.process import Process
+from daifa.lib.sentences import kept
 
 TRIES = 3
 _MONTHS_SEEN: set[tuple[str, int, int]] = set()
@@ -34,7 +35,7 @@ class Moved:
 def open_batch(*, by: str, at: datetime, reason: str = "") -> int:
     """Store who, when and why once; returns the id that transitions refer to."""
     return bulk.fetch(
-        "INSERT INTO history_batch (by, at, reason) VALUES (%s, %s, %s) RETURNING id", (by, at, reason[:300])
+        "INSERT INTO history_batch (by, at, reason) VALUES (%s, %s, %s) RETURNING id", (by, at, kept(reason, 300))
     )[0][0]
 
 
@@ -55,7 +56,7 @@ def record_births(
             INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
             SELECT b.id, %(kind)s, thing, '', %(state)s, %(at)s FROM b, unnest(%(ids)s::bigint[]) AS x(thing)
         ) SELECT id FROM b""",
-        {"batch": batch, "by": by, "reason": reason[:300], "kind": process.kind, "state": state, "at": at, "ids": list(ids)},
+        {"batch": batch, "by": by, "reason": kept(reason, 300), "kind": process.kind, "state": state, "at": at, "ids": list(ids)},
     )[0][0]
 
 
@@ -105,7 +106,7 @@ def move(
         """,
         {
             "ids": list(ids), "to": to, "before": process.before(to), "batch": batch, "kind": process.kind, "at": at,
-            "by": by, "reason": reason[:300], **{f"set_{name}": value for name, value in sets.items()},
+            "by": by, "reason": kept(reason, 300), **{f"set_{name}": value for name, value in sets.items()},
         },
     )  # fmt: skip
     result = Moved(batch=rows[0][3] if rows else batch)
@@ -196,7 +197,7 @@ def keep_pending(
     bulk.copy_rows(
         "history_pendingreaction",
         ("reaction", "things", "at", "state", "reason", "not_before", "attempts"),
-        [(reaction, [thing], at, state, reason, not_before, attempts) for thing, reason in reasons.items()],
+        [(reaction, [thing], at, state, kept(reason), not_before, attempts) for thing, reason in reasons.items()],
     )
 
 

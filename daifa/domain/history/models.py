@@ -2,13 +2,15 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from daifa.lib.sentence_field import LongSentenceField, SentenceField
+
 
 class Batch(models.Model):
     """Who, when and why, once for everything that one command did."""
 
     by = models.CharField(max_length=60)  # "user:3", "job:route_lines", "import:12"
     at = models.DateTimeField()
-    reason = models.CharField(max_length=300, blank=True, db_default="")
+    reason = SentenceField(max_length=300, blank=True, db_default="")
 
 
 class Transition(models.Model):
@@ -44,7 +46,7 @@ class PendingReaction(models.Model):
     not_before = models.DateTimeField(null=True)
     attempts = models.SmallIntegerField(db_default=0)
     state = models.CharField(max_length=10, choices=STATES, db_default="pending")
-    reason = models.TextField(blank=True, db_default="")
+    reason = LongSentenceField(blank=True, db_default="")
 
     class Meta:
         indexes = [models.Index(fields=["state", "id"], name="pending_by_state")]

@@ -10,6 +10,7 @@ from daifa.domain.history.commands import move, record_births
 from daifa.domain.imports.models import ImportFile
 from daifa.domain.imports.process import IMPORT
 from daifa.lib import bulk
+from daifa.lib.sentences import kept
 
 
 def receive(
@@ -89,13 +90,13 @@ def finish(file_id: int, *, by: str, at: datetime) -> None:
 def refuse(file_id: int, sentence: str, *, by: str, at: datetime) -> None:
     """The file as a whole cannot be used."""
     if move(IMPORT, [file_id], to="refused", by=by, at=at, reason=sentence[:300], set_at="finished_at").moved:
-        bulk.execute("UPDATE imports_importfile SET sentence = %s WHERE id = %s", (sentence, file_id))
+        bulk.execute("UPDATE imports_importfile SET sentence = %s WHERE id = %s", (kept(sentence), file_id))
 
 
 def stop(file_id: int, sentence: str, *, by: str, at: datetime) -> None:
     """Reading broke off; what was applied stays, and it can go on behind it."""
     if move(IMPORT, [file_id], to="stopped", by=by, at=at, reason=sentence[:300]).moved:
-        bulk.execute("UPDATE imports_importfile SET sentence = %s WHERE id = %s", (sentence, file_id))
+        bulk.execute("UPDATE imports_importfile SET sentence = %s WHERE id = %s", (kept(sentence), file_id))
 
 
 def settle_rows(ids: Sequence[int], *, state: str) -> int:

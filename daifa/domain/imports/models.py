@@ -2,6 +2,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from daifa.domain.imports.process import IMPORT
+from daifa.lib.sentence_field import LongSentenceField
 
 
 class ImportFile(models.Model):
@@ -26,7 +27,7 @@ class ImportFile(models.Model):
     options = models.JSONField(default=dict)  # layout, column mapping, treat_as …
     layout = models.CharField(max_length=40, blank=True, db_default="")
     state = models.CharField(max_length=10, choices=IMPORT.choices(), db_default="received")
-    sentence = models.TextField(blank=True, db_default="")  # why the whole file was refused
+    sentence = LongSentenceField(blank=True, db_default="")  # why the whole file was refused
     rows_in = models.IntegerField(db_default=0)
     rows_used = models.IntegerField(db_default=0)
     rows_not_orders = models.IntegerField(db_default=0)

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.history.commands import move, open_batch, record_births
@@ -16,6 +15,8 @@ from daifa.domain.shipping.process import PARCEL_CHECK
 from daifa.domain.shipping.rules import Trace, find_traces, verdict
 from daifa.lib import bulk, keeping, ocr
 from daifa.lib.refusal import Refused, RowRefused
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import kept
 
 PHOTO_FOLDER = "photos"
 
@@ -111,7 +112,7 @@ def give_up_photos(reasons: Mapping[int, str], *, by: str, at: datetime) -> list
     bulk.execute(
         """UPDATE shipping_parcelcheck c SET reason = d.reason FROM unnest(%s::bigint[], %s::text[]) AS d(id, reason)
            WHERE c.id = d.id""",
-        (moved, [reasons[check][:300] for check in moved]),
+        (moved, [kept(reasons[check], 300) for check in moved]),
     )
     return moved
 

@@ -3,6 +3,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
+from daifa.lib.sentence_field import SentenceField
 
 
 class Parcel(models.Model):
@@ -134,7 +135,7 @@ class ParcelCheck(models.Model):
     note = models.CharField(max_length=500, blank=True, db_default="")
     traces = models.JSONField(default=list)  # [[kind, platform, term, excerpt], …]
     lines = models.IntegerField(db_default=0)  # of text read
-    reason = models.CharField(max_length=300, blank=True, db_default="")  # of a verdict by hand, or why it was not read
+    reason = SentenceField(max_length=300, blank=True, db_default="")  # of a verdict by hand, or why it was not read
     by = models.CharField(max_length=60)
     at = models.DateTimeField()
     read_at = models.DateTimeField(null=True)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from daifa.domain.shipping.process import PARCEL
 from daifa.lib import bulk
 from daifa.lib.paging import Cursor
+from daifa.lib.sentences import told
 
 NEWEST = ("-announced_at", "-id")
 SHORTEST_NUMBER = 4  # characters: fewer begin too many numbers
@@ -257,7 +258,7 @@ def check_detail(scope: Sequence[int], check_id: int) -> dict[str, Any] | None:
         .first()
     )
     if found and found["reason"]:
-        found["reason"] = gettext(found["reason"])  # the reader's sentences are kept as daifa says them; a person's as they are
+        found["reason"] = gettext(told(found["reason"]))  # the reader's sentences are kept as daifa says them; a person's as they are
     return found
 
 

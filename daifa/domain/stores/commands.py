@@ -24,6 +24,7 @@ from daifa.domain.stores.rules import NEEDS
 from daifa.lib import bulk
 from daifa.lib.money import is_currency
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import kept_params
 
 EDITABLE = (
     "code", "name", "channel", "kind", "currency", "timezone", "language", "country", "reply_to", "dispatch_hours",
@@ -301,7 +302,7 @@ def open_tasks(rows: Iterable[NewTask], *, at: datetime) -> int:
                 [row.kind for row in rows],
                 [row.thing_kind for row in rows],
                 [row.thing for row in rows],
-                [_json_text(row.params) for row in rows],
+                [_json_text(kept_params(row.params)) for row in rows],
                 [row.stake for row in rows],
                 [row.currency for row in rows],
                 [row.due_at for row in rows],

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from daifa.lib import bulk
 from daifa.lib.money import rounded
 from daifa.lib.paging import Cursor
+from daifa.lib.sentences import told
 
 NEWEST = ("-at", "-id")
 
 FACTS = (
-    "order_paid", "purchase_accepted", "parcel_handed_over", "parcel_delivered", "parcel_lost", "refund_confirmed",
+    "order_paid", "purchase_accepted", "parcel_handed_over", "parcel_delivered", "parcel_lost", "refund_confirmed", "order_over",
     "expense", "supplier_paid", "deposit_moved", "commission_earned", "proceeds_settled", "proceeds_again", "reversal",
 )  # fmt: skip
 
@@ -105,4 +106,4 @@ def _with_legs(rows: Sequence[tuple[Any, ...]]) -> list[EntryRow]:
         ([row[0] for row in rows],),
     ):
         legs.setdefault(entry_id, []).append(Leg(code, name, name_zh, currency, rounded(amount, currency)))
-    return [EntryRow(*row, legs.get(row[0], [])) for row in rows]
+    return [EntryRow(*row[:9], told(row[9]), *row[10:], legs.get(row[0], [])) for row in rows]

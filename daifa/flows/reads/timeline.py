@@ -21,6 +21,7 @@ from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
 from daifa.lib import bulk
 from daifa.lib.commas import listed
 from daifa.lib.process import Process
+from daifa.lib.sentences import told
 
 _PROCESSES = {
     p.kind: p
@@ -186,7 +187,7 @@ def _in_words(reason: str) -> str:
         return OUTCOMES[reason][_chinese()]
     if source.startswith("run ") and source[4:].isdigit():
         return ""  # the workbook is named
-    return _("downloaded") if reason == "downloaded" else reason
+    return _("downloaded") if reason == "downloaded" else told(reason)
 
 
 def _told(process: Process, state: str, name: str, other: str) -> str:

@@ -19,6 +19,7 @@ from daifa.domain.compliance.signals import BY_KIND
 from daifa.domain.orders.process import HOLDS
 from daifa.domain.stores.queries import open_tasks_of
 from daifa.lib import bulk
+from daifa.lib.sentences import told_params
 
 # What a task says, and what to do about it. `%(…)s` are filled from the task's params; a missing one stays a dash.
 TASKS: dict[str, tuple[Any, str]] = {
@@ -312,7 +313,7 @@ def task_words(kind: str, params: dict[str, Any]) -> tuple[str, str]:
     sentence, advice = TASKS.get(kind, ("", ""))
     if not sentence:
         return kind.replace("_", " "), ""
-    params = {"number": params.get("order"), **params}  # a restored copy names the order so
+    params = {"number": params.get("order"), **told_params(params)}  # a restored copy names the order so
     if kind == "no_source_risk" and params.get("kind") in BY_KIND:
         params["signal"] = BY_KIND[params["kind"]].words[int((get_language() or "").startswith("zh"))]
     if kind == "closing_step" and params.get("step") in STEPS:

@@ -24,7 +24,7 @@ class SheetRefused(Exception):
         super().__init__(message % self.params)
 
     def sentence(self) -> str:
-        from django.utils.translation import gettext
+        from daifa.lib.sentences import gettext
 
         return gettext(self.message) % self.params
 

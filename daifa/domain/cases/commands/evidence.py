@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from daifa.domain.cases import files, pictures, queries
 from daifa.domain.cases.commands.taking import locked, must_have_moved
@@ -19,6 +18,8 @@ from daifa.domain.history.commands import move, record_births, record_facts
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.lib import bulk, keeping
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import kept
 
 FILE_KINDS = ("violation", "appeal", "complaint", "infringement", "listing_right", "qualification")
 
@@ -127,7 +128,7 @@ def ask_pack(
     *, store_id: int, case_kind: str, case: int, orders: Sequence[int], name: str, language: str, revealed: bool, reason: str,
     costs: bool = False, by: str, at: datetime,
 ) -> EvidencePack:  # fmt: skip
-    """Write down which pack is wanted; it is gathered by `flows/gather_evidence.py`. `name` stands for it until then."""
+    """Write down which pack is wanted; it is gathered by `flows/gather_evidence/`. `name` stands for it until then."""
     pack = EvidencePack.objects.create(
         store_id=store_id, case_kind=case_kind, case=case, orders=sorted(orders), state="gathering", name=name[:120], language=language,
         revealed=revealed, reason=reason[:300], costs=costs, by=by, at=at,
@@ -211,10 +212,10 @@ def ask_pack_again(pack_id: int, *, by: str, at: datetime) -> EvidencePack:
 
 
 def _failed(pack: EvidencePack, sentence: str, *, by: str, at: datetime) -> EvidencePack:
-    must_have_moved(move(EVIDENCE_PACK, [pack.pk], to="failed", by=by, at=at, sets={"sentence": sentence[:300], "sha256": ""}))
+    must_have_moved(move(EVIDENCE_PACK, [pack.pk], to="failed", by=by, at=at, sets={"sentence": kept(sentence, 300), "sha256": ""}))
     if pack.erased_at is None:
         open_tasks(
-            [NewTask(kind="pack_not_made", store_id=pack.store_id, thing_kind="evidence_pack", thing=pack.pk, params={"sentence": sentence[:300]})],
+            [NewTask(kind="pack_not_made", store_id=pack.store_id, thing_kind="evidence_pack", thing=pack.pk, params={"sentence": sentence})],
             at=at,
         )  # fmt: skip
     pack.refresh_from_db()
