@@ -28,6 +28,7 @@ from daifa.domain.compliance.signals import (
     top_group,
     unrelated_groups,
 )
+from daifa.domain.orders.queries import PAID
 from daifa.domain.policy import queries as policy
 from daifa.domain.shipping.queries import NUMBER_FOR_OTHERS
 from daifa.domain.shipping.rules import Trace, find_traces
@@ -158,8 +159,8 @@ def _foreign_trace(stores: Sequence[Any], at: datetime) -> list[Found]:
             seen.setdefault(store, []).append(Seen(order, supplier, thing_kind, thing, _told(traces), when))
     base = dict(
         bulk.fetch(
-            """SELECT store_id, count(*) FROM orders_order WHERE store_id = ANY(%s::bigint[]) AND NOT is_history
-               AND placed_at > %s AND placed_at <= %s GROUP BY 1""",
+            f"""SELECT o.store_id, count(*) FROM orders_order o WHERE o.store_id = ANY(%s::bigint[]) AND NOT o.is_history
+                AND o.placed_at > %s AND o.placed_at <= %s AND {PAID} GROUP BY 1""",
             (scope, since, at),
         )
     )
@@ -292,11 +293,11 @@ def _unrelated_categories(stores: Sequence[Any], at: datetime) -> list[Found]:
     return found
 
 
-_SOLD = """
+_SOLD = f"""
 FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id JOIN catalog_variant v ON v.id = l.variant_id
 JOIN catalog_product p ON p.id = v.product_id
 WHERE o.store_id = ANY(%s::bigint[]) AND o.placed_at > %s AND o.placed_at <= %s AND NOT o.is_history
-  AND l.kind = 'goods' AND p.category <> ''"""
+  AND l.kind = 'goods' AND p.category <> '' AND {PAID}"""
 """Goods sold with a category, in a scope of stores and a stretch of time."""
 
 _LOOKS = {

@@ -43,7 +43,8 @@ from daifa.domain.history.commands import record_facts, retried
 from daifa.domain.imports import commands as imports
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.orders import commands as orders
-from daifa.domain.orders.rules import content_hash
+from daifa.domain.orders import queries as order_queries
+from daifa.domain.orders.rules import content_hash, is_unpaid
 from daifa.domain.sourcing import commands as sourcing
 from daifa.domain.sourcing.models import Supplier
 from daifa.domain.stores.commands import NewTask, open_tasks
@@ -441,7 +442,7 @@ def receive_orders(
         else:
             batch.used(became.get(record.number, "order_unchanged"), len(record.rows))
     if received.changed:
-        _apply_changes(received.changed, store=store, by=by, at=at)
+        _apply_changes(received.changed, store=store, is_history=is_history, by=by, at=at)
     return received
 
 
@@ -481,18 +482,51 @@ def _with_recipient(record: IncomingOrder) -> IncomingOrder:
     return replace(record, address=recipient_for(record.customer_ref, record.number, record.country))
 
 
-def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, by: str, at: datetime) -> None:
+def _apply_payments(
+    changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, is_history: Callable[[IncomingOrder], bool], by: str, at: datetime
+) -> list[int]:
+    """Orders that waited for their payment: what the channel says now counts. Who has paid is worked on, booked and returned."""
+    wanted = [(order, record) for order, record in changed if record.cancelled_at is None or record.refunded > 0]
+    orders.keep_only(
+        [(order, record.paid_at or record.placed_at) for order, record in wanted if record.cancelled_at is None and is_history(record)],
+        by=by, at=at,
+    )  # fmt: skip
+    orders.rewrite_unpaid(wanted, store=store)
+    orders.correct_payment(
+        [(order, record.paid_at) for order, record in wanted if record.paid_at is not None and record.paid_at != record.placed_at]
+    )
+    paid = [(order, record.paid_at or record.placed_at) for order, record in wanted if not is_unpaid(record)]
+    marked = orders.mark_paid(paid, by=by, at=at)
+    record_facts("orders_received", marked, at=at)
+    return marked
+
+
+def _ask_about_payments(
+    changed: Sequence[tuple[int, IncomingOrder]], paid: Sequence[int], totals: dict[int, Decimal], *, store: Any, at: datetime
+) -> None:
+    """Payments that do not fit what was done with the order are for a person, who looks at the channel."""
+    said_unpaid = [order for order, record in changed if order in totals and record.cancelled_at is None and is_unpaid(record)]
+    waiting = set(order_queries.unpaid(said_unpaid)) if said_unpaid else set()
+    numbers = {order: record.number for order, record in changed}
+
+    def about(order: int) -> dict[str, Any]:
+        return {
+            "store_id": store.pk, "thing_kind": "order", "thing": order, "params": {"number": numbers[order]},
+            "stake": totals[order], "currency": store.currency,
+        }  # fmt: skip
+
+    tasks = [NewTask(kind="order_unpaid", **about(order)) for order in said_unpaid if order not in waiting]
+    tasks += [NewTask(kind="order_paid_after", **about(order)) for order in order_queries.wholly_cancelled(paid)]
+    open_tasks(tasks, at=at)
+
+
+def _apply_changes(
+    changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, is_history: Callable[[IncomingOrder], bool], by: str, at: datetime
+) -> None:
     """What may still change, changes: the ship-to before placing, units not yet bought. The rest asks a person."""
     ids = sorted(order for order, _ in changed)
     orders.lock_orders(ids)
-    record_facts(
-        "orders_received",
-        orders.mark_paid(
-            [(order, record.paid_at) for order, record in changed if record.paid_at is not None and record.cancelled_at is None],
-            by=by, at=at,
-        ),
-        at=at,
-    )  # fmt: skip
+    paid = _apply_payments(changed, store=store, is_history=is_history, by=by, at=at)
     state = {
         row[0]: row[1:]
         for row in bulk.fetch(
@@ -561,6 +595,7 @@ def _apply_changes(changed: Sequence[tuple[int, IncomingOrder]], *, store: Any, 
         ],
         at=at,
     )  # fmt: skip
+    _ask_about_payments(changed, paid, {order: row[2] for order, row in state.items() if not row[0]}, store=store, at=at)
     orders.remember_content([(order, content_hash(record)) for order, record in changed])
     record_facts("orders_to_route", sorted(set(again)), at=at)
 

@@ -275,7 +275,7 @@ def review_stores(stores: Sequence[Store], *, at: datetime, by: str) -> int:
     lines = queries.review_lines(scope)
     last_order = dict(
         bulk.fetch(
-            """SELECT s.id, (SELECT max(placed_at) FROM orders_order WHERE store_id = s.id AND placed_at <= %s)
+            f"""SELECT s.id, (SELECT max(o.placed_at) FROM orders_order o WHERE o.store_id = s.id AND o.placed_at <= %s AND {PAID})
                FROM unnest(%s::bigint[]) AS s (id)""",
             (at, scope),
         )

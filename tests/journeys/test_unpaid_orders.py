@@ -3,18 +3,23 @@
 import csv
 import io
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
 from daifa.domain.books.models import Entry
+from daifa.domain.closing import queries as closing
 from daifa.domain.compliance.models import Clock
 from daifa.domain.messages.models import Message
 from daifa.domain.orders.models import Hold, Order
 from daifa.domain.purchasing.models import PurchaseOrder
-from daifa.flows import keep_clocks
+from daifa.domain.stores.models import Task
+from daifa.flows import by_hand, keep_clocks
 from daifa.flows.audit import audit
 from daifa.flows.release_holds import release_holds
 from daifa.flows.work import work_until_idle
+from daifa.lib.refusal import Refused
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +92,138 @@ def test_whoever_releases_it_says_that_it_was_paid():
     assert PurchaseOrder.objects.filter(order=order).count() == 2
     assert Entry.objects.get(order_id=order.pk, fact="order_paid").at == LATER
     assert audit() == []
+
+
+def orders_file(orders: dict[str, dict[str, str]]) -> bytes:
+    """Number → what differs from the usual order: a column's heading, or one of its own, → its cells."""
+    rows = list(csv.reader(io.StringIO(cast.order_file(list(orders)).decode())))
+    own = sorted({name for cells in orders.values() for name in cells} - set(rows[0]))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([*rows[0], *own])
+    for row in rows[1:]:
+        given = orders[row[0]]
+        writer.writerow([*(given.get(name, cell) for name, cell in zip(rows[0], row, strict=True)), *(given.get(name, "") for name in own)])
+    return text.getvalue().encode()
+
+
+def receive_file(shop: cast.Shop, orders: dict[str, dict[str, str]], *, at) -> None:
+    file = cast.read_file(shop, "orders", "orders.csv", orders_file(orders), at=at)
+    assert (file.state, file.rows_refused) == ("done", 0)
+    work_until_idle(at=at)
+    keep_clocks.keep_clocks(at=at)
+
+
+def tasks() -> dict[str, int]:
+    return dict(Task.objects.filter(closed_at=None, kind__startswith="order_").values_list("kind", "thing"))
+
+
+def test_what_the_seller_changed_before_the_payment_is_what_is_bought_and_booked():
+    shop = cast.open_shop()
+    receive_file(shop, {"U-1": {"Paid at": "", "Unit price": "40.00"}}, at=AT)
+    receive_file(shop, {"U-1": {"Paid at": "2026-03-03 14:00:00", "Unit price": "30.00", "Quantity": "3"}}, at=LATER)
+    order = Order.objects.get()
+    assert (order.units, order.total_amount, order.cancelled) == (6, 180, 0)
+    assert sorted(order.lines.values_list("line_no", "quantity", "amount")) == [(1, 3, 90), (2, 3, 90)]
+    paid = Entry.objects.get(order_id=order.pk, fact="order_paid")
+    assert sum(leg.amount for leg in paid.postings.filter(amount__gt=0)) == 180
+    assert sum(PurchaseOrder.objects.filter(order=order).values_list("units", flat=True)) == 6
+    assert (tasks(), audit()) == ({}, [])
+
+
+def test_money_given_back_proves_that_it_was_paid():
+    shop = cast.open_shop()
+    cells = {"Paid at": "", "Cancelled at": "", "Refunded": ""}
+    receive_file(shop, {"U-1": cells | {"Refunded": "4.00"}, "U-2": cells, "U-3": cells}, at=AT)
+    assert held() == {"U-2": "not_paid", "U-3": "not_paid"}
+    receive_file(shop, {
+        "U-2": cells | {"Refunded": "3.00"},
+        "U-3": cells | {"Paid at": "2026-03-02 14:00:00", "Cancelled at": "2026-03-02 15:00:00", "Refunded": "84.00"},
+    }, at=LATER)  # fmt: skip
+    assert held() == {}
+    for number, back in (("U-1", 4), ("U-2", 3), ("U-3", 84)):
+        order = Order.objects.get(number=number)
+        assert (order.refunded_amount, order.paid_at is None) == (back, False)
+        assert Entry.objects.filter(order_id=order.pk, fact__in=("order_paid", "refund_confirmed")).count() == 2
+    assert not PurchaseOrder.objects.filter(order__number="U-3").exists()
+    assert audit() == []
+
+
+def test_an_unpaid_order_that_was_dispatched_by_other_hands_is_not_bought():
+    shop = cast.open_shop()
+    receive_file(shop, {"U-1": {"Paid at": "", "Status": ""}, "U-2": {"Paid at": "", "Status": ""}}, at=AT)
+    paid = {"Paid at": "2026-03-03 09:00:00"}
+    receive_file(shop, {"U-1": paid | {"Status": "shipped"}, "U-2": paid | {"Status": "paid"}}, at=LATER)
+    gone, here = Order.objects.get(number="U-1"), Order.objects.get(number="U-2")
+    assert (gone.is_history, gone.status, gone.open_holds, gone.paid_at) == (True, "closed", 0, here.paid_at)
+    assert set(PurchaseOrder.objects.values_list("order_id", flat=True)) == {here.pk}
+    assert not Entry.objects.filter(order_id=gone.pk).exists()
+    assert audit() == []
+
+
+def test_a_file_corrects_when_a_released_order_was_paid_and_says_where_it_disagrees():
+    shop = cast.open_shop()
+    receive(shop, {"U-1": ("", "")}, at=AT)
+    release_holds([Hold.objects.get().pk], by=cast.BY, at=LATER)
+    work_until_idle(at=LATER)
+    receive(shop, {"U-1": ("", "")}, at=LATER)
+    assert tasks() == {}, "the person knew that the channel does not know of the payment"
+    receive(shop, {"U-1": ("2026-03-02 18:00:00", "")}, at=LATER)
+    order = Order.objects.get()
+    assert order.paid_at == AT.replace(hour=18)
+    assert order.ship_by_at - order.paid_at == timedelta(hours=shop.store.dispatch_hours)
+    receive(shop, {"U-1": ("", "")}, at=LATER)
+    order.refresh_from_db()
+    assert (order.paid_at, tasks()) == (AT.replace(hour=18), {"order_unpaid": order.pk})
+    assert PurchaseOrder.objects.filter(order=order).count() == 2 and held() == {}
+    assert audit() == []
+
+
+def test_paid_after_it_was_cancelled_is_for_a_person():
+    shop = cast.open_shop()
+    receive(shop, {"U-1": ("", "")}, at=AT)
+    receive(shop, {"U-1": ("", "2026-03-02 10:00:00")}, at=LATER)
+    order = Order.objects.get()
+    assert not [one for one in closing.blockers(shop.store.pk, at=LATER) if one.code == "not_paid_back"], "nobody owes him anything"
+    receive(shop, {"U-1": ("2026-03-03 09:00:00", "")}, at=LATER)
+    assert tasks() == {"order_paid_after": order.pk}
+    assert not PurchaseOrder.objects.exists()
+    assert [(one.count, one.amount) for one in closing.blockers(shop.store.pk, at=LATER) if one.code == "not_paid_back"] == [(1, 84)]
+    assert audit() == []
+
+
+def test_nothing_is_given_back_of_what_was_not_paid():
+    shop = cast.open_shop()
+    receive(shop, {"U-1": ("", "")}, at=AT)
+    order = Order.objects.get()
+    lines = list(order.lines.values_list("pk", "quantity"))
+    given = {"kind": "refund", "reason": "other", "note": "", "no_claim_reason": "ours", "by": cast.BY, "at": LATER}
+    with pytest.raises(Refused, match="has not paid"):
+        by_hand.give_back(order.pk, lines, amount=Decimal(5), **given)
+    assert by_hand.cancel_open(order.pk, lines, by=cast.BY, at=LATER) == 4
+    order.refresh_from_db()
+    assert (order.status, order.open_holds, order.refunded_amount) == ("cancelled", 0, 0)
+    assert audit() == []
+
+
+def test_an_unpaid_order_is_no_sale():
+    shop = cast.open_shop()
+    receive(shop, {"U-1": ("", ""), "P-1": ("2026-03-02 09:00:00", "")}, at=AT)
+    month = closing.months_of(shop.store.pk, at=LATER, months=1)[0]
+    assert (month.orders, month.sales) == (1, 84)
+    unshipped = next(one for one in closing.blockers(shop.store.pk, at=LATER) if one.code == "unshipped")
+    assert (unshipped.count, unshipped.amount) == (2, 84)
+
+
+def test_many_are_not_called_paid_by_one_press(client, django_user_model):
+    shop = cast.open_shop()
+    receive(shop, {"U-1": ("", ""), "U-2": ("", "")}, at=AT)
+    client.force_login(django_user_model.objects.create_superuser("owner@example.invalid", password="x"))
+    ids = list(Order.objects.order_by("pk").values_list("pk", flat=True))
+    answer = client.post(reverse("web:orders_release"), {"ids": ids}, follow=True)
+    assert "2 wait for their payment" in answer.content.decode()
+    assert held() == {"U-1": "not_paid", "U-2": "not_paid"}
+    page = client.get(reverse("web:order", args=[ids[0]])).content.decode()
+    assert page.count("says that the buyer has paid") == 2, "the button of the order, and that of the hold, ask"
+    client.post(reverse("web:order_release", args=[ids[0]]))
+    assert held() == {"U-2": "not_paid"}

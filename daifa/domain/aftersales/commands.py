@@ -20,6 +20,7 @@ from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.aftersales.rules import RETURN_TIME, SoldLine, match_credit
 from daifa.domain.history.commands import move, record_births, record_facts
 from daifa.domain.orders.commands import count_refunds, lock_orders
+from daifa.domain.orders.queries import unpaid
 from daifa.domain.purchasing.commands import cancel_units
 from daifa.lib import bulk
 from daifa.lib.money import rounded, shares
@@ -215,6 +216,11 @@ def open_case(
 ) -> int:
     """A buyer asks back units of lines [(line, units)]. Returns the case; raises `Refused` with the sentence."""
     lock_orders([order_id])
+    if unpaid([order_id]):
+        raise Refused(
+            _("The buyer has not paid for this order, so nothing can be given back. Cancel what is not wanted any more."),
+            code="not_paid",
+        )
     left = dict(
         bulk.fetch("SELECT id, quantity - refunded FROM orders_orderline WHERE order_id = %s", (order_id,))
     )

@@ -38,6 +38,7 @@ from daifa.domain.closing.process import READMISSION, STANDING
 from daifa.domain.compliance.rules import calendar_of
 from daifa.domain.exit_index.queries import review_lines
 from daifa.domain.exit_index.rules import ReviewLines
+from daifa.domain.orders.queries import PAID
 from daifa.domain.policy import queries as policy
 from daifa.domain.privacy import queries as privacy
 from daifa.domain.privacy.queries import OF_ORDERS
@@ -343,7 +344,7 @@ _NOT_PAID_BACK = f"""
                    * least(1, o.total_amount / nullif(o.goods_amount, 0)) AS worth
             FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id AND l.cancelled > 0
             LEFT JOIN named n ON n.order_line_id = l.id LEFT JOIN spent s ON s.order_id = o.id
-            WHERE o.store_id = %(store)s AND o.cancelled > 0 AND NOT o.is_history GROUP BY o.id)
+            WHERE o.store_id = %(store)s AND o.cancelled > 0 AND NOT o.is_history AND {PAID} GROUP BY o.id)
     SELECT count(*), sum(coins - back) FROM (SELECT back, trunc(worth, {decimals_in_sql("currency")}) AS coins FROM due) d
     WHERE back < coins"""
 """Orders of which units were cancelled, and what their buyers have not got back: their share of what was paid.
@@ -354,8 +355,8 @@ A refund that names cancelled units settles them, whatever it paid.
 
 def _open_orders(store: Store, at: datetime, terms: rules.Terms) -> list[Blocker]:
     unshipped, worth = bulk.fetch(
-        """SELECT count(*), sum(total_amount - refunded_amount) FROM orders_order
-           WHERE store_id = %s AND NOT is_history AND units > cancelled + shipped""",
+        f"""SELECT count(*), sum(o.total_amount - o.refunded_amount) FILTER (WHERE {PAID}) FROM orders_order o
+            WHERE o.store_id = %s AND NOT o.is_history AND o.units > o.cancelled + o.shipped""",
         (store.pk,),
     )[0]
     moving = bulk.fetch(
@@ -460,9 +461,9 @@ def months_of(store_id: int, *, at: datetime, months: int = 6) -> list[Month]:
     rows = {
         row[0]: row[1:]
         for row in bulk.fetch(
-            """SELECT floor(extract(epoch FROM %(at)s::timestamptz - placed_at) / 2592000)::int, count(*), sum(total_amount)
-               FROM orders_order WHERE store_id = %(store)s AND placed_at <= %(at)s
-                 AND placed_at > %(at)s::timestamptz - %(days)s * interval '1 day' GROUP BY 1""",
+            f"""SELECT floor(extract(epoch FROM %(at)s::timestamptz - o.placed_at) / 2592000)::int, count(*), sum(o.total_amount)
+                FROM orders_order o WHERE o.store_id = %(store)s AND o.placed_at <= %(at)s
+                  AND o.placed_at > %(at)s::timestamptz - %(days)s * interval '1 day' AND {PAID} GROUP BY 1""",
             {"at": at, "store": store_id, "days": months * 30},
         )
     }
@@ -528,7 +529,7 @@ def nobody_comes(store_id: int, *, at: datetime) -> bool:
         return False
     stretches = [month.stretch for month in months_of(store_id, at=at, months=rules.QUIET_MONTHS)]
     lines = _review_lines(store_id)
-    newest = bulk.fetch("SELECT max(placed_at) FROM orders_order WHERE store_id = %s AND placed_at <= %s", (store_id, at))[0][0]
+    newest = bulk.fetch(f"SELECT max(o.placed_at) FROM orders_order o WHERE o.store_id = %s AND o.placed_at <= %s AND {PAID}", (store_id, at))[0][0]
     since = newest or Store.objects.values_list("created_at", flat=True).get(pk=store_id)
     return rules.nobody_comes(stretches, orders=lines.quiet_orders + 1, is_dormant=(at - since).days >= lines.dormant_days)
 

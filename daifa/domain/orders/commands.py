@@ -91,7 +91,7 @@ def receive_orders(
         units, goods, shipping, other = rules.amounts(record.lines)
         address = record.address
         missing = units > 0 and not history and (address is None or not address.is_complete())
-        unpaid = record.paid_at is None and not history
+        unpaid = rules.is_unpaid(record) and not history
         kept_only.append(history)
         held.append([reason for reason, is_so in (("buyer_data_missing", missing), ("not_paid", unpaid)) if is_so])
         orders.append((
@@ -105,12 +105,7 @@ def receive_orders(
     ids = bulk.write_rows("orders_order", _ORDER_COLUMNS, orders)
     for order_id, (record, _), history, reasons in zip(ids, fresh, kept_only, held, strict=True):
         holds += [(order_id, reason, bulk.json({}), at) for reason in reasons]
-        for number, line in enumerate(record.lines, 1):
-            listing, variant = variants.get(line.sku, (None, None)) if line.kind in rules.BOUGHT_KINDS else (None, None)
-            lines.append((
-                order_id, number, line.external_id[:60], line.kind, line.sku, line.title[:255], listing, variant,
-                line.quantity, line.unit_price, line.amount,
-            ))  # fmt: skip
+        lines += _line_rows(order_id, record, variants)
         if record.address is not None:
             addresses.append(_address_row(order_id, 1, record.address, at))
         result.new.append(order_id)
@@ -139,6 +134,17 @@ _LINE_COLUMNS = (
     "unit_price", "amount",
 )  # fmt: skip
 _ADDRESS_COLUMNS = ("order_id", "version", *rules.ADDRESS_FIELDS, "digest", "at")
+
+
+def _line_rows(order_id: int, record: Any, variants: dict[str, tuple[int | None, int | None]]) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for number, line in enumerate(record.lines, 1):
+        listing, variant = variants.get(line.sku, (None, None)) if line.kind in rules.BOUGHT_KINDS else (None, None)
+        rows.append((
+            order_id, number, line.external_id[:60], line.kind, line.sku, line.title[:255], listing, variant,
+            line.quantity, line.unit_price, line.amount,
+        ))  # fmt: skip
+    return rows
 
 
 def _address_row(order_id: int, version: int, address: Any, at: datetime) -> tuple[Any, ...]:
@@ -272,6 +278,74 @@ def mark_paid(paid: Sequence[tuple[int, datetime]], *, by: str, at: datetime) ->
     ]
     if ids:
         release_holds(order_ids=ids, reasons=["not_paid"], by=by, at=at)
+    return sorted(ids)
+
+
+def correct_payment(paid: Sequence[tuple[int, datetime]]) -> None:
+    """When orders (id, when) that somebody had released as paid were paid in truth: their time for dispatch began then."""
+    if paid:
+        bulk.execute(
+            """UPDATE orders_order o SET paid_at = d.at, ship_by_at = d.at + make_interval(hours => s.dispatch_hours)
+               FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, at), stores_store s
+               WHERE o.id = d.id AND s.id = o.store_id AND NOT o.is_history AND o.paid_at <> d.at
+                 AND EXISTS (SELECT FROM orders_hold h WHERE h.order_id = o.id AND h.reason = 'not_paid')""",
+            ([order for order, _ in paid], [moment for _, moment in paid]),
+        )
+
+
+def rewrite_unpaid(changed: Sequence[tuple[int, Any]], *, store: Any) -> list[int]:
+    """Lines and amounts of orders that nobody paid yet are what the channel says now: sellers change prices until then.
+
+    `changed`: (order id, record as for `receive_orders`). Orders of which something was cancelled, given back or held by
+    line are left as they are. Returns the others; the caller has locked them.
+    """
+    untouched = {
+        row[0]
+        for row in bulk.fetch(
+            """SELECT o.id FROM orders_order o
+               WHERE o.id = ANY(%s::bigint[]) AND o.paid_at IS NULL AND NOT o.is_history AND o.cancelled = 0
+                 AND o.allocated = 0 AND o.refunded_amount = 0
+                 AND EXISTS (SELECT FROM orders_hold h WHERE h.order_id = o.id AND h.reason = 'not_paid' AND h.released_at IS NULL)
+                 AND NOT EXISTS (SELECT FROM orders_hold h WHERE h.order_id = o.id AND h.line_id IS NOT NULL)""",
+            ([order for order, _ in changed],),
+        )
+    }
+    records = [(order, record) for order, record in changed if order in untouched]
+    if not records:
+        return []
+    variants = find_variants(store.pk, {line.sku for _, record in records for line in record.lines})
+    ids = [order for order, _ in records]
+    amounts = [rules.amounts(record.lines) for _, record in records]
+    bulk.execute(
+        """UPDATE orders_order o SET units = d.units, goods_amount = d.goods, shipping_amount = d.shipping, other_amount = d.other,
+                  total_amount = d.goods + d.shipping + d.other
+           FROM unnest(%s::bigint[], %s::int[], %s::numeric[], %s::numeric[], %s::numeric[]) AS d(id, units, goods, shipping, other)
+           WHERE o.id = d.id""",
+        (ids, *([each[n] for each in amounts] for n in range(4))),
+    )
+    bulk.execute("DELETE FROM orders_orderline WHERE order_id = ANY(%s::bigint[])", (ids,))
+    bulk.copy_rows("orders_orderline", _LINE_COLUMNS, [row for order, record in records for row in _line_rows(order, record, variants)])
+    return sorted(ids)
+
+
+def keep_only(paid: Sequence[tuple[int, datetime]], *, by: str, at: datetime) -> list[int]:
+    """Orders (id, when paid) that waited for their payment and were dispatched by other hands: history, nothing is bought.
+
+    Returns those of which nothing had been begun; their holds go.
+    """
+    ids = [
+        row[0]
+        for row in bulk.fetch(
+            """UPDATE orders_order o SET is_history = true, paid_at = d.at
+               FROM unnest(%s::bigint[], %s::timestamptz[]) AS d(id, at)
+               WHERE o.id = d.id AND o.paid_at IS NULL AND NOT o.is_history AND o.allocated = 0 AND o.refunded_amount = 0
+                 AND EXISTS (SELECT FROM orders_hold h WHERE h.order_id = o.id AND h.reason = 'not_paid' AND h.released_at IS NULL)
+               RETURNING o.id""",
+            ([order for order, _ in paid], [moment for _, moment in paid]),
+        )
+    ] if paid else []  # fmt: skip
+    if ids:
+        release_holds(order_ids=ids, by=by, at=at)
     return sorted(ids)
 
 

@@ -334,6 +334,36 @@ def orders_of_holds(ids: Sequence[int]) -> dict[int, int]:
     )
 
 
+def unpaid(ids: Sequence[int]) -> list[int]:
+    """Those of the orders whose buyer has not paid, be they still wanted or not."""
+    return [row[0] for row in bulk.fetch(f"SELECT o.id FROM orders_order o WHERE o.id = ANY(%s::bigint[]) AND NOT {PAID} ORDER BY 1", (list(ids),))]
+
+
+def wholly_cancelled(ids: Sequence[int]) -> list[int]:
+    """Those of the orders of which no unit is wanted any more and no money was given back."""
+    if not ids:
+        return []
+    return [
+        row[0]
+        for row in bulk.fetch(
+            "SELECT id FROM orders_order WHERE id = ANY(%s::bigint[]) AND status = 'cancelled' AND refunded_amount = 0 ORDER BY id",
+            (list(ids),),
+        )
+    ]
+
+
+def waiting_for_payment(ids: Sequence[int]) -> list[int]:
+    """Those of the orders that are held because nobody has paid them."""
+    return [
+        row[0]
+        for row in bulk.fetch(
+            """SELECT DISTINCT order_id FROM orders_hold
+               WHERE order_id = ANY(%s::bigint[]) AND reason = 'not_paid' AND released_at IS NULL ORDER BY 1""",
+            (list(ids),),
+        )
+    ]
+
+
 def unpaid_of_holds(ids: Sequence[int]) -> list[int]:
     """Orders that wait for their payment by one of these open holds."""
     return [

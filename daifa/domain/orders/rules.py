@@ -13,6 +13,11 @@ BOUGHT_KINDS = ("goods",)
 ADDRESS_FIELDS = ("name", "line1", "line2", "city", "region", "postcode", "country", "phone", "email", "raw", "token")
 
 
+def is_unpaid(record: Any) -> bool:
+    """The channel says that nothing was paid. Who got money back has paid, whatever the file leaves out."""
+    return record.paid_at is None and not record.refunded > 0
+
+
 def content_hash(record: Any) -> bytes:
     """16 bytes over what may not change unseen: lines, amounts, payment, cancellation, refunds, ship-to.
 

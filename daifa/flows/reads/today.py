@@ -67,6 +67,14 @@ TASKS: dict[str, tuple[Any, str]] = {
         N_("The channel changed order %(number)s after it was purchased"),
         N_("Compare both versions on the order and tell the supplier if it is not too late."),
     ),
+    "order_unpaid": (
+        N_("The channel says now that order %(number)s is not paid; it was taken as paid before"),
+        N_("Look there: what is not bought yet can be held or cancelled. An older file read late may be all it is."),
+    ),
+    "order_paid_after": (
+        N_("Order %(number)s was paid after it had been cancelled"),
+        N_("Nothing of it is bought. Give the money back, or take the order up again in the channel under a new number."),
+    ),
     "parcel_lost": (
         N_("Parcel %(number)s counts as lost"),
         N_("Claim it from the supplier or the carrier, then refund the buyer or send it again."),

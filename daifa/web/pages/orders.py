@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -190,7 +190,7 @@ def order_actions(whole: reads.WholeOrder, scope: Scope) -> list[Any]:
     if _open_holds(whole):
         actions.append(
             ActionButton(_("Release"), reverse("web:order_release", args=[pk]), icon="player-play", reason=short,
-                         style="primary")
+                         style="primary", confirm=_asked_if_paid(hold["reason"] for hold in _open_holds(whole)))
         )  # fmt: skip
     by_person = any(hold["reason"] == "by_hand" and hold["line_id"] is None for hold in _open_holds(whole))
     if order["status"] not in ENDED and not by_person:
@@ -309,9 +309,14 @@ def _settle_links(hold: dict[str, Any], order: dict[str, Any], scope: Scope, sku
         links.append(LinkButton(_("Margin floor"), url, icon="adjustments"))
     links.append(
         ActionButton(_("Release"), reverse("web:hold_release", args=[hold["id"]]), icon="player-play", reason=short,
-                     style="" if links else "primary")
+                     style="" if links else "primary", confirm=_asked_if_paid([reason]))
     )  # fmt: skip
     return links
+
+
+def _asked_if_paid(reasons: Iterable[str]) -> str | None:
+    """What is asked before holds are released, None where nothing needs to be."""
+    return _(words.PAID_IF_RELEASED) if "not_paid" in reasons else None
 
 
 def _between(order: dict[str, Any], variants: list[int], scope: Scope) -> list[dict[str, Any]]:
@@ -731,16 +736,27 @@ def _nothing_chosen(request: HttpRequest, pk: int | None) -> HttpResponse:
 
 @page("operate", methods=("POST",))
 def release(request: HttpRequest, scope: Scope, pk: int | None = None) -> HttpResponse:
-    """Release all holds of the chosen orders, or of one."""
+    """Release all holds of one order, or of the chosen ones but those that wait for their payment: nobody says it of many."""
     ids = _asked(request, scope, pk)
     if not ids:
         return _nothing_chosen(request, pk)
-    done = release_holds(queries.open_holds_of(ids), by=scope.by, at=scope.at)
+    unpaid = [] if pk is not None else queries.waiting_for_payment(ids)
+    wanted = sorted({*ids} - {*unpaid})
+    done = release_holds(queries.open_holds_of(wanted), by=scope.by, at=scope.at)
     said = ngettext("%(count)d order released.", "%(count)d orders released.", len(done)) % {"count": len(done)}
-    left = len(ids) - len(done)
+    left = len(wanted) - len(done)
     refused = (
         [ngettext("%(count)d was not held.", "%(count)d were not held.", left) % {"count": left}] if left else []
     )
+    if unpaid:
+        refused.append(
+            ngettext(
+                "%(count)d waits for its payment: release it on its own page if you know that it was paid.",
+                "%(count)d wait for their payment: release each on its own page if you know that it was paid.",
+                len(unpaid),
+            )
+            % {"count": len(unpaid)}
+        )
     return after(request, _back(pk), said if done else None, refused=refused)
 
 

@@ -143,7 +143,8 @@ def _held_buttons(todo: reads.Todo, short: str | None) -> list[Any]:
         ActionButton(
             _("Release all"), reverse("web:today_release"), icon="player-play", style="ghost", reason=short,
             fields={"hold": todo.name, "store": todo.store_id},
-            confirm=_("All orders held for this reason go on; what is still missing holds them again. Release them?"),
+            confirm=_(words.PAID_IF_RELEASED) if todo.name == "not_paid"
+            else _("All orders held for this reason go on; what is still missing holds them again. Release them?"),
         )
     )  # fmt: skip
     return buttons

@@ -56,6 +56,8 @@ def hold_short(reason: str) -> str:
     return _SHORT.get(reason, (reason, reason))[_side()]
 
 
+PAID_IF_RELEASED = N_("Whoever releases it says that the buyer has paid: it is bought and booked from now on. Release it?")
+
 # What puts an end to a hold, and where.
 _ADVICE = {
     "buyer_data_missing": N_("Enter the address; the order goes on by itself."),
