@@ -5,9 +5,10 @@ What a step does outside this subject (listings, messages, books, files) is `flo
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,8 +18,6 @@ from zoneinfo import ZoneInfo
 import pghistory
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Q
-from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.closing import queries, rules, steps
@@ -42,6 +41,8 @@ from daifa.domain.stores.models import Store
 from daifa.lib import bulk, keeping, pictures
 from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused, RowRefused
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import in_words
 
 # --- Life and standing --------------------------------------------------------------------------------------------
 
@@ -251,7 +252,7 @@ def start_closing(
 
 def said(words: Sequence[str]) -> str:
     """Words declared as (English, 中文), in the reader's language."""
-    return words[int((get_language() or "").startswith("zh"))]
+    return in_words(words)
 
 
 def _check_params(store: Store, scenario: str, params: dict[str, Any], *, at: datetime) -> None:
@@ -443,7 +444,7 @@ def count_parts(step_id: int, *, done: int, of: int) -> None:
 def stop_step(step_id: int, *, sentence: str, goes_on: bool = False) -> None:
     """A step that was asked for stands still, and why; `goes_on`: it is tried again by itself, else a person asks again."""
     ClosingStep.objects.filter(pk=step_id, state="waiting").update(
-        stopped=sentence[:300], **({} if goes_on else {"asked_at": None, "asked_by": ""})
+        stopped=sentence, **({} if goes_on else {"asked_at": None, "asked_by": ""})
     )
 
 
@@ -478,11 +479,42 @@ def archive_store(closing: Closing, *, by: str, at: datetime) -> None:
     move(CLOSING, [closing.pk], to="done", by=by, at=at, set_at="ended_at")
 
 
-# --- Coming back --------------------------------------------------------------------------------------------------
+# --- Files that prove something -----------------------------------------------------------------------------------
 
 FOLDER = "closing"
-"""Where files lie that prove steps of a closing and of a way back."""
+"""Where files lie that prove steps of a closing and of a way back, under their hashes: the same bytes twice are one file."""
 MOST_FILE = 20 * keeping.MEGABYTE
+
+
+def keep_file(content: bytes, *, field: str = "file") -> keeping.Kept:
+    """Keep a document or picture, in the transaction that points at it: nobody takes the same bytes away meanwhile. Raises `Refused`."""
+    _hold([hashlib.sha256(content).hexdigest()])
+    return keeping.keep(FOLDER, content, kinds=keeping.DOCUMENTS, most=MOST_FILE, field=field)
+
+
+def keep_made(content: bytes) -> str:
+    """Keep what daifa made itself (an export, a list), as `keep_file` does; returns its SHA-256."""
+    _hold([hashlib.sha256(content).hexdigest()])
+    return keeping.store(FOLDER, content)
+
+
+def drop_files(hashes: Iterable[str]) -> None:
+    """Take kept files away at which nobody points any more. Once the transaction that took the rows is committed."""
+    for sha256 in sorted(set(hashes)):
+        with transaction.atomic():
+            _hold([sha256])
+            if not any(model.objects.filter(sha256=sha256).exists() for model in (StepEvidence, ComebackPaper)):
+                keeping.path_of(FOLDER, sha256).unlink(missing_ok=True)
+
+
+def _hold(hashes: Iterable[str]) -> None:
+    """Until this transaction ends nobody else keeps or takes away these files. In one order, so that two never wait for each other."""
+    for sha256 in sorted(set(hashes)):
+        bulk.execute("SELECT pg_advisory_xact_lock(hashtext('closing_files'), hashtext(%s))", (sha256,))
+
+
+# --- Coming back --------------------------------------------------------------------------------------------------
+
 MOST_PAPERS = 20
 
 
@@ -539,7 +571,8 @@ def add_comeback_papers(*, step_id: int, papers: Sequence[tuple[str, bytes]], by
 
 
 def _step_worked_on(step_id: int, *, at: datetime) -> ComebackStep:
-    row = ComebackStep.objects.select_for_update(of=("self",)).select_related("readmission").get(pk=step_id)
+    """The step and its plan under their locks, so that nothing changes beside an application that goes out. Raises `Refused`."""
+    row = ComebackStep.objects.select_for_update().select_related("readmission").get(pk=step_id)
     if row.readmission.state not in ("planned", "refused"):
         raise Refused(_("The plan is not being worked on any more."), code="wrong_state")
     refuse_before(row.readmission.started_at, at=at)
@@ -553,12 +586,13 @@ def _keep_papers(row: ComebackStep, papers: Sequence[tuple[str, bytes]], *, by: 
             _("A step keeps at most %(count)s papers. Put several pages into one PDF.") % {"count": MOST_PAPERS},
             code="too_many_papers", field="papers",
         )  # fmt: skip
+    _hold(hashlib.sha256(content).hexdigest() for _name, content in papers)
     for name, content in papers:
         shown = keeping.named(name, "")
         try:
             if keeping.media_type(content) in keeping.PICTURES:
                 pictures.check(content)
-            kept = keeping.keep(FOLDER, content, kinds=keeping.DOCUMENTS, most=MOST_FILE, field="papers")
+            kept = keep_file(content, field="papers")
         except pictures.NoPicture:
             raise Refused(
                 _("%(name)s is a picture that cannot be read to its end: save it again.") % {"name": shown},

@@ -9,11 +9,10 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from daifa.domain.cases import commands as cases
 from daifa.domain.closing import commands, queries, rules, steps
-from daifa.domain.closing.commands import FOLDER, MOST_FILE, Proof
+from daifa.domain.closing.commands import Proof
 from daifa.domain.closing.models import Closing, ClosingStep, StepEvidence
 from daifa.domain.stores.commands import close_tasks
 from daifa.flows import privacy
@@ -24,6 +23,8 @@ from daifa.flows.close_store.tasks import remind, settle_tasks
 from daifa.lib import keeping
 from daifa.lib.alone import alone
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import joined
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def _doing(closing: Closing, row: ClosingStep, given: Given, *, by: str, at: dat
     """The step about to be done, the file that was given kept. Raises `Refused`."""
     doing = Doing(closing, row, given, by, at)
     if given.file is not None:
-        kept = keeping.keep(FOLDER, given.file[1], kinds=keeping.DOCUMENTS, most=MOST_FILE)
+        kept = commands.keep_file(given.file[1])
         doing.file = (keeping.named(given.file[0], kept.media_type), kept.sha256)
     return doing
 
@@ -150,7 +151,7 @@ def _ready(step_id: int, given: Given, *, at: datetime) -> tuple[Closing, Closin
     blocked = [one for one in open_now(closing, at=at) if one.code in step.check] if step.check else []
     if blocked:
         raise Refused(
-            _("Still open: %(what)s.") % {"what": "; ".join(blocker_words(one) for one in blocked)}, code="still_open"
+            _("Still open: %(what)s.") % {"what": joined("; ", (blocker_words(one) for one in blocked), chinese="；")}, code="still_open"
         )
     _check_given(step, given)
     return closing, row, step

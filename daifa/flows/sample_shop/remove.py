@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.cases.process import APPEAL, COMPLAINT, INFRINGEMENT, VIOLATION
 from daifa.domain.catalog.process import LISTING, LISTING_FILE, PUBLICATION
+from daifa.domain.closing import commands as closing
 from daifa.domain.closing.process import (
     CLOSING,
     CLOSING_STEP,
@@ -97,6 +98,7 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
     files += _kept(found, "shipping_parcelcheck", checks.PHOTO_FOLDER)
     files += _kept(found, "sourcing_agreementdocument", sourcing.DOCUMENT_FOLDER)
     files += _kept(found, "cases_casefile", "cases") + _kept(found, "cases_evidencepack", "evidence")
+    proofs = _hashes(found, "closing_stepevidence") | _hashes(found, "closing_comebackpaper")
     bulk.execute("SET LOCAL daifa.removing_sample = 'yes'")
     deleted = _delete(found)
     _forget(found)
@@ -110,6 +112,7 @@ def remove(*, by: str, at: datetime) -> dict[str, int]:
         bulk.execute("DELETE FROM history_pendingreaction")
     open_batch(by=by, at=at, reason=REMOVED)
     transaction.on_commit(lambda: _unlink(files))
+    transaction.on_commit(lambda: closing.drop_files(proofs))
     return deleted
 
 
@@ -223,6 +226,11 @@ def _kept(found: dict[str, set[Any]], table: str, folder: str) -> list[Path]:
         (ids, ids),
     )
     return [keeping.path_of(folder, sha256) for (sha256,) in rows]
+
+
+def _hashes(found: dict[str, set[Any]], table: str) -> set[str]:
+    rows = bulk.fetch(f"SELECT DISTINCT sha256 FROM {table} WHERE id = ANY(%s::bigint[]) AND sha256 <> ''", (list(found[table]),))
+    return {sha256 for (sha256,) in rows}
 
 
 def _unlink(files: list[Path]) -> None:

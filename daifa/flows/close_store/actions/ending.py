@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import gettext as _
-
 from daifa.domain.books import commands as books
 from daifa.domain.books import queries as book_queries
 from daifa.domain.closing import commands, queries
-from daifa.domain.closing.commands import FOLDER
 from daifa.domain.privacy import queries as privacy_queries
 from daifa.domain.stores.commands import close_tasks
 from daifa.flows import privacy
 from daifa.flows.close_store.proofs import export_store
 from daifa.flows.close_store.step import Doing
-from daifa.lib import keeping
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import joined
 
 
 def apply(doing: Doing) -> None:
@@ -36,7 +34,7 @@ def mark_closed(doing: Doing) -> None:
 
 def export_all(doing: Doing) -> None:
     content, counts = export_store(doing.store)
-    doing.file = (f"{doing.store.code}-books-and-orders.zip", keeping.store(FOLDER, content))
+    doing.file = (f"{doing.store.code}-books-and-orders.zip", commands.keep_made(content))
     doing.facts["rows"] = counts
 
 
@@ -48,7 +46,7 @@ def shred_personal_data(doing: Doing) -> None:
     if endless := [stay for stay in waits if stay.until is None]:
         raise Refused(
             _("Not everything may go yet: %(why)s What may go has gone. Do this step again then.")
-            % {"why": " ".join(dict.fromkeys(stay.sentence() for stay in endless))},
+            % {"why": joined(" ", dict.fromkeys(stay.sentence() for stay in endless), chinese="")},
             code="data_stays",
         )  # fmt: skip
     if waits:

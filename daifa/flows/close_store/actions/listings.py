@@ -7,14 +7,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from daifa.domain.catalog import commands as catalog
-from daifa.domain.closing import queries, rules
-from daifa.domain.closing.commands import FOLDER
+from daifa.domain.closing import commands, queries, rules
 from daifa.domain.closing.models import Closing, StepEvidence
 from daifa.domain.messages import commands as messages
 from daifa.flows import publish_listings
 from daifa.flows.close_store.proofs import csv_bytes
 from daifa.flows.close_store.step import Doing
-from daifa.lib import bulk, keeping
+from daifa.lib import bulk
 
 
 def take_listings_down(doing: Doing) -> None:
@@ -87,4 +86,4 @@ def retire_links(doing: Doing) -> None:
     gone = messages.suppress_queued(dict.fromkeys(stale, "store_closing"), by=doing.by, at=doing.at)
     doing.facts |= {"links": len(links), "messages": len(gone.moved)}
     table = csv_bytes(("sku", "external_id", "title"), sorted(links))
-    doing.file = (f"{store.code}-links.csv", keeping.store(FOLDER, table))
+    doing.file = (f"{store.code}-links.csv", commands.keep_made(table))
