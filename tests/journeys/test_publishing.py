@@ -16,10 +16,11 @@ from daifa.domain.cases import commands as cases
 from daifa.domain.cases.commands import NewInfringement
 from daifa.domain.catalog import commands as catalog
 from daifa.domain.catalog.models import ListingConcern, ListingVariant, Product, Publication
+from daifa.domain.closing.commands import begin_winding_up
 from daifa.domain.policy.commands import add_own_words
 from daifa.domain.policy.models import TextApproval, WordLists
 from daifa.domain.stores.models import ChannelAccount, Task
-from daifa.flows import publish_listings, screen_texts
+from daifa.flows import close_store, publish_listings, screen_texts
 from daifa.flows.audit import audit
 from daifa.flows.publish_listings.door import rows_of
 from daifa.flows.publish_listings.outgoing import outgoing
@@ -233,6 +234,51 @@ def test_a_conceded_notice_keeps_it_down_until_there_is_a_right(shop):
         listing_ids=[listing.pk], store=shop.store, right="trademark", basis="licence", holder="Kiln", valid_from=AT.date(), by=BY, at=AT
     )
     assert ask(shop, [mug])[mug].state == "ready"
+
+
+@pytest.mark.parametrize("end", ["retired", "closing"])
+def test_what_comes_to_its_channel_after_its_end_is_taken_off_again(shop, end):
+    """It was in a file already when the product was retired or the store began to close; then the file was uploaded."""
+    [mug] = draft(shop, cast.FROM_FACTORY)
+    ask(shop, [mug])
+    file = publish_listings.make_file(store_id=shop.store.pk, by=BY, at=AT)
+    if end == "retired":
+        publish_listings.retire([mug], by=BY, at=AT)
+    else:
+        closing = close_store.start(store_id=shop.store.pk, scenario="choice", reason="Change of plan", by=BY, at=AT)
+        begin_winding_up(closing, by=BY, at=AT)
+        assert publish_listings.withdraw_from_channel(
+            store_id=shop.store.pk, product_ids=[mug], action="delist", by=BY, at=AT
+        ).of("busy") == [mug]  # fmt: skip
+    publish_listings.settle_file(file_id=file.pk, uploaded=True, by=BY, at=AT)
+    assert states(shop, cast.FROM_FACTORY) == ["live"], "the channel has it"
+    off = Publication.objects.latest("id")
+    assert (off.action, off.state, off.product_id) == ("delist", "ready", mug)
+    upload(shop)
+    assert states(shop, cast.FROM_FACTORY) == ["delisted"]
+    assert audit() == []
+
+
+@pytest.mark.parametrize("with_right", [False, True])
+def test_what_was_lost_while_it_was_on_its_way_stays_down(shop, with_right):
+    [mug] = draft(shop, cast.FROM_FACTORY)
+    ask(shop, [mug])
+    upload(shop)
+    listing = ListingVariant.objects.get()
+    catalog.edit_listings({listing.pk: (None, Decimal("13.00"))}, store_id=shop.store.pk, by=BY, at=AT)
+    ask(shop, [mug])
+    file = publish_listings.make_file(store_id=shop.store.pk, by=BY, at=AT)
+    case = cases.open_infringement(
+        NewInfringement("N-4", AT, "trademark", "Kiln", listing.pk, taken_down=True), store=shop.store, source=BY, by=BY, at=AT
+    )
+    cases.step_infringement(case_id=case.pk, to="conceded", by=BY, at=AT)
+    work_until_idle(at=AT)
+    if with_right:
+        cases.record_right(
+            listing_ids=[listing.pk], store=shop.store, right="trademark", basis="licence", holder="Kiln", valid_from=AT.date(), by=BY, at=AT
+        )
+    publish_listings.settle_file(file_id=file.pk, uploaded=True, by=BY, at=AT)
+    assert states(shop, cast.FROM_FACTORY) == (["live"] if with_right else ["taken_down"])
 
 
 def test_what_is_missing_is_named(shop):

@@ -126,15 +126,22 @@ def _stops(facts: Facts) -> list[Reason]:
         found.append(("title_missing", {}))
     if blocked := [hit for hit in facts.hits if hit.severity == "block"]:  # whoever approves, whatever paper is held
         found.append(("words", _named(blocked)))
-    for notice in facts.notices:
-        if not notice.ended:
-            found.append(("notice", {"reference": notice.reference, "right": notice.right}))
-        elif notice.ended in GONE and not _has(facts, notice.right):
-            found.append(("notice_lost", {"reference": notice.reference, "right": notice.right}))
+    found += notices_against(facts.notices, facts.rights, facts.on)
     if facts.without_price:
         found.append(("price_missing", {"skus": list(facts.without_price)[:5], "count": len(facts.without_price)}))
     if facts.without_source:
         found.append(("source_missing", {"skus": list(facts.without_source)[:5], "count": len(facts.without_source)}))
+    return found
+
+
+def notices_against(notices: Sequence[Notice], rights: Sequence[Right], on: date) -> list[Reason]:
+    """Notices that keep a listing down: open ones, and those that ended against it while no right of their kind counts."""
+    found: list[Reason] = []
+    for notice in notices:
+        if not notice.ended:
+            found.append(("notice", {"reference": notice.reference, "right": notice.right}))
+        elif notice.ended in GONE and not _has(rights, notice.right, on):
+            found.append(("notice_lost", {"reference": notice.reference, "right": notice.right}))
     return found
 
 
@@ -148,7 +155,7 @@ def _waits(facts: Facts) -> list[Reason]:
     found: list[Reason] = [("paper", {"kinds": list(kinds), "category": facts.category}) for kinds in facts.papers_missing]
     review = [hit for hit in facts.hits if hit.severity == "review"]
     goods = [hit for hit in review if hit.category == "restricted_category" and not _opened(hit, facts)]
-    brands = [hit for hit in review if hit.category == "brand" and not _has(facts, "trademark")]
+    brands = [hit for hit in review if hit.category == "brand" and not _has(facts.rights, "trademark", facts.on)]
     others = [hit for hit in review if hit.category not in ("restricted_category", "brand")]
     for code, hits in (("goods", goods), ("brand", brands), ("look", others)):
         if left := [hit for hit in hits if not _let_pass(code, hit.term, facts)]:
@@ -156,7 +163,7 @@ def _waits(facts: Facts) -> list[Reason]:
             if code == "goods":
                 params["kinds"] = sorted({facts.goods.get(hit.term, "") for hit in left} - {""})
             found.append((code, params))
-    if facts.has_picture and not _has(facts, "copyright") and "pictures" not in facts.allowed:
+    if facts.has_picture and not _has(facts.rights, "copyright", facts.on) and "pictures" not in facts.allowed:
         found.append(("pictures", {}))
     return found
 
@@ -165,8 +172,8 @@ def _let_pass(code: str, term: str, facts: Facts) -> bool:
     return code in facts.allowed and (facts.allowed_words is None or term in facts.allowed_words)
 
 
-def _has(facts: Facts, right: str) -> bool:
-    return any(one.right == right and one.counts_on(facts.on) for one in facts.rights)
+def _has(rights: Sequence[Right], right: str, on: date) -> bool:
+    return any(one.right == right and one.counts_on(on) for one in rights)
 
 
 def _named(hits: Sequence[Hit]) -> dict[str, Any]:

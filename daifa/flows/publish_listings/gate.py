@@ -78,7 +78,7 @@ def judge(store: Store, product_ids: Sequence[int], *, at: datetime, by: str = "
     shared = _shared_facts(store, on=on, at=at)
     approved = policy.approved_texts(set(text_digests.values()))
     passed = _let_pass(store.pk, digests)
-    notices, rights = _notices(store.pk, list(said)), _rights(store.pk, list(said))
+    notices, rights = notices_of(store.pk, list(said)), rights_of(store.pk, list(said))
     papers = cases.missing_by_category(store, {of_product["category"] for of_product in said.values()}, on)
     goods = {term: one.licence for one in words.shipped().goods for term in one.terms}
     judged = {}
@@ -132,7 +132,8 @@ def _let_pass(store: int, digests: Mapping[int, str]) -> dict[int, tuple[set[str
     return found
 
 
-def _notices(store: int, products: Sequence[int]) -> dict[int, list[Notice]]:
+def notices_of(store: int, products: Sequence[int]) -> dict[int, list[Notice]]:
+    """Product → the notices against its listings in a store, in the order they came."""
     found: dict[int, list[Notice]] = defaultdict(list)
     for product, reference, right, state in bulk.fetch(
         """SELECT v.product_id, i.reference, i.right, i.state FROM cases_infringement i
@@ -144,7 +145,8 @@ def _notices(store: int, products: Sequence[int]) -> dict[int, list[Notice]]:
     return found
 
 
-def _rights(store: int, products: Sequence[int]) -> dict[int, list[Right]]:
+def rights_of(store: int, products: Sequence[int]) -> dict[int, list[Right]]:
+    """Product → the rights recorded for its listings in a store."""
     found: dict[int, list[Right]] = defaultdict(list)
     for product, right, first, last in bulk.fetch(
         """SELECT v.product_id, r.right, r.valid_from, r.valid_until FROM cases_listingright r
