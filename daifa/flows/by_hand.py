@@ -123,6 +123,7 @@ def cancel_open(order_id: int, lines: Sequence[tuple[int, int]], *, by: str, at:
             code="placed_already",
         )
     _after_taking_back(order_id, by=by, at=at)
+    record_facts("units_cancelled", [order_id], at=at)
     return sum(done.values())
 
 

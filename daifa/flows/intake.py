@@ -79,7 +79,8 @@ def receive_file(
     """Keep a file as it came and say what it is meant to be. Nothing is read yet; raises `Refused`.
 
     `options`: layout, mapping {field: heading}, worksheet, encoding, day_first, decimal_mark; orders: treat_as
-    ("auto", "open", "history"), recipients ("generated": invented, for trying out); offers: full (the list holds all).
+    ("auto", "open", "history"), recipients ("generated": invented, for trying out); offers: full (the list holds all);
+    violations: without_money (who hands it in may not book).
     """
     if kind not in dict(ImportFile.KINDS):
         raise Refused(_("There is no import of %(kind)s.") % {"kind": kind}, code="kind_unknown", field="kind")
@@ -545,7 +546,7 @@ def _apply_changes(
     ):
         lines.setdefault(order, []).append(_Line(*line))
     digests = _newest_addresses(ids)
-    moved, again, refunds = [], [], []
+    moved, again, refunds, cancelled = [], [], [], []
     asked: dict[int, tuple[IncomingOrder, list[str]]] = {}
     expected: dict[int, int] = {}  # line → cancelled units, if nothing of what was given back is on its way
     for order, record in changed:
@@ -573,6 +574,7 @@ def _apply_changes(
             expected |= {line: by_id[line].cancelled + units for line, units in fewer.items()}
         elif fewer:
             done = aftersales.cancel_units(dict(fewer), by=by, at=at)
+            cancelled.append(order)
             if any(done.get(line, 0) < units for line, units in fewer.items()):
                 what.append("cancelled")
         asked[order] = (record, what)
@@ -582,6 +584,7 @@ def _apply_changes(
     if moved:
         readdress([order for order, _ in moved])
     aftersales.write_refunds(refunds, by=by, at=at)
+    record_facts("units_cancelled", cancelled, at=at)
     for order in _still_coming(expected):
         asked[order][1].append("cancelled")
     open_tasks(
@@ -751,9 +754,12 @@ def _apply_tracking(batch: _Batch, store: Any, source: str, *, by: str, at: date
 # --- Mending refused rows -----------------------------------------------------------------------------------------
 
 
-def retry_row(row_id: int, *, cells: Sequence[str] | None, by: str, at: datetime) -> ImportFile:
+def retry_row(
+    row_id: int, *, cells: Sequence[str] | None, by: str, at: datetime, without_money: bool = False
+) -> ImportFile:
     """Read one refused row again, as it was or with mended `cells`: a small file of its own with the same heading.
 
+    `without_money`: whoever asks may not book (violations only).
     Returns the new import; the refused row is marked as retried when the new one used it.
     """
     row = ImportRow.objects.select_related("file", "file__store").get(pk=row_id)
@@ -777,7 +783,8 @@ def retry_row(row_id: int, *, cells: Sequence[str] | None, by: str, at: datetime
         kind=file.kind, name=f"row-{row.row}-{Path(file.name).stem}.csv", content=text.getvalue().encode(),
         store=file.store, supplier=supplier, by=by, at=at,
         # How the first file was written down says nothing about this one.
-        options={k: v for k, v in file.options.items() if k not in ("encoding", "worksheet", "unknown_columns", "full")},
+        options={k: v for k, v in file.options.items() if k not in ("encoding", "worksheet", "unknown_columns", "full", "without_money")}
+        | ({"without_money": True} if without_money and file.kind == "violations" else {}),
     )  # fmt: skip
     again = read_file(again.pk, by=by, at=at)
     if again.state == "done" and (again.rows_refused == 0 or values is not None):

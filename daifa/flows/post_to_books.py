@@ -185,8 +185,10 @@ class _Orders:
     # Only of orders with posted refunds:
     deferred: dict[int, Decimal] = field(default_factory=dict)
     refunded: dict[int, Decimal] = field(default_factory=dict)
+    unnamed: dict[int, Decimal] = field(default_factory=dict)  # of it, what was paid for goods without naming units
     # Refunds not posted yet → (line, units they cancelled, other units).
     waiting: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
+    waiting_unnamed: dict[int, Decimal] = field(default_factory=dict)  # by refund
 
 
 def post_handed_over(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
@@ -214,9 +216,9 @@ def post_lost(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
         if lines:
             legs = rules.merged(_cost_legs(books, lines, parcel.home))
             if refunds.get(parcel.order):
-                back = rules.lost_after_refund(
+                back = rules.over_after_refund(
                     books.income[parcel.order], books.currency[parcel.order], deferred=books.deferred[parcel.order],
-                    refunds=refunds[parcel.order],
+                    refunds=refunds[parcel.order], unnamed=books.unnamed.get(parcel.order, NOTHING),
                 )  # fmt: skip
                 books.deferred[parcel.order] -= _sum_of(back, rules.DEFERRED)
                 refunds[parcel.order] += _sum_of(back, rules.REFUNDS)
@@ -252,8 +254,9 @@ def _post_parcels(things: list[int], *, at: datetime, by: str) -> dict[int, str]
         ]
         currency = books.currency[parcel.order]
         legs = rules.handed_over(
-            books.income[parcel.order], sales, currency, deferred=books.deferred.get(parcel.order)
-        )
+            books.income[parcel.order], sales, currency, deferred=books.deferred.get(parcel.order),
+            unnamed=books.unnamed.get(parcel.order, NOTHING),
+        )  # fmt: skip
         if parcel.order in books.deferred:
             books.deferred[parcel.order] -= _sum_of(legs, rules.DEFERRED)
         legs += rules.merged(_cost_legs(books, _left(books, parcel, books.cost), parcel.home))
@@ -482,9 +485,12 @@ def post_refunds(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
                     in_force, total, books.refunded.get(order, NOTHING), amount, currency
                 )
             units = books.waiting.get(refund, ())
+            unnamed = books.unnamed.get(order, NOTHING) + books.waiting_unnamed.get(refund, NOTHING)
+            books.unnamed[order] = unnamed
             legs = rules.refund_confirmed(
                 amount, currency, lines=books.income.get(order), cancelled=[(line, gone) for line, gone, _ in units if gone],
-                others=[(line, other) for line, _, other in units], deferred=books.deferred[order], fee_back=fee_back,
+                others=[(line, other) for line, _, other in units], deferred=books.deferred[order], unnamed=unnamed,
+                fee_back=fee_back,
             )  # fmt: skip
             books.deferred[order] -= _sum_of(legs, rules.DEFERRED)
             books.refunded[order] = books.refunded.get(order, NOTHING) + amount
@@ -498,18 +504,54 @@ def post_refunds(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
     return {}
 
 
+def post_cancelled(things: list[int], *, at: datetime, by: str) -> dict[int, str]:
+    """Orders of which units were cancelled and whose buyer had his money before: once nothing of them is to come, what the
+    refund had to leave deferred while the units were awaited is settled. Elsewhere nothing changes.
+    """
+    books = _load_orders(sorted(things))
+    refunds = _balances(list(books.deferred), rules.REFUNDS)
+    entries = []
+    stores = dict(bulk.fetch("SELECT id, store_id FROM orders_order WHERE id = ANY(%s::bigint[])", (list(books.deferred),))) if books.deferred else {}
+    for order, deferred in books.deferred.items():
+        lines = books.income[order].values()
+        if ("order_over", order) in books.facts[order] or any(
+            line.handed + line.lost + line.cancelled < line.quantity for line in lines
+        ):
+            continue
+        legs = rules.over_after_refund(
+            books.income[order], books.currency[order], deferred=deferred, refunds=refunds.get(order, NOTHING),
+            unnamed=books.unnamed.get(order, NOTHING),
+        )  # fmt: skip
+        entries.append(NewEntry(stores[order], "order_over", order, at, legs, order))
+    post_entries(entries, by=by, at=at)
+    return {}
+
+
 def _count_refunds(books: _Orders, orders: list[int]) -> None:
-    """Money and units of posted refunds; the units of those that wait are kept aside."""
+    """Money and units of posted refunds; the units of those that wait are kept aside.
+
+    A refund that names no units of goods is one of goods all the same, but for what it names of money lines (postage).
+    """
     seen: set[int] = set()
-    for order, refund, amount, line, gone, other in bulk.fetch(
-        """SELECT r.order_id, r.id, r.amount, l.order_line_id, l.cancelled, l.quantity - l.cancelled FROM aftersales_refund r
+    for order, refund, amount, unnamed, line, gone, other in bulk.fetch(
+        """SELECT r.order_id, r.id, r.amount, CASE WHEN u.named THEN 0 ELSE r.amount - coalesce(u.money, 0) END,
+                  l.order_line_id, l.cancelled, l.quantity - l.cancelled FROM aftersales_refund r
+           CROSS JOIN LATERAL (
+               SELECT coalesce(bool_or(o.kind = 'goods' AND x.quantity > 0), false) AS named,
+                      sum(x.amount) FILTER (WHERE o.kind <> 'goods') AS money
+               FROM aftersales_refundline x JOIN orders_orderline o ON o.id = x.order_line_id WHERE x.refund_id = r.id
+           ) u
            LEFT JOIN aftersales_refundline l ON l.refund_id = r.id AND l.quantity > 0
            WHERE r.order_id = ANY(%s::bigint[]) ORDER BY r.id, l.id""",
         (orders,),
     ):
         posted = ("refund_confirmed", refund) in books.facts.get(order, ())
-        if posted and refund not in seen:
-            books.refunded[order] = books.refunded.get(order, NOTHING) + amount
+        if refund not in seen:
+            if posted:
+                books.refunded[order] = books.refunded.get(order, NOTHING) + amount
+                books.unnamed[order] = books.unnamed.get(order, NOTHING) + unnamed
+            else:
+                books.waiting_unnamed[refund] = unnamed
         seen.add(refund)
         of_line = books.income.get(order, {}).get(line)
         if of_line is None:

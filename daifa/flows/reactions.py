@@ -75,6 +75,8 @@ REACTIONS: dict[str, list[Reaction]] = {
     "numbers_replaced": [record("dispatch:queue_notices"), act("tell_customers:tell_number_changed")],
     # money went back to a buyer
     "refunds_confirmed": [record("post_to_books:post_refunds")],
+    # units were cancelled and no money moved with it
+    "units_cancelled": [record("post_to_books:post_cancelled")],
     # money went into a deposit, out of it, or was taken by the channel
     "deposits_moved": [record("post_deposits:post_deposits")],
     # a buyer complained

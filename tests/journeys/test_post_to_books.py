@@ -13,15 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daifa.connectors.contract import IncomingOffer, IncomingProduct
-from daifa.domain.aftersales.models import Refund
+from daifa.domain.aftersales.models import Refund, RefundLine
 from daifa.domain.books import queries, rules
 from daifa.domain.books.commands import NewEntry, post_entries
 from daifa.domain.books.models import Entry, Posting
 from daifa.domain.catalog.commands import import_products
-from daifa.domain.orders.models import Order, OrderLine
+from daifa.domain.history.commands import record_facts
+from daifa.domain.orders.models import Hold, Order, OrderLine
 from daifa.domain.purchasing.models import PurchaseOrder
 from daifa.domain.sourcing.commands import import_offers
 from daifa.domain.stores.models import FeeRule
+from daifa.flows import by_hand
 from daifa.flows import post_to_books as flow
 from daifa.flows.audit import CHECKS, audit, find
 from daifa.flows.work import work_until_idle
@@ -520,6 +522,105 @@ def test_what_was_lost_and_paid_back_leaves_nothing_deferred_where_revenue_waits
         profit = queries.profit_of_orders([shop.pk], [of.pk]).get(of.pk, queries.OrderProfit(home))
         assert profit.sales - profit.refunds == rules.rounded(of.total_amount, home) - refunded
         transaction.set_rollback(True)
+
+
+@given(
+    histories(["ship", "named", "by hand", "by hand"]),
+    st.sampled_from(["GBP", "JPY", "KWD"]),
+    st.sampled_from(["refund first", "refund later"]),
+    st.booleans(),
+)
+@STRAIGHT
+def test_what_was_cancelled_by_hand_and_paid_back_without_naming_units_leaves_nothing_deferred(history, home, when, postage):
+    """The goods of such units come back with the share of the discount, their postage with them or not."""
+    lines, steps, _cost, together = history
+    with transaction.atomic():
+        shop = store("generated", currency=home)
+        of = order(shop, lines)
+        bought = purchase(
+            of, [(each.line_no, each.quantity, "1", "0") for each in of.lines.filter(kind="goods")], of_supplier=supplier("factory", home)
+        )
+        post(flow.post_orders, of.pk)
+        goods = sum((each.amount for each in of.lines.filter(kind="goods")), Decimal(0))
+        refunded, unnamed, worth, due = Decimal(0), Decimal(0), Decimal(0), []
+        for number, (step, units, fate) in enumerate(steps, 1):
+            if fate == "ship":
+                due.append((flow.post_handed_over, parcel(bought, {step: units}).pk))
+            elif fate == "named":
+                amount = given_back(of, step, units, home)
+                refunded += amount
+                due.append((flow.post_refunds, refund(shop, of, str(amount), {step: units})))
+            else:
+                if postage:
+                    worth += share_of(of, step, units, goods)
+                elif goods:
+                    worth += min(share_of(of, step, units, goods), line(of, step).amount * units / line(of, step).quantity)
+                amount = rules.rounded(worth, home) - unnamed
+                unnamed += amount
+                refunded += amount
+                OrderLine.objects.filter(order=of, line_no=step).update(cancelled=F("cancelled") + units)
+                pair = [(flow.post_cancelled, of.pk)]
+                if amount:
+                    pair.append((flow.post_refunds, refund(shop, of, str(amount))))
+                due += pair[::-1] if when == "refund first" else pair
+            if number % together == 0 or number == len(steps):
+                for reaction, thing in due:
+                    post(reaction, thing)
+                due = []
+        profit = queries.profit_of_orders([shop.pk], [of.pk]).get(of.pk, queries.OrderProfit(home))
+        if unnamed or not any(fate == "by hand" for *_, fate in steps):
+            settled_books(shop, home)
+            assert profit.sales - profit.refunds == rules.rounded(of.total_amount, home) - refunded
+        else:  # worth less than a coin: nothing came back, and what was paid for them is still the buyer's
+            assert profit.sales - profit.refunds + profit.deferred == rules.rounded(of.total_amount, home) - refunded
+        assert broken_orders(shop) == []
+        transaction.set_rollback(True)
+
+
+def test_the_auditor_finds_the_postage_of_an_order_cancelled_by_hand_and_paid_back_without_its_units():
+    shop = store()
+    of = order(shop, [("goods", 1, "10.00"), ("shipping", 1, "4.00")])
+    post(flow.post_orders, of.pk)
+    OrderLine.objects.filter(order=of, line_no=1).update(cancelled=1)
+    given = refund(shop, of, "10.00")
+    legs = [(rules.DEFERRED, "GBP", Decimal("10.00")), (rules.RECEIVABLE, "GBP", Decimal("-10.00"))]
+    post_entries([NewEntry(shop.pk, "refund_confirmed", given, PAID, legs, of.pk)], by="job:test")
+    assert broken_orders(shop) == [("deferred_income", [(of.pk, f"order {of.number}: 4.0000 GBP", 1)])]
+    post(flow.post_cancelled, of.pk)
+    assert broken_orders(shop) == []
+    assert ledger("order_over") == ["order_over: 2100 +4.00, 4200 -4.00"]
+    post(flow.post_cancelled, of.pk)
+    assert Entry.objects.filter(fact="order_over").count() == 1
+
+
+def test_a_refund_of_postage_alone_pays_for_no_goods():
+    shop = store()
+    of = order(shop, [("goods", 1, "4.00"), ("shipping", 1, "4.00")])
+    post(flow.post_orders, of.pk)
+    OrderLine.objects.filter(order=of, line_no=1).update(cancelled=1)
+    given = refund(shop, of, "4.00")
+    RefundLine.objects.create(refund_id=given, order_line=line(of, 2), quantity=1, amount=Decimal(4))
+    post(flow.post_refunds, given)
+    assert balance(rules.DEFERRED, shop) == Decimal("-4.00"), "the goods are still owed"
+    post(flow.post_refunds, refund(shop, of, "4.00"))
+    assert balance(rules.DEFERRED, shop) == 0
+
+
+def test_units_cancelled_by_hand_after_their_refund_settle_themselves():
+    shop = cast.open_shop()
+    cast.receive_orders(shop, ["S-1"], skus=("MUG",), at=cast.MORNING)
+    of = Order.objects.get(number="S-1")
+    Hold.objects.create(order=of, reason="by_hand", opened_at=cast.MORNING)
+    work_until_idle(at=cast.MORNING)
+    of.refresh_from_db()
+    refund(shop.store, of, str(of.total_amount), at=cast.MORNING)
+    record_facts("refunds_confirmed", list(Refund.objects.values_list("pk", flat=True)), at=cast.MORNING)
+    work_until_idle(at=cast.MORNING)
+    assert -balance(rules.DEFERRED, shop.store, shop.store.currency) == of.total_amount
+    by_hand.cancel_open(of.pk, [(each.pk, each.quantity) for each in of.lines.filter(kind="goods")], by=cast.BY, at=cast.MORNING)
+    work_until_idle(at=cast.MORNING)
+    assert balance(rules.DEFERRED, shop.store, shop.store.currency) == 0
+    assert balance(rules.REFUNDS, shop.store, shop.store.currency) == 0, "it never was a sale"
 
 
 def share_of(of, step, units, goods):

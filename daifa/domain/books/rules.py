@@ -233,11 +233,13 @@ def handed_over(
     units: Iterable[tuple[int, int]],
     currency: str,
     deferred: Decimal | None = None,
+    unnamed: Decimal = NOTHING,
 ) -> list[Leg]:
     """Income of (line, sales units) leaving deferred income; moves `handed` on.
 
     `deferred` is what is still deferred, told only where refunds have been posted: a refund may have taken what a lost
-    parcel that turns up now earns after all; then the refund becomes one of income already earned.
+    parcel that turns up now earns after all; then the refund becomes one of income already earned. `unnamed` as in
+    `refund_confirmed`.
     """
     income: dict[str, Decimal] = {}
     for line_id, count in units:
@@ -255,7 +257,8 @@ def handed_over(
     if deferred is not None:
         if total > 0:
             taken = min(total, max(deferred, NOTHING))
-        taken += _left_over(lines.values(), deferred - taken - _awaited(lines.values(), currency), currency)
+        left = deferred - taken - _awaited(lines.values(), currency)
+        taken += _left_over(lines.values(), left, currency, unnamed)
     return merged(
         [
             (DEFERRED, currency, taken),
@@ -275,13 +278,33 @@ def _awaited(lines: Iterable[LineRevenue], currency: str) -> Decimal:
     return max(awaited, NOTHING)
 
 
-def _left_over(lines: Collection[LineRevenue], left: Decimal, currency: str) -> Decimal:
+def _paid_back_unnamed(lines: Collection[LineRevenue], currency: str, unnamed: Decimal) -> bool:
+    """Have refunds that name no units, `unnamed` in all, paid back the goods of every unit that is over and that no
+    refund names? Goods count with their share of what was paid, at most their price; postage is the merchant's to keep.
+    """
+    if unnamed <= 0 or any(line.handed + line.lost + line.cancelled < line.quantity for line in lines):
+        return False
+    goods = sum((line.parts[0][1] for line in lines), NOTHING)
+    total = sum((amount for line in lines for _, amount in line.parts), NOTHING)
+    worth = sum(
+        (line.parts[0][1] * (line.cancelled - line.settled + max(line.lost - line.paid_back, 0)) / line.quantity for line in lines),
+        NOTHING,
+    )
+    paid = worth * max(min(Decimal(1), total / goods), NOTHING) if goods else worth
+    return unnamed >= paid.quantize(minor_unit(currency), rounding=ROUND_FLOOR)
+
+
+def _left_over(lines: Collection[LineRevenue], left: Decimal, currency: str, unnamed: Decimal) -> Decimal:
     """How much of `left`, deferred and awaited by no unit, nobody waits for any more.
 
-    Nothing while cancelled units wait for their refund. Lost ones wait until a refund names them; refunds that name no
-    lines leave no more than rounding does.
+    Nothing while cancelled units wait for their refund. Lost ones wait until a refund names them. Where all units are
+    over and refunds that name none (`unnamed`) have paid back the goods, nobody waits.
     """
-    if not left or any(line.cancelled > line.settled for line in lines):
+    if not left:
+        return NOTHING
+    if _paid_back_unnamed(lines, currency, unnamed):
+        return left
+    if any(line.cancelled > line.settled for line in lines):
         return NOTHING
     lost = [line for line in lines if line.lost > line.paid_back]
     if not lost:
@@ -302,13 +325,15 @@ def refund_confirmed(
     cancelled: Iterable[tuple[int, int]] = (),
     others: Iterable[tuple[int, int]] = (),
     deferred: Decimal = NOTHING,
+    unnamed: Decimal = NOTHING,
     fee_back: Decimal = NOTHING,
 ) -> list[Leg]:
     """A refund: out of deferred income as far as units will never be handed over, the rest against sales.
 
     `cancelled` are the (line, units) that this refund pays back before they were shipped; what it leaves of their
     share (a postage kept) is income now, and so it is with units of `others` that are lost. `deferred` is the order's
-    balance before. Moves `settled` and `paid_back` on.
+    balance before; `unnamed` what refunds that name no units, this one with them, have paid back of goods. Moves
+    `settled` and `paid_back` on.
     """
     amount = rounded(amount, currency)
     lines = lines or {}
@@ -326,7 +351,7 @@ def refund_confirmed(
         if line_id in lines:
             lines[line_id].paid_back += units
     kept = min(max(share - amount, NOTHING), free - released)
-    kept += _left_over(lines.values(), deferred - awaited - released - kept, currency)
+    kept += _left_over(lines.values(), deferred - awaited - released - kept, currency, unnamed)
     return merged(
         [
             (DEFERRED, currency, released + kept),
@@ -338,19 +363,22 @@ def refund_confirmed(
     )
 
 
-def lost_after_refund(
-    lines: Mapping[int, LineRevenue], currency: str, *, deferred: Decimal, refunds: Decimal
+def over_after_refund(
+    lines: Mapping[int, LineRevenue], currency: str, *, deferred: Decimal, refunds: Decimal, unnamed: Decimal = NOTHING
 ) -> list[Leg]:
-    """Units were lost after their refund: what had to be posted against sales while they were awaited comes out of
-    deferred income now, as if the refund had come later. `refunds` is the order's balance of them.
+    """Units were lost or cancelled after their refund: what had to be posted against sales while they were awaited comes
+    out of deferred income now, as if the refund had come later. `refunds` is the order's balance of them, `unnamed` as in
+    `refund_confirmed`.
     """
-    waiting = sum(
-        (line.between(line.quantity - line.cancelled, line.quantity - line.settled, currency) for line in lines.values()),
-        NOTHING,
-    )  # fmt: skip
+    waiting = NOTHING
+    if not _paid_back_unnamed(lines.values(), currency, unnamed):
+        waiting = sum(
+            (line.between(line.quantity - line.cancelled, line.quantity - line.settled, currency) for line in lines.values()),
+            NOTHING,
+        )  # fmt: skip
     free = max(deferred - _awaited(lines.values(), currency) - waiting, NOTHING)
     released = min(free, max(refunds, NOTHING))
-    kept = _left_over(lines.values(), free - released, currency)
+    kept = _left_over(lines.values(), free - released, currency, unnamed)
     return merged(
         [(DEFERRED, currency, released + kept), (REFUNDS, currency, -released), (OTHER_INCOME, currency, -kept)]
     )

@@ -11,7 +11,7 @@ def owed(*reactions: str) -> str:
 
 OWED_PARCELS = owed("post_handed_over", "post_delivered")
 OWED_ORDERS = f"""
-    {owed("post_orders")}
+    {owed("post_orders", "post_cancelled")}
     UNION SELECT p.order_id FROM purchasing_purchaseanswer a JOIN purchasing_purchaseorder p ON p.id = a.purchase_order_id
           WHERE a.id IN ({owed("post_purchases")})
     UNION SELECT p.order_id FROM shipping_parcel p WHERE p.id IN ({OWED_PARCELS})

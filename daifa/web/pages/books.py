@@ -54,6 +54,7 @@ STORES_SHOWN = 20
 FACTS: dict[str, Any] = {
     "order_paid": _("Order paid"), "purchase_accepted": _("Purchase accepted"), "parcel_handed_over": _("Parcel handed over"),
     "parcel_delivered": _("Parcel delivered"), "parcel_lost": _("Parcel lost"), "refund_confirmed": _("Refund"),
+    "order_over": _("Order over"),
     "expense": _("Expense"), "supplier_paid": _("Supplier paid or credited"), "deposit_moved": _("Deposit or penalty"),
     "commission_earned": _("Commission"), "proceeds_settled": _("Proceeds settled"), "proceeds_again": _("Proceeds settled anew"),
     "reversal": _("Reversal"),

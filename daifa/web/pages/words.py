@@ -158,6 +158,7 @@ _ENTRIES = {
     "parcel_delivered": N_("Parcel delivered"),
     "parcel_lost": N_("Parcel lost"),
     "refund_confirmed": N_("Refund"),
+    "order_over": N_("Order over"),
     "supplier_paid": N_("Supplier paid or credited"),
     "expense": N_("Expense"),
     "reversal": N_("Reversal"),

@@ -74,7 +74,7 @@ class Story:
             )
         self.costs = {int(r[0]): (Decimal(r[1]), Decimal(r[2])) for r in tables.get("purchase line", [])}
         self.accepted, self.left = Cost(), Cost()
-        self.refunded, self.has_refunds = Decimal(0), False
+        self.refunded, self.has_refunds, self.unnamed = Decimal(0), False, Decimal(0)
         self.balance = {}
 
     def play(self, fact, what):
@@ -94,20 +94,23 @@ class Story:
 
     def parcel(self, what):
         return rules.handed_over(
-            self.income, units(what), self.home, deferred=self.deferred() if self.has_refunds else None
+            self.income, units(what), self.home, deferred=self.deferred() if self.has_refunds else None, unnamed=self.unnamed
         )
 
     def cancelled(self, what):
         for line, count in units(what):
             self.income[line].cancelled += count
+        over = all(line.handed + line.lost + line.cancelled == line.quantity for line in self.income.values())
+        return self.over() if self.has_refunds and over else None
 
     def lost(self, what):
         for line, count in units(what):
             self.income[line].lost += count
-        if self.has_refunds:
-            refunds = self.balance.get((rules.REFUNDS, self.home), Decimal(0))
-            return rules.lost_after_refund(self.income, self.home, deferred=self.deferred(), refunds=refunds)
-        return None
+        return self.over() if self.has_refunds else None
+
+    def over(self):
+        refunds = self.balance.get((rules.REFUNDS, self.home), Decimal(0))
+        return rules.over_after_refund(self.income, self.home, deferred=self.deferred(), refunds=refunds, unnamed=self.unnamed)
 
     def found(self, what):
         for line, count in units(what):
@@ -123,8 +126,11 @@ class Story:
         back = rules.fee_given_back(self.fees, self.total, self.refunded, amount, self.home)
         self.refunded += amount
         self.has_refunds = True
+        if not units(what):
+            self.unnamed += amount
         return rules.refund_confirmed(
-            amount, self.home, lines=self.income, cancelled=cancels, others=others, deferred=self.deferred(), fee_back=back
+            amount, self.home, lines=self.income, cancelled=cancels, others=others, deferred=self.deferred(), unnamed=self.unnamed,
+            fee_back=back,
         )  # fmt: skip
 
     def _cost(self, what, so_far):
