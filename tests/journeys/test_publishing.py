@@ -22,6 +22,7 @@ from daifa.domain.policy.models import TextApproval, WordLists
 from daifa.domain.stores.models import ChannelAccount, Task
 from daifa.flows import close_store, publish_listings, screen_texts
 from daifa.flows.audit import audit
+from daifa.flows.publish_listings import channels
 from daifa.flows.publish_listings.door import rows_of
 from daifa.flows.publish_listings.outgoing import outgoing
 from daifa.flows.work import work_until_idle
@@ -402,6 +403,57 @@ def test_a_restored_copy_asks_before_it_publishes_what_was_ready(shop, _home):
     assert states(shop, "MUG", "LAMP") == ["live", "live"]
     assert [fake.times_taken(publish_listings.reference_of(outcomes[pk].publication)) for pk in ids] == [1, 1]
     assert audit() == []
+
+
+def test_what_is_refused_together_is_sent_alone_until_the_channel_asks_to_wait(shop, _home, monkeypatch):
+    from daifa.connectors.errors import Refused as RefusedThere
+    from daifa.connectors.errors import TryLater
+
+    channel(shop)
+    ids = draft(shop, cast.FROM_FACTORY, cast.FROM_SYSTEM)
+    ask(shop, ids)
+    calls, publish = [], FakeChannel.publish
+
+    def picky(self, listings, *, at):
+        calls.append(len(listings))
+        if len(listings) > 1:
+            raise RefusedThere("One of them is not wanted.", code="no")
+        if len(calls) == 2:
+            raise TryLater("The channel is busy.", not_before=at)
+        return publish(self, listings, at=at)
+
+    monkeypatch.setattr(FakeChannel, "publish", picky)
+    counts = publish_listings.send_listings(at=AT)
+    assert calls == [2, 1] and (counts["later"], counts["done"]) == (2, 0)
+    assert set(Publication.objects.values_list("state", flat=True)) == {"ready"}
+    publish_listings.send_listings(at=AT + timedelta(minutes=5))
+    assert states(shop, "MUG", "LAMP") == ["live", "live"] and calls == [2, 1, 2, 1, 1]
+    assert audit() == []
+
+
+def test_many_stopped_at_the_door_are_written_down_call_by_call(shop, _home, monkeypatch):
+    channel(shop)
+    monkeypatch.setattr(channels, "CALL_SIZE", 1)
+    catalog.import_products(
+        [IncomingProduct(row=n, handle=f"m{n}", title=f"Great mug {n}", sku=f"M{n}", price=Decimal(5)) for n in range(4)], by=BY, at=AT
+    )
+    bulk.execute(
+        """INSERT INTO sourcing_skumapping (variant_id, offer_id, supplier_sku, version, rank, factor, state, evidence, by, at)
+           SELECT v.id, m.offer_id, m.supplier_sku, 1, 1, 1, 'verified', '{}', m.by, m.at FROM catalog_variant v,
+                  (SELECT * FROM sourcing_skumapping LIMIT 1) m WHERE v.sku LIKE 'M%%' AND v.sku <> 'MUG'"""
+    )
+    ask(shop, draft(shop, "M0", "M1", "M2", "M3", cast.FROM_FACTORY))
+    add_own_words([("Great", "block", "says nothing")], by=BY, at=AT)
+    depths, door = [], channels.at_the_door
+
+    def watched(rows, **how):
+        depths.append(len(connection.savepoint_ids))
+        return door(rows, **how)
+
+    monkeypatch.setattr(channels, "at_the_door", watched)
+    assert publish_listings.send_listings(at=AT)["done"] == 1
+    assert states(shop, cast.FROM_FACTORY) == ["live"] and Publication.objects.filter(state="refused").count() == 4
+    assert len(depths) > 4 and len(set(depths)) == 1, "each round in a transaction of its own"
 
 
 # --- Many ---------------------------------------------------------------------------------------------------------

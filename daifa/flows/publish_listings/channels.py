@@ -139,22 +139,23 @@ def _ask(connector: Any, store: int, counts: dict[str, int], *, by: str, at: dat
 
 
 def _prepare(store: int, tried: Mapping[int, int], *, by: str, at: datetime) -> list[Row]:
-    """Claim the next ready publications that still pass the gate. Commits."""
+    """Claim the next ready publications that still pass the gate. Commits, also where the gate stops all it looked at."""
     enough = [pk for pk, times in tried.items() if times >= TRIES]
-    with transaction.atomic():
-        ids = [
-            row[0]
-            for row in bulk.fetch(
-                """SELECT id FROM catalog_publication WHERE store_id = %s AND state = 'ready' AND id <> ALL(%s::bigint[])
-                   ORDER BY id LIMIT %s FOR NO KEY UPDATE""",
-                (store, enough, CALL_SIZE),
-            )
-        ]
-        rows, _counts = at_the_door(rows_of(ids, states=("ready",)), at=at, by=by)
-        claimed = set(move(PUBLICATION, [row.pk for row in rows], to="sending", by=by, at=at).moved)
-        if ids and not claimed and len(ids) == CALL_SIZE:
-            return _prepare(store, {**tried, **dict.fromkeys(ids, TRIES)}, by=by, at=at)
-    return [row for row in rows if row.pk in claimed]
+    while True:
+        with transaction.atomic():
+            ids = [
+                row[0]
+                for row in bulk.fetch(
+                    """SELECT id FROM catalog_publication WHERE store_id = %s AND state = 'ready' AND id <> ALL(%s::bigint[])
+                       ORDER BY id LIMIT %s FOR NO KEY UPDATE""",
+                    (store, enough, CALL_SIZE),
+                )
+            ]
+            rows, _counts = at_the_door(rows_of(ids, states=("ready",)), at=at, by=by)
+            claimed = set(move(PUBLICATION, [row.pk for row in rows], to="sending", by=by, at=at).moved)
+        if claimed or len(ids) < CALL_SIZE:
+            return [row for row in rows if row.pk in claimed]
+        enough += ids
 
 
 def _send(connector: Any, requests: list[Row], counts: dict[str, int], *, by: str, at: datetime) -> bool:
@@ -171,8 +172,11 @@ def _send(connector: Any, requests: list[Row], counts: dict[str, int], *, by: st
         return False
     except (RefusedThere, NotSupported) as no:
         if len(requests) > 1:  # one of them is not wanted: each alone shows which
-            outcomes = [_send(connector, [row], counts, by=by, at=at) for row in requests]
-            return all(outcomes)
+            for place, row in enumerate(requests, 1):
+                if not _send(connector, [row], counts, by=by, at=at):
+                    _give_back(requests[place:], counts, by=by, at=at)
+                    return False
+            return True
         answers = [ListingAnswer(reference_of(requests[0].pk), False, code=no.code, sentence=no.sentence)]
     except Exception as error:  # a bug in the connector is no reason to send twice
         log.warning("Publishing failed: %s", type(error).__name__, exc_info=error)
@@ -196,6 +200,13 @@ def _send(connector: Any, requests: list[Row], counts: dict[str, int], *, by: st
     counts["declined"] += len(settled.get("declined", []))
     counts["unknown"] += len(silent)
     return True
+
+
+def _give_back(rows: list[Row], counts: dict[str, int], *, by: str, at: datetime) -> None:
+    """What the channel refused together and was not sent alone is ready again."""
+    with transaction.atomic():
+        settle({row.pk: ("ready", "") for row in rows}, by=by, at=at, reason="not sent alone yet")
+    counts["later"] += len(rows)
 
 
 def _after_partial(
