@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from daifa.cli import output
 from daifa.cli.closing import ACT_AT, acting
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The platform's side, for training and demonstrations.")
 AT = typer.Option("", "--at", help="As if it were then; an ISO moment.")
@@ -183,7 +184,7 @@ def dormant(at: str = AT, as_json: bool = output.AS_JSON):
     from daifa.flows.platform_side import dormancy_review
 
     rows = [{"store": one.store.code, "orders": one.orders} for one in dormancy_review(at=_at(at))]
-    output.show(rows, as_json, (_("Store"), _("orders in 30 days")), lambda row: (row["store"], ", ".join(map(str, row["orders"]))))
+    output.show(rows, as_json, (_("Store"), _("orders in 30 days")), lambda row: (row["store"], listed(row["orders"])))
 
 
 @app.command("risks")
@@ -209,7 +210,7 @@ def risks(at: str = AT, as_json: bool = output.AS_JSON):
 @app.command("history")
 def history(store: str = typer.Option("", help="Only this store's."), as_json: bool = output.AS_JSON):
     """What was decided and why, newest first."""
-    from daifa.flows.platform_side import dispute_history
+    from daifa.flows.platform_side import EVENTS, dispute_history
 
     scope = [output.store_with(store).pk] if store else None
     rows = [
@@ -217,4 +218,4 @@ def history(store: str = typer.Option("", help="Only this store's."), as_json: b
         for one in dispute_history(scope)
     ]
     output.show(rows, as_json, (_("When"), _("Case"), _("Store"), _("What"), _("Grounds")),
-                lambda row: (output.when(row["at"]), row["case"], row["store"], row["what"], row["note"]))  # fmt: skip
+                lambda row: (output.when(row["at"]), row["case"], row["store"], _(EVENTS.get(row["what"], row["what"])), row["note"]))  # fmt: skip

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.cases import queries as cases
 from daifa.domain.cases.models import Appeal
@@ -29,8 +29,19 @@ from daifa.flows import close_store
 from daifa.flows.close_store import Given, Letter
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import joined
 
 BY = "platform:desk"
+EVENTS = {
+    "opened": N_("case opened"), "refused": N_("refused"), "reviewed": N_("reviewed"), "notice_begins": N_("public notice begins"),
+    "objection": N_("objection"), "notice": N_("notice given"), "appeal": N_("appeal"), "appeal_allowed": N_("one more appeal allowed"),
+    "reversed": N_("reversed"), "upheld": N_("upheld"), "takedown_waits": N_("takedown waits for a quiet hour"),
+    "not_taken": N_("appeal not taken"), "taken_down": N_("goods taken down"), "closed": N_("store closed"), "dropped": N_("dropped"),
+    "left": N_("the store decided to leave; nothing is left to rule on"),
+}  # fmt: skip
+"""What stands in the file of a case: `PlatformEvent.what` → the words, as msgids."""
+
 _BLOCKS_A_REQUEST = ("unshipped", "in_transit", "open_aftersales", "unpaid_refunds", "live_listings", "appeals")
 _SCENARIO = {"violation": "forced", "category": "rule_change", "dormancy": "no_traffic"}
 
@@ -51,7 +62,7 @@ def take_request(store_id: int, *, reason: str, at: datetime, by: str = BY) -> P
     case = _open_case(store_id, "request", reason, at=at, by=by)
     blocked = [one for one in queries.blockers(store_id, at=at) if one.code in _BLOCKS_A_REQUEST]
     if blocked:
-        words = "; ".join(close_store.blocker_words(one) for one in blocked)
+        words = joined("; ", (close_store.blocker_words(one) for one in blocked), chinese="；")
         _to(case, "refused", "refused", words, at=at, by=by, ended=True)
     return case
 

@@ -28,7 +28,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import formats, timezone
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.connectors.contract import Address
@@ -60,6 +59,7 @@ from daifa.lib import bulk
 from daifa.lib.redact import Marks, is_same_phone
 from daifa.lib.refusal import Refused
 from daifa.lib.secret import keyed_digest
+from daifa.lib.sentences import gettext as _
 from daifa.lib.spelling import folded
 
 ENDED = ("delivered", "closed", "cancelled")

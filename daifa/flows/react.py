@@ -17,6 +17,8 @@ from daifa.domain.history import commands as history
 from daifa.domain.stores.commands import NewTask, open_tasks
 from daifa.flows.reactions import Run, by_name
 from daifa.lib import bulk
+from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext
 
 GATHER = 1000
 FEW = 20
@@ -82,7 +84,7 @@ def _react(name: str, attempts: dict[int, int], *, at: datetime, carefully: bool
     reaction = by_name().get(name)
     things = list(attempts)
     if reaction is None:
-        history.keep_pending(name, dict.fromkeys(things, "No such reaction."), state="parked", at=at)
+        history.keep_pending(name, dict.fromkeys(things, gettext("No such reaction.")), state="parked", at=at)
         return 0
     by = f"job:{name}"
     failed: dict[int, str] = {}
@@ -96,7 +98,10 @@ def _react(name: str, attempts: dict[int, int], *, at: datetime, carefully: bool
 
 
 def _run(run: Run, things: Sequence[int], failed: dict[int, str], *, at: datetime, by: str) -> dict[int, str]:
-    """Run over `things`, halving by savepoint where it fails; a lost race or connection is not a bad row."""
+    """Run over `things`, halving by savepoint where it fails; a lost race or connection is not a bad row.
+
+    What a command refused is kept as its sentence, anything else as its name and the first line of what it says.
+    """
     try:
         with transaction.atomic():
             return run(list(things), at=at, by=by)
@@ -105,7 +110,7 @@ def _run(run: Run, things: Sequence[int], failed: dict[int, str], *, at: datetim
     except Exception as error:
         if len(things) == 1:
             log.warning("%s failed for %s: %s", by, things[0], type(error).__name__, exc_info=error)
-            failed[things[0]] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            failed[things[0]] = error.sentence if isinstance(error, Refused) else f"{type(error).__name__}: {error}".splitlines()[0][:300]
             return {}
     half = len(things) // 2
     first = _run(run, things[:half], failed, at=at, by=by)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from daifa.lib import pictures
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 MEGABYTE = 1 << 20
 PICTURES = set(pictures.KINDS.values())

@@ -18,7 +18,7 @@ from daifa.domain.cases.process import (
     VIOLATION,
     VIOLATION_KINDS,
 )
-from daifa.lib.sentence_field import SentenceField
+from daifa.lib.sentence_field import LongSentenceField, SentenceField
 
 
 def _choices(words: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
@@ -89,7 +89,7 @@ class Appeal(models.Model):
     state = models.CharField(max_length=10, choices=APPEAL.choices())
     text = models.TextField(blank=True, db_default="")
     reference = models.CharField(max_length=80, blank=True, db_default="")
-    answer = models.TextField(blank=True, db_default="")
+    answer = LongSentenceField(blank=True, db_default="")
     answer_due_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)

@@ -45,6 +45,7 @@ from daifa.domain.privacy.queries import OF_ORDERS
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.money import Money, decimals_in_sql, rounded
+from daifa.lib.sentences import told
 from daifa.lib.workdays import is_working_day
 
 # --- The life of a store ------------------------------------------------------------------------------------------
@@ -165,12 +166,12 @@ def _plain(number: Decimal) -> str:
 def why_words(text: str) -> str:
     """Why a standing moved, in the reader's language; what a person wrote is given as written."""
     if (read := rules.why_read(text)) is None:
-        return text
-    code, told = read
+        return told(text)
+    code, params = read
     if code == "over":
         return _("points and limits are over or were lifted")
-    words = CONSEQUENCES.get(told["kind"], (told["kind"], told["kind"]))
-    return " · ".join(filter(None, (told["reference"], words[(get_language() or "").startswith("zh")])))
+    words = CONSEQUENCES.get(params["kind"], (params["kind"], params["kind"]))
+    return " · ".join(filter(None, (params["reference"], words[(get_language() or "").startswith("zh")])))
 
 
 class StandingMove(NamedTuple):
@@ -209,8 +210,8 @@ class ReadmissionMove(NamedTuple):
 def readmission_moves(readmission_id: int) -> list[ReadmissionMove]:
     """How a plan to come back went on after it was made, newest first."""
     return [
-        ReadmissionMove(*row)
-        for row in bulk.fetch(
+        ReadmissionMove(*row, told(reason))
+        for *row, reason in bulk.fetch(
             """SELECT t.state_to, t.at, b.by, b.reason FROM history_transition t JOIN history_batch b ON b.id = t.batch_id
                WHERE t.kind = %s AND t.thing = %s AND t.state_from <> '' ORDER BY t.at DESC, t.batch_id DESC""",
             (READMISSION.kind, readmission_id),

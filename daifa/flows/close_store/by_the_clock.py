@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from daifa.domain.closing import commands, queries, rules, steps
 from daifa.domain.closing.models import Closing, ClosingStep
@@ -17,6 +16,7 @@ from daifa.flows.close_store.tasks import remind
 from daifa.flows.route_lines import route_reopened
 from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 AHEAD = timedelta(days=2)
 

@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from daifa.domain.books import commands as books
 from daifa.domain.books import queries as book_queries
@@ -19,6 +18,7 @@ from daifa.domain.closing.models import Readmission
 from daifa.flows.close_store.proofs import add_file, csv_bytes
 from daifa.lib import keeping
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 
 @transaction.atomic

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils.translation import gettext as _
-
 from daifa.domain.closing import commands, queries
 from daifa.domain.closing.models import Closing
 from daifa.domain.closing.queries import BLOCKERS, Blocker
 from daifa.flows import privacy
 from daifa.lib.commas import listed
 from daifa.lib.money import rounded
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import joined
 
 
 def pre_check(store_id: int, *, at: datetime) -> list[Blocker]:
@@ -31,10 +31,12 @@ def open_now(closing: Closing, *, at: datetime) -> list[Blocker]:
 
 def blocker_words(one: Blocker) -> str:
     """"orders not shipped: 3 (120.00 CNY)", in the reader's language."""
-    words = commands.said(BLOCKERS[one.code])
+    words = [commands.said(BLOCKERS[one.code]), commands.said((": ", "：")), one.count]
     extra = []
     if one.amount is not None:
         extra.append(f"{rounded(one.amount, one.currency)} {one.currency}")
     if one.until is not None:
         extra.append(_("until %(date)s") % {"date": one.until})
-    return f"{words}{commands.said((': ', '：'))}{one.count}" + (f" ({listed(extra, comma='，')})" if extra else "")
+    if extra:
+        words += [commands.said((" (", "（")), listed(extra, comma="，"), commands.said((")", "）"))]
+    return joined("", words)

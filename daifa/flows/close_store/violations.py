@@ -9,7 +9,6 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from daifa.domain.cases import commands as cases
 from daifa.domain.cases.models import Violation
@@ -18,6 +17,7 @@ from daifa.domain.closing.models import Closing
 from daifa.domain.stores.models import Store
 from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from django.db import DatabaseError, transaction
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from daifa.domain.cases import commands, queries
 from daifa.domain.cases.models import (
@@ -35,6 +34,7 @@ from daifa.flows.gather_evidence.writing import safe_name
 from daifa.lib.alone import alone
 from daifa.lib.redact import Marks
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 MOST_ORDERS = 50
 A_FEW_PHOTOS = 5  # so many that were read before are copied while somebody waits

@@ -19,7 +19,7 @@ from daifa.domain.compliance.signals import BY_KIND
 from daifa.domain.orders.process import HOLDS
 from daifa.domain.stores.queries import open_tasks_of
 from daifa.lib import bulk
-from daifa.lib.sentences import told_params
+from daifa.lib.sentences import told, told_params
 
 # What a task says, and what to do about it. `%(…)s` are filled from the task's params; a missing one stays a dash.
 TASKS: dict[str, tuple[Any, str]] = {
@@ -604,7 +604,7 @@ def _parked() -> list[Todo]:
                 "%(count)d steps (%(name)s) could not be done: %(reason)s",
                 count,
             )
-            % {"count": count, "name": reaction, "reason": reason},
+            % {"count": count, "name": reaction, "reason": told(reason)},
             advice=_("Put right what the reason names, then let them be tried again."),
             store_id=None,
             opened_at=at,

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from daifa.domain.cases.process import VIOLATION_KINDS
 from daifa.domain.closing import commands
-from daifa.domain.closing.models import PlatformCase
+from daifa.domain.closing.models import PlatformCase, PlatformEvent
 from daifa.domain.closing.process import LIFECYCLE, PLATFORM_CASE, STANDING
 from daifa.flows import platform_side
 from daifa.flows.close_store import Letter
@@ -60,14 +60,8 @@ def kind_words(kind: str) -> str:
     return PlatformCase.KINDS[kind][int(is_chinese())]
 
 
-_WHAT = {
-    "opened": gettext_lazy("case opened"), "refused": gettext_lazy("refused"), "reviewed": gettext_lazy("reviewed"),
-    "notice_begins": gettext_lazy("public notice begins"), "objection": gettext_lazy("objection"),
-    "notice": gettext_lazy("notice given"), "appeal": gettext_lazy("appeal"), "appeal_allowed": gettext_lazy("one more appeal allowed"),
-    "reversed": gettext_lazy("reversed"), "upheld": gettext_lazy("upheld"), "takedown_waits": gettext_lazy("takedown waits for a quiet hour"),
-    "not_taken": gettext_lazy("appeal not taken"), "taken_down": gettext_lazy("goods taken down"), "closed": gettext_lazy("store closed"),
-    "dropped": gettext_lazy("dropped"), "left": gettext_lazy("the store decided to leave; nothing is left to rule on"),
-}  # fmt: skip
+def _what(event: PlatformEvent) -> str:
+    return _(platform_side.EVENTS[event.what]) if event.what in platform_side.EVENTS else event.what
 
 
 def _panels(request: HttpRequest, scope: Scope) -> list[Panel]:
@@ -107,7 +101,7 @@ def _panels(request: HttpRequest, scope: Scope) -> list[Panel]:
                 Column("case", gettext_lazy("File number"), "code", value=lambda row: row["event"].case.reference,
                        url=lambda row: reverse("web:platform_case", args=[row["event"].case_id])),
                 Column("store", gettext_lazy("Store"), value=lambda row: row["event"].case.store.name, phone=False),
-                Column("what", gettext_lazy("What"), value=lambda row: _WHAT.get(row["event"].what, row["event"].what)),
+                Column("what", gettext_lazy("What"), value=lambda row: _what(row["event"])),
                 Column("note", gettext_lazy("Grounds"), value=lambda row: row["event"].note, wrap=True),
             ],
             [{"at": one.at, "store_id": one.case.store_id, "event": one} for one in platform_side.dispute_history(ids, limit=50)],
@@ -215,7 +209,7 @@ PLATFORM_CASE_PAGE = DetailPage(
     ],
     panels=lambda case, scope: [violations_panel(case.violations.order_by("pk"), ruled=case.state != "noticed")] if case.kind == "violation" else [],
     timeline=lambda case, scope: [
-        Event(event.at, _WHAT.get(event.what, event.what), by=event.by.removeprefix("platform:"), why=event.note) for event in case.events.order_by("-id")
+        Event(event.at, _what(event), by=event.by.removeprefix("platform:"), why=event.note) for event in case.events.order_by("-id")
     ],
 )
 

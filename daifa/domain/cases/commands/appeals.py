@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.cases import queries, rules
@@ -20,6 +19,7 @@ from daifa.domain.history.commands import move, record_births
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.commands import close_tasks
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 _WHY_NOT_APPEAL = {
     "settled": N_("This violation is settled: there is nothing left to appeal."),

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.books import commands as books
@@ -26,6 +25,7 @@ from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.money import rounded
 from daifa.lib.refusal import Refused, RowRefused
+from daifa.lib.sentences import gettext as _
 
 
 class NewMove(NamedTuple):

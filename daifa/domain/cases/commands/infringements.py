@@ -8,7 +8,6 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from daifa.domain.cases import queries, rules
 from daifa.domain.cases.commands.taking import locked, must_have_moved
@@ -20,6 +19,7 @@ from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 
 class NewInfringement(NamedTuple):

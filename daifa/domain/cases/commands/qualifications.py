@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from daifa.domain.cases import rules
 from daifa.domain.cases.commands.taking import locked
@@ -16,6 +15,7 @@ from daifa.domain.cases.process import QUALIFICATIONS
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 
 @transaction.atomic

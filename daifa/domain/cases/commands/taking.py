@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.money import rounded
 from daifa.lib.refusal import Refused, RowRefused
+from daifa.lib.sentences import gettext as _
 
 LARGEST = Decimal(10) ** 13
 MOST_POINTS = Decimal(10_000)

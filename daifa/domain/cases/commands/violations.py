@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.cases import queries, rules
@@ -33,6 +32,7 @@ from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused, RowRefused
+from daifa.lib.sentences import gettext as _
 
 
 class NewConsequence(NamedTuple):

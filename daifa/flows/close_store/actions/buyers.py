@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
-
 from daifa.domain.closing import commands, queries
 from daifa.domain.messages import commands as messages
 from daifa.domain.messages import queries as message_queries
@@ -11,6 +9,7 @@ from daifa.domain.orders.commands import lock_orders
 from daifa.flows.close_store.step import Doing
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 
 def publish_notice(doing: Doing) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.utils.translation import gettext as _
-
 from daifa.domain.closing import commands, queries, rules
 from daifa.flows.close_store.step import Doing
 from daifa.flows.close_store.still_open import open_now
 from daifa.lib import bulk
 from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import joined
 
 
 def count_open(doing: Doing) -> None:
@@ -54,4 +54,4 @@ def measure(doing: Doing) -> None:
 
 
 def _below(lines: Sequence[rules.Line]) -> str:
-    return listed(f"{commands.said(rules.MEASURES[one.measure])} < {one.line}" for one in lines)
+    return listed(joined(" < ", (commands.said(rules.MEASURES[one.measure]), one.line)) for one in lines)

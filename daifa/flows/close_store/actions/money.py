@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from django.utils.translation import gettext as _
-
 from daifa.domain.books import commands as books
 from daifa.domain.books import queries as book_queries
 from daifa.domain.books.rules import (
@@ -23,6 +21,7 @@ from daifa.domain.closing.models import StepEvidence
 from daifa.flows.close_store.step import Doing
 from daifa.lib.money import rounded
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 
 def _value(doing: Doing, amount: Decimal, currency: str) -> Decimal:

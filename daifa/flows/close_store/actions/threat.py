@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import gettext as _
-
 from daifa.domain.cases import commands as cases
 from daifa.domain.closing import commands, queries, steps
 from daifa.domain.closing.models import StepEvidence
 from daifa.flows.close_store import violations
 from daifa.flows.close_store.step import Doing, title
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 
 def warn_store(doing: Doing) -> None:
