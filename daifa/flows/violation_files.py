@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,13 @@ class _Row:
     def moment(self, what: str) -> datetime | None:
         return self._read(what, lambda text: parse_datetime(text, self.zone, self.day_first))
 
+    def until(self, what: str) -> datetime | None:
+        """The end of something: of a day that is named without a time, its last second."""
+        found = self.moment(what)
+        if found is None or _CLOCK.search(self.text(what)) or found.astimezone(self.zone).time() != time():
+            return found
+        return datetime.combine(found.astimezone(self.zone).date() + timedelta(days=1), time(), self.zone) - timedelta(seconds=1)
+
     def number(self, what: str) -> Decimal | None:
         found = self._read(what, lambda text: parse_decimal(text, self.mark))
         return None if found is None else abs(found)
@@ -92,6 +99,7 @@ class _Row:
             raise error.in_column(self.header[self.places[what]]) from None
 
 
+_CLOCK = re.compile(r"\d\s*[:：点时]")
 _UNIT = re.compile(r"[(（\[][^)）\]]*[)）\]]$")  # 罚款金额（元）, amount (CNY)
 
 
@@ -154,10 +162,14 @@ class ViolationReading:
                 continue
             before = found.get(violation.reference)
             if violation.reference and isinstance(before, IncomingViolation):
-                orders = tuple(dict.fromkeys(before.violation.orders + violation.orders))
-                found[violation.reference] = replace(
-                    before, rows=(*before.rows, number), violation=before.violation._replace(orders=orders)
-                )
+                if place := _disagreement(before.violation, violation):
+                    found[f"row {number}"] = RowProblem(
+                        number, "rows_disagree", _DISAGREE,
+                        {"column": self.header[self.places[place]], "reference": violation.reference, "row": before.rows[0]},
+                        tuple(cells), document=violation.reference[:80],
+                    )  # fmt: skip
+                else:
+                    found[violation.reference] = replace(before, rows=(*before.rows, number), violation=_joined(before.violation, violation))
             else:
                 found[violation.reference or f"row {number}"] = IncomingViolation(
                     violation.reference[:80], (number,), violation, tuple(cells)
@@ -165,14 +177,51 @@ class ViolationReading:
         yield from found.values()
 
 
+_DISAGREE = N_(
+    "Column “%(column)s”: row %(row)s says otherwise of %(reference)s. One violation is taken once, so this row is left out: "
+    "if both count, add this one on its page."
+)
+# Field of a violation → column: said differently in two rows, one of them is not what the platform ruled.
+_SAID_ONCE = {
+    "notified_at": "notified_at", "points": "points", "money": "money", "points_until": "points_until", "appeal_due_at": "appeal_until",
+    "occurred_at": "occurred_at",
+}  # fmt: skip
+
+
+def _disagreement(one: NewViolation, other: NewViolation) -> str:
+    """The column in which two rows of one violation contradict each other, "" where none does. What is left empty says nothing."""
+    for name, column in _SAID_ONCE.items():
+        first, second = getattr(one, name), getattr(other, name)
+        if first and second and first != second:
+            return column
+    return ""
+
+
+def _joined(one: NewViolation, other: NewViolation) -> NewViolation:
+    """What two rows say of one violation: orders and consequences of both, the rest of whichever says it."""
+    limits = dict.fromkeys(one.consequences + other.consequences)
+    return one._replace(
+        orders=tuple(dict.fromkeys(one.orders + other.orders)), consequences=tuple(limits),
+        **{name: getattr(one, name) or getattr(other, name) for name in _SAID_ONCE},
+    )
+
+
 def apply_violations(batch: Any, file: Any, *, by: str, at: datetime) -> None:
-    """Write down one batch of an import of violations; what is known already counts as used and gets only what it lacks."""
+    """Write down one batch of an import of violations; what is known already counts as used and gets only what it lacks.
+
+    Option `without_money`: whoever handed the file in may not book; the money of its rows is left to somebody who may.
+    """
     records: dict[int, IncomingViolation] = {}
     for record in batch.records:
         if isinstance(record, RowProblem):
             batch.refuse(record)
         else:
             records[record.violation.row] = record
+    if file.options.get("without_money"):
+        for row, record in records.items():
+            if record.violation.money:
+                batch.refuse(RowProblem(row, "money_not_booked", _NOT_BOOKED, rows=0, document=record.reference))
+                records[row] = replace(record, violation=record.violation._replace(money=None))
     taken = add_violations(
         [record.violation for record in records.values()], store=file.store, source=f"import:{file.pk}", by=by, at=at
     )
@@ -189,6 +238,9 @@ def apply_violations(batch: Any, file: Any, *, by: str, at: datetime) -> None:
         batch.refuse(RowProblem(note.row, note.code, note.message, note.params, rows=0, document=note.document))
 
 
+_NOT_BOOKED = N_("Kept without its money: you may not book in this store. Somebody who may imports the list once more, which adds it.")
+
+
 def _plain(heading: str) -> str:
     return _UNIT.sub("", clean_text(heading).casefold().replace("_", " ")).strip()
 
@@ -200,19 +252,21 @@ def _violation(number: int, row: _Row) -> NewViolation:
     said = row.text("kind")
     kind = said if said in VIOLATION_KINDS else rules.kind_of_words(said or row.text("title")) or "other"
     title, rule = row.text("title") or said, row.text("rule")
+    if kind == "other" and said and said not in title:  # a kind nobody here knows is kept in the platform's word
+        title = f"{title} ({said})"
     if rule and queries.rule(rule) is None:  # the platform's own name for it, not an id of the rule book
         title, rule = (title if rule in title else f"{title} ({rule})"), ""
     limits: list[NewConsequence] = []
     if consequence := row.text("consequence"):
         plain = consequence.casefold()
-        until = row.moment("consequence_until")
+        until = row.until("consequence_until")
         codes = [code for code, words in CONSEQUENCE_WORDS.items() if any(word in plain for word in words)] or ["other"]
         limits = [NewConsequence(code, notified_at, until, note=consequence) for code in codes]
     taken_from = row.text("taken_from").casefold()
     return NewViolation(
         reference=clean_id(row.text("reference")), notified_at=notified_at, kind=kind, title=title, rule=rule,
-        points=row.number("points") or Decimal(0), points_until=row.moment("points_until"), occurred_at=row.moment("occurred_at"),
-        appeal_due_at=row.moment("appeal_until"),
+        points=row.number("points") or Decimal(0), points_until=row.until("points_until"), occurred_at=row.moment("occurred_at"),
+        appeal_due_at=row.until("appeal_until"),
         orders=tuple(dict.fromkeys(clean_id(one) for one in re.split(r"[,;，；、\s]+", row.text("orders")) if one)),
         consequences=tuple(limits), money=row.number("money") or None,
         from_proceeds="deposit" not in taken_from and "保证金" not in taken_from, row=number,

@@ -6,6 +6,7 @@ from io import BytesIO
 
 import pytest
 
+from daifa.domain.aftersales.models import AftersaleCase
 from daifa.domain.cases import commands, files, queries
 from daifa.domain.cases.commands import NewComplaint, NewConsequence, NewInfringement, NewMove, NewViolation
 from daifa.domain.cases.models import Appeal, CaseFile, Complaint, DepositMove, Infringement, Violation
@@ -17,7 +18,7 @@ from daifa.flows.audit import audit
 from daifa.flows.work import work_until_idle
 from daifa.lib import bulk, pictures
 from daifa.lib.refusal import Refused
-from tests import cast
+from tests import bought_orders, cast
 
 pytestmark = pytest.mark.django_db
 BY = cast.BY
@@ -315,6 +316,18 @@ def test_the_deposit_does_not_come_back_while_a_case_is_open(store):
 
 
 # --- Complaints ---------------------------------------------------------------------------------------------------
+
+
+def test_a_complaint_that_contradicts_itself_is_refused(store):
+    mine, other = (bought_orders.order(store, [("goods", 1, "9.00")], currency="CNY", placed_at=AT) for _ in range(2))
+    case = AftersaleCase.objects.create(store=store, order=other, kind="refund", state="requested", reason="other", opened_at=AT)
+    done = commands.open_complaints(
+        [NewComplaint("late", "…", AT, "C-1", mine.number, case.pk), NewComplaint("late", "…", AT, "C-2", due_at=AT),
+         NewComplaint("late", "…", AT, "C-3", other.number, case.pk, AT + timedelta(hours=1))],
+        store=store, source=BY, by=BY, at=AT,
+    )  # fmt: skip
+    assert [row.code for row in done.refused] == ["case_of_other_order", "times_crossed"]
+    assert Complaint.objects.get().order_id == other.pk
 
 
 def test_a_complaint_runs_to_its_outcome(store):

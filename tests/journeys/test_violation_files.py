@@ -2,15 +2,19 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 
 from daifa.domain.cases.commands import NewMove, move_deposit
 from daifa.domain.cases.models import Consequence, DepositMove, Violation
 from daifa.domain.history.commands import ensure_months
-from daifa.domain.imports.models import ImportRow
+from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.domain.imports.queries import sentence_of
 from daifa.domain.stores.commands import add_store
+from daifa.domain.stores.models import StoreAccess
 from daifa.flows import file_shapes, intake
 from daifa.flows.audit import audit
 from daifa.flows.work import work_until_idle
@@ -114,3 +118,49 @@ def test_columns_can_be_named_by_hand_and_missing_ones_are_named(store):
     assert done.counts["used"] == {"violation": 1}
     with pytest.raises(Refused, match="which store"):
         intake.receive_file(kind="violations", name="a.csv", content=b"", by=cast.BY, at=AT)
+
+
+def test_rows_of_one_violation_are_put_together_and_what_contradicts_is_said(store):
+    done = read(store, "违规编号,处罚时间,扣分,订单号,扣款金额,处罚措施\n"
+                       "W1,2026-04-18 10:00,,P1,20,限流\nW1,2026-04-18 10:00,4,P2,,限制上新\nW1,2026-04-18 10:00,4,P3,30,\n")
+    violation = Violation.objects.get()
+    assert (violation.points, violation.unknown_orders) == (4, ["P1", "P2"])
+    assert sorted(Consequence.objects.values_list("kind", flat=True)) == ["listing_limit", "traffic_limit"]
+    assert (done.rows_used, done.rows_refused, DepositMove.objects.get().amount) == (2, 1, 20)
+    told = sentence_of(rows_of(done, "open")[0])
+    assert "扣款金额" in told and "row 2" in told and "W1" in told
+
+
+def test_a_day_without_a_time_lasts_to_its_end_and_no_deadline_lies_before_the_notice(store):
+    done = read(store, "违规编号,处罚时间,扣分,扣分到期,申诉截止,处罚措施,处罚截止\n"
+                       "W1,2026-04-18 10:00,4,2026-12-31,2026-04-18,限流,2026-04-20\n"
+                       "W2,2026-04-18 10:00,,,2026-04-18 09:00,,\nW3,2026-04-18 10:00,,,2026-04-20 00:00:00,,\n")
+    shanghai = ZoneInfo("Asia/Shanghai")
+    first = Violation.objects.get(reference="W1")
+    assert first.appeal_until.astimezone(shanghai) == datetime(2026, 4, 18, 23, 59, 59, tzinfo=shanghai)
+    assert first.points_until.astimezone(shanghai) == datetime(2026, 12, 31, 23, 59, 59, tzinfo=shanghai)
+    assert Consequence.objects.get().until_at.astimezone(shanghai).day == 20
+    assert Violation.objects.get(reference="W3").appeal_until.astimezone(shanghai) == datetime(2026, 4, 20, tzinfo=shanghai)
+    assert [row.document for row in rows_of(done, "open")] == ["W2"]
+    assert "before the notice" in sentence_of(rows_of(done, "open")[0])
+
+
+def test_a_kind_nobody_here_knows_is_kept_in_the_platforms_word(store):
+    read(store, "违规编号,处罚时间,违规类型,违规原因\nW1,2026-04-18 10:00,新型行为,资质问题说明\nW2,2026-04-18 10:00,虚假发货,单号无轨迹\n")
+    assert dict(Violation.objects.values_list("kind", "title")) == {"other": "资质问题说明 (新型行为)", "invalid_tracking": "单号无轨迹"}
+
+
+def test_money_is_booked_only_for_those_who_keep_the_books(store, client, django_user_model):
+    operator = django_user_model.objects.create_user("operator@example.invalid", password="x")
+    StoreAccess.objects.create(user=operator, store=store, role="operator")
+    text = "违规编号,处罚时间,扣分,扣款金额\nW1,2026-04-18 10:00,x,20\nW2,2026-04-18 10:00,4,30\n"
+    client.force_login(operator)
+    client.post(reverse("web:import_add", args=["violations"]), {"store": store.pk, "file": SimpleUploadedFile("list.csv", text.encode("gb18030"))})
+    file = ImportFile.objects.get()
+    intake.read_file(file.pk, by=cast.BY, at=AT)
+    assert Violation.objects.get().reference == "W2" and not DepositMove.objects.exists()
+    assert "imports the list once more" in sentence_of(rows_of(file, "note")[0])
+    client.post(reverse("web:import_row", args=[rows_of(file, "open")[0].pk]), {"cell0": "W1", "cell1": "2026-04-18 10:00", "cell2": "4", "cell3": "20"})
+    assert Violation.objects.count() == 2 and not DepositMove.objects.exists()
+    read(store, text)
+    assert [one.amount for one in DepositMove.objects.all()] == [30]

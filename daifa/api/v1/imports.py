@@ -194,6 +194,8 @@ def upload_file(request: HttpRequest, given: Form[UploadIn], file: File[Uploaded
         options["treat_as"] = given.treat_as
     elif given.kind == "offers":
         options["full"] = given.full
+    elif given.kind == "violations" and not who.may(store.id, "books"):
+        options["without_money"] = True
     from daifa.flows.file_shapes import recall
 
     with transaction.atomic():
@@ -312,6 +314,7 @@ def retry_row(request: HttpRequest, row_id: Id, given: RetryIn):
     if row is None:
         raise not_found()
     who.require(row.file.store_id, "books" if row.file.kind == "expenses" else "operate")
-    retry(row_id, cells=given.cells, by=who.by, at=who.at)
+    may_book = row.file.store_id is None or who.may(row.file.store_id, "books")
+    retry(row_id, cells=given.cells, by=who.by, at=who.at, without_money=not may_book)
     row.refresh_from_db()
     return _row_out(row, True)

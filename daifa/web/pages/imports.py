@@ -295,6 +295,8 @@ def _receive(scope, what: _What, data, *, by, at):
         options["full"] = True
     if data.get("day_first"):
         options["day_first"] = data["day_first"] == "yes"
+    if what.kind == "violations" and not scope.whole.may("books", store.id):
+        options["without_money"] = True
     file = data["file"]
     # Large uploads lie in a temporary file already; small ones in memory.
     content = Path(file.temporary_file_path()) if hasattr(file, "temporary_file_path") else file.read()
@@ -682,9 +684,13 @@ def _settle_again(again: ImportFile) -> None:
     settle_rows(list(ImportRow.objects.filter(file=again, state="open").values_list("id", flat=True)), state="dismissed")
 
 
+def _may_not_book(scope, file: ImportFile) -> bool:
+    return file.store_id is not None and not scope.whole.may("books", file.store_id)
+
+
 def _retry(scope, row: ImportRow, data, *, by, at):
     cells = [data[f"cell{i}"] for i in range(len(data))]
-    again = intake.retry_row(row.pk, cells=cells if cells else None, by=by, at=at)
+    again = intake.retry_row(row.pk, cells=cells if cells else None, by=by, at=at, without_money=_may_not_book(scope, row.file))
     if again.state == "done" and again.rows_refused == 0:
         return reverse("web:import", args=[row.file_id])
     problem = ImportRow.objects.filter(file=again, state="open").order_by("id").first()
@@ -749,7 +755,7 @@ def retry_all(request, scope, pk: int):
     used, refused = 0, []
     for row in rows:
         try:
-            again = intake.retry_row(row.pk, cells=None, by=scope.by, at=scope.at)
+            again = intake.retry_row(row.pk, cells=None, by=scope.by, at=scope.at, without_money=_may_not_book(scope, file))
         except Refused as why:
             refused.append(f"{row.row}: {why.sentence}")
             continue

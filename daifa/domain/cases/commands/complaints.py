@@ -78,6 +78,10 @@ def open_complaints(
             problem = refused("no_order", N_("This store has no order %(number)s."), number=number)
         elif wanted.aftersale_case is not None and wanted.aftersale_case not in known_cases:
             problem = refused("no_case", N_("There is no such aftersale case in this store."))
+        elif number and wanted.aftersale_case is not None and known_cases[wanted.aftersale_case] != orders[number]:
+            problem = refused("case_of_other_order", N_("The aftersale case is about another order than %(number)s."), number=number)
+        elif wanted.due_at is not None and wanted.due_at <= wanted.opened_at:
+            problem = refused("times_crossed", N_("The deadline is before the complaint arrived."))
         elif len(wanted.reference.strip()) > 80:
             problem = refused("reference_too_long", N_("The reference is longer than 80 characters."))
         else:

@@ -257,6 +257,8 @@ def _violation_problem(wanted: NewViolation, store: Store, at: datetime) -> RowR
         return refused("date_in_future", N_("%(date)s lies ahead; enter it on the day it happens."), date=str(wanted.notified_at.date()))
     if wanted.occurred_at is not None and wanted.occurred_at > wanted.notified_at:
         return refused("times_crossed", N_("It is said to have happened after the notice of it."))
+    if wanted.appeal_due_at is not None and wanted.appeal_due_at < wanted.notified_at:
+        return refused("times_crossed_appeal", N_("Its appeal is said to be due before the notice."))
     if wanted.points_until is not None and wanted.points_until < wanted.notified_at:
         return refused("times_crossed_points", N_("Its points are said to end before the notice."))
     if not wanted.points.is_finite() or not 0 <= wanted.points <= MOST_POINTS:
