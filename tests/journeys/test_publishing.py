@@ -260,6 +260,23 @@ def test_what_comes_to_its_channel_after_its_end_is_taken_off_again(shop, end):
     assert audit() == []
 
 
+def test_each_listing_is_taken_down_for_its_own_notice(shop):
+    ids = draft(shop, cast.FROM_FACTORY, cast.FROM_SYSTEM)
+    ask(shop, ids)
+    upload(shop)
+    for number, sku in (("N-5", cast.FROM_FACTORY), ("N-6", cast.FROM_SYSTEM)):
+        cases.open_infringement(
+            NewInfringement(number, AT, "trademark", "Kiln", ListingVariant.objects.get(sku=sku).pk, taken_down=True),
+            store=shop.store, source=BY, by=BY, at=AT,
+        )  # fmt: skip
+    work_until_idle(at=AT)
+    told = dict(bulk.fetch(
+        """SELECT l.sku, b.reason FROM history_transition t JOIN history_batch b ON b.id = t.batch_id
+           JOIN catalog_listingvariant l ON l.id = t.thing WHERE t.kind = 34 AND t.state_to = 'taken_down'"""
+    ))  # fmt: skip
+    assert told == {cast.FROM_FACTORY: "N-5", cast.FROM_SYSTEM: "N-6"}
+
+
 @pytest.mark.parametrize("with_right", [False, True])
 def test_what_was_lost_while_it_was_on_its_way_stays_down(shop, with_right):
     [mug] = draft(shop, cast.FROM_FACTORY)
@@ -454,6 +471,29 @@ def test_many_stopped_at_the_door_are_written_down_call_by_call(shop, _home, mon
     assert publish_listings.send_listings(at=AT)["done"] == 1
     assert states(shop, cast.FROM_FACTORY) == ["live"] and Publication.objects.filter(state="refused").count() == 4
     assert len(depths) > 4 and len(set(depths)) == 1, "each round in a transaction of its own"
+
+
+@pytest.mark.parametrize("again", ["publish", "delist"])
+def test_what_is_claimed_at_the_same_moment_is_not_asked_for_twice(shop, _home, monkeypatch, again):
+    from daifa.domain.catalog.process import PUBLICATION
+    from daifa.domain.history.commands import move
+
+    [mug] = draft(shop, cast.FROM_FACTORY)
+    first = ask(shop, [mug])[mug].publication
+    withdraw = catalog.withdraw_publications
+
+    def claimed_first(ids, **how):
+        move(PUBLICATION, [first], to="sending", by=BY, at=AT)  # by the worker, after we looked
+        return withdraw(ids, **how)
+
+    monkeypatch.setattr(catalog, "withdraw_publications", claimed_first)
+    if again == "publish":
+        outcome = ask(shop, [mug])[mug]
+    else:
+        outcome = publish_listings.withdraw_from_channel(
+            store_id=shop.store.pk, product_ids=[mug], action="delist", by=BY, at=AT
+        ).outcomes[mug]  # fmt: skip
+    assert (outcome.state, outcome.publication) == ("busy", first) and Publication.objects.count() == 1
 
 
 # --- Many ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -20,6 +20,9 @@ from daifa.flows.publish_listings.tasks import (
     count_waiting,
 )
 from daifa.lib import bulk
+
+ON_THEIR_WAY = ("filed", "sending", "unknown")
+"""States of a publication that the channel has, or may have."""
 
 
 class Outcome(NamedTuple):
@@ -52,25 +55,19 @@ def publish(*, store_id: int, product_ids: Sequence[int], by: str, at: datetime)
         hold(store_id, product_ids)
         judged = judge(store, product_ids, at=at, by=by)
         open_now, last = earlier_of(store_id, list(judged))
-        fresh, replaced = [], []
+        wanted = []
         for product, one in judged.items():
-            earlier = open_now.get(product)
-            if earlier and earlier.state in ("filed", "sending", "unknown"):
-                result.outcomes[product] = Outcome(
-                    "busy", [_("An earlier version is on its way to the channel: say first what became of it.")], earlier.pk
-                )
-                continue
             same = last.get(product)
             if (
-                one.verdict.state == "ready" and earlier is None and same is not None and same.action == "publish"
+                one.verdict.state == "ready" and product not in open_now and same is not None and same.action == "publish"
                 and same.content == one.content and set(one.states.values()) == {"live"}
             ):  # fmt: skip
                 result.outcomes[product] = Outcome("unchanged", [_("The channel has it like this already.")], same.pk)
                 continue
-            if earlier:
-                replaced.append(earlier.pk)
-            fresh.append(one)
-        commands.withdraw_publications(replaced, by=by, at=at, reason="asked for anew")
+            wanted.append(product)
+        busy = _take_back(open_now, wanted, by=by, at=at, reason="asked for anew")
+        result.outcomes |= busy
+        fresh = [judged[product] for product in wanted if product not in busy]
         ids = commands.add_publications(
             [
                 NewPublication(store_id, one.product, "publish", one.verdict.state, one.listings, one.content, one.digest, one.lists,
@@ -94,23 +91,17 @@ def withdraw_from_channel(
         hold(store_id, product_ids)
         rows = on_sale(store_id, product_ids)
         open_now, last = earlier_of(store_id, list(rows))
+        busy = _take_back(open_now, list(rows), by=by, at=at, reason=reason or "asked for anew")
+        result.outcomes |= busy
         fresh: list[NewPublication] = []
-        replaced = []
         for product, (listings, states, content) in rows.items():
-            earlier = open_now.get(product)
-            if earlier and earlier.state in ("filed", "sending", "unknown"):
-                result.outcomes[product] = Outcome(
-                    "busy", [_("An earlier version is on its way to the channel: say first what became of it.")], earlier.pk
-                )
+            if product in busy:
                 continue
-            if earlier:
-                replaced.append(earlier.pk)
             if not set(states) & ({"live"} if action == "pause" else {"live", "paused", "taken_down"}):
                 result.outcomes[product] = Outcome("unchanged", [_("It is not on sale.")])
                 continue
             known = last.get(product)
             fresh.append(NewPublication(store_id, product, action, "ready", listings, known.content if known else content, "", None))
-        commands.withdraw_publications(replaced, by=by, at=at, reason=reason or "asked for anew")
         drafts = [
             listing for listings, states, _content in rows.values() for listing, state in zip(listings, states, strict=True)
             if state == "draft"
@@ -121,6 +112,19 @@ def withdraw_from_channel(
             result.outcomes[one.product] = Outcome("ready", [], pk)
         count_waiting([store_id], by=by, at=at)
     return result
+
+
+def _take_back(open_now: Mapping[int, Earlier], products: Sequence[int], *, by: str, at: datetime, reason: str) -> dict[int, Outcome]:
+    """Withdraw earlier wishes for these products; those of which one is on its way, or was claimed this moment, are busy."""
+    found = {product: open_now[product] for product in products if product in open_now}
+    others = commands.withdraw_publications(
+        [one.pk for one in found.values() if one.state not in ON_THEIR_WAY], by=by, at=at, reason=reason
+    ).others
+    return {
+        product: Outcome("busy", [_("An earlier version is on its way to the channel: say first what became of it.")], one.pk)
+        for product, one in found.items()
+        if one.state in ON_THEIR_WAY or others.get(one.pk) in ON_THEIR_WAY
+    }
 
 
 def hold(store_id: int, product_ids: Sequence[int]) -> None:

@@ -37,11 +37,14 @@ def follow_infringements(things: list[int], *, at: datetime, by: str) -> dict[in
         elif product is not None and state in UP:
             up[store].append(product)
     for store, found in down.items():
-        of_listing = on_sale(store, [product for product, _reference in found])
-        commands.move_listings(
-            sorted({one for listings, _states, _content in of_listing.values() for one in listings}), to="taken_down", by=by, at=at,
-            reason=", ".join(dict.fromkeys(reference for _product, reference in found)),
-        )  # fmt: skip
+        notices: dict[int, list[str]] = defaultdict(list)
+        for product, reference in found:
+            notices[product].append(reference)
+        of_notices: dict[str, set[int]] = defaultdict(set)  # so that each listing's history names its own
+        for product, (listings, _states, _content) in on_sale(store, list(notices)).items():
+            of_notices[" · ".join(dict.fromkeys(notices[product]))] |= set(listings)
+        for references, listings in of_notices.items():
+            commands.move_listings(sorted(listings), to="taken_down", by=by, at=at, reason=references)
     for store, products in up.items():
         _restore(store, products, by=by, at=at)
     return {}
