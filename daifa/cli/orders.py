@@ -64,6 +64,8 @@ def show(
     from daifa.domain.orders.queries import order_named
     from daifa.flows.reads.orders import whole_order
     from daifa.flows.reads.timeline import timeline
+    from daifa.lib import regions
+    from daifa.lib.commas import listed
 
     scope = output.scope()
     if number.startswith("id:") and number[3:].isdigit():
@@ -99,11 +101,10 @@ def show(
             "total": output.money(order["total_amount"], order["currency"]), "when": output.when(order["placed_at"]),
         }
     )  # fmt: skip
-    to = [
-        address.get(part, "") for part in ("name", "line1", "line2", "postcode", "city", "region", "country")
-    ]
+    to = [address.get(part, "") for part in ("name", "line1", "line2", "postcode", "city", "region")]
+    to.append(regions.country(address.get("country", "")))
     typer.echo(
-        _("To %(address)s") % {"address": ", ".join(part for part in to if part)} if any(to) else _("No address to ship to.")
+        _("To %(address)s") % {"address": listed((part for part in to if part), comma="，")} if any(to) else _("No address to ship to.")
     )
     output.table(
         (

@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.template import Context, Engine
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from daifa.domain.sourcing.models import Agreement
 from daifa.domain.sourcing.queries import supplier_with_id
 from daifa.domain.stores.models import Store
+from daifa.lib import regions
 from daifa.lib.pdf import FONTS, pdf_of
 from daifa.lib.refusal import Refused
 
@@ -112,9 +114,8 @@ def paper_for(
 
 def _country(code: str, side: int) -> str:
     """A country by its name in the paper's language; a line to fill in where none is known."""
-    from babel import Locale
-
-    return Locale.parse(("en", "zh_Hans")[side]).territories.get(code.upper(), code) if code else BLANK
+    with translation.override(("en", "zh-hans")[side]):
+        return regions.country(code) if code else BLANK
 
 
 def as_text(**asked: object) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
+from django.utils.translation import get_language
+
 CHINA = {
     "上海": "shanghai", "江苏": "jiangsu", "浙江": "zhejiang", "安徽": "anhui", "北京": "beijing", "天津": "tianjin", "河北": "hebei",
     "新疆": "xinjiang", "西藏": "tibet,xizang", "内蒙": "inner mongolia,neimenggu,nei mongol", "青海": "qinghai", "宁夏": "ningxia",
@@ -224,6 +226,30 @@ def region_named(text: str) -> Reading | None:
     return Reading(country, state) if state and state in STATES.get(country, {}) else None
 
 
+def country(code: str) -> str:
+    """A country by its name in the reader's language; what is no code of two letters is given as it is."""
+    return _territories("zh" if (get_language() or "").startswith("zh") else "en").get(code.upper(), code)
+
+
+@cache
+def _territories(language: str) -> dict[str, str]:
+    from babel import Locale
+
+    return dict(Locale.parse({"zh": "zh_Hans"}.get(language, language)).territories)
+
+
+def told(text: str) -> str:
+    """A place as `names` keeps it, in the reader's language: "DE" → Germany, "US-CA" → California, United States."""
+    chinese = (get_language() or "").startswith("zh")
+    short, town = text[:3] if text[:3] in CHINA else text[:2], text.partition("/")[2]
+    if short in CHINA and text in (short, f"{short}/{town}"):
+        return text if chinese else ", ".join(filter(None, (town, CHINA[short].partition(",")[0].title(), country("CN"))))
+    code, _dash, state = text.partition("-")
+    if state and state in STATES.get(code, {}):
+        return f"{country(code)} {STATES[code][state]}" if chinese else f"{STATES[code][state]}, {country(code)}"
+    return country(text) if len(text) == 2 else text
+
+
 def names(found: Iterable[Reading]) -> str:
-    """Readings as they are shown: "US-CA", "浙江", "DE"."""
+    """Readings as they are kept: "US-CA", "浙江", "DE"; `told` says one of them."""
     return ", ".join(one.state if one.state and one.country == "CN" else f"{one.country}-{one.state}".rstrip("-") for one in found)

@@ -15,7 +15,7 @@ from daifa.domain.compliance.health import Complained, Health, Metric, health, n
 from daifa.domain.compliance.health_rules import MEASURE_OF
 from daifa.domain.compliance.models import DispatchMode, Finding
 from daifa.domain.policy import queries as policy
-from daifa.lib import bulk
+from daifa.lib import bulk, regions
 from daifa.lib.paging import Cursor
 
 __all__ = ["Complained", "Health", "Metric", "health", "near_lines", "trend", "whole_health"]  # reads too; the rest is below
@@ -179,6 +179,8 @@ def finding_words(kind: str, params: dict[str, Any], *, zone: str) -> tuple[str,
         if moment in params:  # kept as UTC, "2026-03-29 00:30"
             at = datetime.fromisoformat(params[moment]).replace(tzinfo=UTC)
             told[moment] = f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    for place in ("place", "region"):
+        told[place] = regions.told(told[place])
     return _(sentence) % told, _(advice) if advice else ""
 
 

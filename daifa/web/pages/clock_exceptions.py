@@ -58,7 +58,7 @@ def _effect(row: Announcement) -> str:
 
 
 def _where(row: Announcement) -> str:
-    return " ".join((row.regions, row.countries)).strip() or _("everywhere")
+    return listed(regions.told(one) for one in f"{row.regions} {row.countries}".split()) or _("everywhere")
 
 
 def _state(row: Announcement) -> list[Badge]:

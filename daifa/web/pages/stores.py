@@ -16,6 +16,7 @@ from daifa.domain.stores import commands as stores
 from daifa.domain.stores import queries as store_queries
 from daifa.domain.stores.models import FeeRule, Store
 from daifa.flows import open_store
+from daifa.lib import regions
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -147,7 +148,7 @@ STORE = DetailPage(
         Fact(_("Channel"), policy.channel_word(store.channel), hint=store.channel),
         Fact(_("Currency"), store.currency, "code"),
         Fact(_("Time zone"), store.timezone),
-        Fact(_("Country"), store.country, "code"),
+        Fact(_("Country"), regions.country(store.country)),
         Fact(_("Added"), store.created_at, "datetime"),
     ],
     panels=_store_panels,

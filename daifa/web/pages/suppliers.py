@@ -22,7 +22,7 @@ from daifa.domain.sourcing.samples import sample_page
 from daifa.flows import put_right
 from daifa.flows.reads import goods
 from daifa.flows.supplier_files import read_suppliers
-from daifa.lib import keeping
+from daifa.lib import keeping, regions
 from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
@@ -321,7 +321,7 @@ SUPPLIER = DetailPage(
         Fact(_("E-mail for purchases"), supplier.email),
         Fact(_("Language of workbooks"), dict(LANGUAGES).get(supplier.language, supplier.language)),
         Fact(_("Currency"), supplier.currency, "code"),
-        Fact(_("Country"), supplier.country, "code"),
+        Fact(_("Country"), regions.country(supplier.country)),
         Fact(_("Freight per parcel"), Money(supplier.parcel_freight, supplier.currency), "money"),
         Fact(_("Working days to ship"), supplier.handling_days, "quantity"),
         Fact(_("Ships to"), listed(supplier.ships_to) or _("everywhere")),

@@ -13,12 +13,14 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
+from daifa.lib import regions
 from daifa.web.kit import format as fmt
 from daifa.web.kit import navigation
 from daifa.web.kit.scope import scope_of
 
 register = template.Library()
 
+register.filter("country", regions.country)
 register.filter("money", fmt.money)
 register.filter("quantity", fmt.quantity_text)
 register.filter("percent", fmt.percent_text)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from daifa.domain.compliance.commands import find_parcel_faults, reckon_clocks, set_dispatch_mode
 from daifa.domain.compliance.models import Clock, Finding
@@ -79,6 +80,10 @@ def test_delivered_in_another_province():
     find_parcel_faults(at=PAID + 9 * HOUR)
     (found,) = open_findings([shop.pk])
     assert (found.kind, found.parcel_id, found.params["place"], found.params["region"]) == ("other_destination", wrong.pk, "浙江", "广东")
+    with translation.override("en"):
+        assert "was delivered in Zhejiang, China, the order goes to Guangdong, China" in finding_words(found.kind, found.params, zone="UTC")[0]
+    with translation.override("zh-hans"):
+        assert finding_words(found.kind, {**found.params, "place": "FR"}, zone="UTC")[0].count("法国") == 1
 
 
 def test_an_own_site_may_sell_without_tracking():
