@@ -68,7 +68,7 @@ class Facts:
 
     `goods`: word → paper it asks for ("" = none opens it), of the restricted goods. `papers_missing`: kinds of papers
     the owner said its category needs and the store does not hold. `allowed`: codes a person let pass for exactly this
-    text and picture, with the words (`allowed_words`, None = all) that stood in it then.
+    text and picture, with the words (`allowed_words`) that stood in it then.
     """
 
     on: date
@@ -88,7 +88,7 @@ class Facts:
     shut: str = ""
     limit: str = ""
     allowed: Collection[str] = ()
-    allowed_words: Collection[str] | None = ()
+    allowed_words: Collection[str] = ()
 
 
 class Verdict(NamedTuple):
@@ -169,7 +169,7 @@ def _waits(facts: Facts) -> list[Reason]:
 
 
 def _let_pass(code: str, term: str, facts: Facts) -> bool:
-    return code in facts.allowed and (facts.allowed_words is None or term in facts.allowed_words)
+    return code in facts.allowed and term in facts.allowed_words
 
 
 def _has(rights: Sequence[Right], right: str, on: date) -> bool:

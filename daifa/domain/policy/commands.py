@@ -287,13 +287,16 @@ def note_lists(*, by: str, at: datetime) -> WordLists:
 def approve_texts(digests: Iterable[str], *, reason: str, by: str, at: datetime) -> int:
     """A person looked at these texts (`words.Publishing.digest`) and lets them out. Returns how many are new.
 
-    Words that must be changed are not waved through by this.
+    Words that must be changed are not waved through by this, nor words that come into the lists later: then it is asked again.
     """
     if not reason.strip():
         raise Refused(_("Say why it may be published: what you looked at, or which proof you hold."), code="reason_missing", field="reason")
-    fresh = set(digests) - set(TextApproval.objects.filter(digest__in=list(digests)).values_list("digest", flat=True))
+    digests = set(digests)
+    note_lists(by=by, at=at)  # those by which she looked
+    fresh = digests - set(TextApproval.objects.filter(digest__in=list(digests)).values_list("digest", flat=True))
     TextApproval.objects.bulk_create(
-        [TextApproval(digest=one, reason=reason.strip()[:500], by=by, at=at) for one in sorted(fresh)], ignore_conflicts=True
+        [TextApproval(digest=one, reason=reason.strip()[:500], by=by, at=at) for one in sorted(digests)],
+        update_conflicts=True, unique_fields=["digest"], update_fields=["reason", "by", "at"],
     )
     return len(fresh)
 

@@ -239,13 +239,24 @@ def may_publish(
     """
     lists = ("terms", "categories", "brands")
     found = dict(zip(texts, screen(list(texts.values()), lists=lists, own_site=own_site), strict=True))
-    approved = TextApproval.objects.filter(digest=words.digest_of(texts.values())).exists()
+    digest = words.digest_of(texts.values())
+    approved = approved_words([digest]).get(digest, ())
     return words.judge_texts(dict(texts), found, words.shipped().goods, approved=approved, held_licences=held_licences)
 
 
-def approved_texts(digests: Collection[str]) -> set[str]:
-    """Those of the digests (`words.digest_of`) at which a person looked and let the words pass."""
-    return set(TextApproval.objects.filter(digest__in=list(digests)).values_list("digest", flat=True))
+def approved_words(digests: Collection[str]) -> dict[str, frozenset[str]]:
+    """Digests (`words.digest_of`) of texts a person let pass → the words for which the lists of that moment asked her to look.
+
+    A word that came into the lists since is not among them: she has not seen it.
+    """
+    approvals = list(TextApproval.objects.filter(digest__in=list(digests)).values_list("digest", "at"))
+    if not approvals:
+        return {}
+    versions = list(WordLists.objects.order_by("id").values_list("id", "at"))
+    counted = {digest: max((pk for pk, noted_at in versions if noted_at <= at), default=versions[0][0] if versions else 0) for digest, at in approvals}
+    entries = dict(WordLists.objects.filter(pk__in=set(counted.values())).values_list("id", "entries"))
+    asked = {pk: frozenset(term for term, _category, severity in of_version if severity != "hint") for pk, of_version in entries.items()}
+    return {digest: asked.get(pk, frozenset()) for digest, pk in counted.items()}
 
 
 def own_words() -> list[OwnWord]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -459,12 +459,12 @@ class Publishing:
 
 
 def judge_texts(
-    texts: dict[str, str], found: dict[str, list[Hit]], goods: Iterable[Goods], *, approved: bool, held_licences: Iterable[str] = ()
+    texts: dict[str, str], found: dict[str, list[Hit]], goods: Iterable[Goods], *, approved: Collection[str] = (), held_licences: Iterable[str] = ()
 ) -> Publishing:
     """The verdict over texts (name of the field → text) in which `found` stands.
 
     A word of severity "block" has to be changed, whoever approves. "review" waits for a person; so do goods that ask
-    for a paper which is not among `held_licences`. "hint" hinders nothing.
+    for a paper which is not among `held_licences`. "hint" hinders nothing. `approved`: words at which a person looked in these texts.
     """
     hits = [(name, hit) for name, of_field in found.items() for hit in of_field]
     words = {hit.term for _name, hit in hits if hit.category == "restricted_category"}
@@ -473,11 +473,11 @@ def judge_texts(
     digest = digest_of(texts.values())
     of_rank = {rank: [(name, hit) for name, hit in hits if hit.severity == rank] for rank in SEVERITIES}
     licensed = {term for one in goods if one.licence in set(held_licences) for term in one.terms}
-    waiting = [(name, hit) for name, hit in of_rank["review"] if hit.term not in licensed]
+    waiting = [(name, hit) for name, hit in of_rank["review"] if hit.term not in licensed and hit.term not in approved]
     if of_rank["block"]:
         sentence = _("%(words)s must be changed before this is published.") % {"words": _named(of_rank["block"])}
         return Publishing(False, False, sentence, found, missing, digest)
-    if waiting and not approved:
+    if waiting:
         sentence = _("A person must look before this is published: %(words)s.") % {"words": _named(waiting)}
         return Publishing(False, True, sentence, found, missing, digest)
     return Publishing(True, False, "", found, missing, digest)

@@ -14,6 +14,7 @@ from daifa.flows.publish_listings.asking import (
     withdraw_from_channel,
 )
 from daifa.lib import bulk
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
 
 
@@ -32,7 +33,7 @@ def draft(*, store_id: int, names: Sequence[str], price: Decimal | None = None, 
     )
     if unknown := [name for name in dict.fromkeys(names) if name not in found]:
         raise Refused(
-            _("The catalogue has no %(names)s. Import the products first; capitals matter.") % {"names": ", ".join(unknown[:10])},
+            _("The catalogue has no %(names)s. Import the products first; capitals matter.") % {"names": listed(unknown[:10])},
             code="not_found", field="products",
         )  # fmt: skip
     products = sorted(set(found.values()))

@@ -10,7 +10,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.catalog import commands, rules
-from daifa.domain.policy.commands import approve_texts
 from daifa.flows.publish_listings.door import judged_rows, rows_of
 from daifa.flows.publish_listings.outcomes import settle
 from daifa.flows.publish_listings.reasons import sentences
@@ -31,7 +30,7 @@ class Decided:
 def approve(ids: Sequence[int], *, reason: str, by: str, at: datetime) -> Decided:
     """A person looked at these waiting publications and lets them out, with the reason, kept as evidence.
 
-    The approval is of this text and picture. A paper that is missing is not waved through, nor a word that must be
+    The approval is of this text and picture in this store. A paper that is missing is not waved through, nor a word that must be
     changed; where the words were changed meanwhile, it has to be asked for anew.
     """
     result = Decided()
@@ -39,7 +38,6 @@ def approve(ids: Sequence[int], *, reason: str, by: str, at: datetime) -> Decide
     for missed in set(ids) - {row.pk for row in rows}:
         result.refused[missed] = _("It does not wait for a person any more.")
     allowed: dict[int, list[str]] = {}
-    texts: list[str] = []
     for row, one in judged_rows(rows, at=at, by=by):
         if one is None or one.digest != row.digest:
             result.refused[row.pk] = _("The words were changed meanwhile: publish it again.")
@@ -48,10 +46,8 @@ def approve(ids: Sequence[int], *, reason: str, by: str, at: datetime) -> Decide
             result.refused[row.pk] = " ".join(sentences(stops))
         else:
             allowed[row.pk] = [code for code, _params in one.verdict.reasons]
-            texts.append(one.text_digest)
     if allowed:
         result.done = commands.approve_publications(allowed, reason=reason, by=by, at=at).moved
-        approve_texts(texts, reason=reason, by=by, at=at)
     elif not reason.strip():
         commands.approve_publications({}, reason=reason, by=by, at=at)
     count_waiting(sorted({row.store for row in rows}), by=by, at=at)

@@ -21,6 +21,7 @@ from daifa.flows.publish_listings.tasks import (
     UPLOAD,
 )
 from daifa.lib import bulk
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
 
 FILE_SIZE = 5000  # listings in one file
@@ -41,7 +42,7 @@ def make_file(*, store_id: int, by: str, at: datetime, layout: str = "") -> List
     if speaks_for_itself(store_id):
         raise Refused(_("The channel of %(store)s is told directly; it needs no file.") % {"store": store.name}, code="connected")
     if layout and layout not in upload.LAYOUTS:
-        raise Refused(_("Files are laid out as one of: %(known)s.") % {"known": ", ".join(upload.LAYOUTS)}, code="layout_unknown", field="layout")
+        raise Refused(_("Files are laid out as one of: %(known)s.") % {"known": listed(upload.LAYOUTS)}, code="layout_unknown", field="layout")
     chosen: Any = layout or upload.layout_of(store.channel)
     with transaction.atomic():
         number = commands.take_number(store_id)

@@ -36,7 +36,6 @@ class Judged:
     states: dict[int, str]
     content: dict[str, Any]
     digest: str  # of the words and the picture: what a person's approval is of
-    text_digest: str
     hits: list[Hit]
     lists: int
 
@@ -76,7 +75,7 @@ def judge(store: Store, product_ids: Sequence[int], *, at: datetime, by: str = "
     text_digests = {pk: words.digest_of(of_product.values()) for pk, of_product in said.items()}
     digests = {pk: hashlib.sha256(f"{text_digests[pk]}\0{image}".encode()).hexdigest() for pk, *_rest, image, _state in products}
     shared = _shared_facts(store, on=on, at=at)
-    approved = policy.approved_texts(set(text_digests.values()))
+    approved = policy.approved_words(set(text_digests.values()))
     passed = _let_pass(store.pk, digests)
     notices, rights = notices_of(store.pk, list(said)), rights_of(store.pk, list(said))
     papers = cases.missing_by_category(store, {of_product["category"] for of_product in said.values()}, on)
@@ -86,7 +85,7 @@ def judge(store: Store, product_ids: Sequence[int], *, at: datetime, by: str = "
         rows = skus[pk]
         allowed, allowed_words = passed.get(pk, (set(), set()))
         if text_digests[pk] in approved:
-            allowed, allowed_words = allowed | {"goods", "brand", "look"}, None
+            allowed, allowed_words = allowed | {"goods", "brand", "look"}, allowed_words | approved[text_digests[pk]]
         verdict = rules.decide(
             Facts(
                 on=on, hits=hits[pk], goods=goods, papers_missing=[one.kinds for one in papers[category] if one.blocks], category=category,
@@ -105,7 +104,7 @@ def judge(store: Store, product_ids: Sequence[int], *, at: datetime, by: str = "
             ],
         }  # fmt: skip
         judged[pk] = Judged(
-            pk, verdict, [row[0] for row in rows], {row[0]: row[5] for row in rows}, content, digests[pk], text_digests[pk], hits[pk], lists.pk
+            pk, verdict, [row[0] for row in rows], {row[0]: row[5] for row in rows}, content, digests[pk], hits[pk], lists.pk
         )
     return judged
 
@@ -118,9 +117,9 @@ def _shared_facts(store: Store, *, on: date, at: datetime) -> dict[str, Any]:
     return {"shut": shut, "limit": limits[0]["reference"] if limits else "", "held": held_licences(store.pk, on=on)}
 
 
-def _let_pass(store: int, digests: Mapping[int, str]) -> dict[int, tuple[set[str], set[str] | None]]:
+def _let_pass(store: int, digests: Mapping[int, str]) -> dict[int, tuple[set[str], set[str]]]:
     """Product → what a person let pass for exactly this text and picture in this store, and the words that stood in it."""
-    found: dict[int, tuple[set[str], set[str] | None]] = {}
+    found: dict[int, tuple[set[str], set[str]]] = {}
     for product, allowed, hits in bulk.fetch(
         """SELECT p.product_id, p.allowed, p.hits FROM catalog_publication p
            JOIN unnest(%s::bigint[], %s::text[]) AS d(product, digest) ON d.product = p.product_id AND d.digest = p.digest
@@ -128,7 +127,7 @@ def _let_pass(store: int, digests: Mapping[int, str]) -> dict[int, tuple[set[str
         (list(digests), list(digests.values()), store),
     ):
         codes, terms = found.get(product, (set(), set()))
-        found[product] = codes | set(allowed), (terms or set()) | {hit[1] for hit in json.loads(hits)}
+        found[product] = codes | set(allowed), terms | {hit[1] for hit in json.loads(hits)}
     return found
 
 
