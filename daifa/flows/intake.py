@@ -58,6 +58,7 @@ from daifa.lib.sheets import SheetRefused
 
 BATCH_DOCUMENTS = 500
 BATCH_ROWS = 5000
+A_CENT = Decimal("0.01")
 MAX_BYTES = 512 * 1024 * 1024
 OF_A_STORE = ("orders", "expenses", "violations")
 """Kinds of files that say nothing where nobody says whose they are."""
@@ -550,7 +551,7 @@ def _apply_changes(
     asked: dict[int, tuple[IncomingOrder, list[str]]] = {}
     expected: dict[int, int] = {}  # line → cancelled units, if nothing of what was given back is on its way
     for order, record in changed:
-        is_history, refunded, _total, placed = state[order]
+        is_history, refunded, total, placed = state[order]
         if is_history:
             continue
         what: list[str] = []
@@ -563,6 +564,8 @@ def _apply_changes(
         fewer, more = _compare(lines.get(order, []), record)
         if more:
             what.append("lines")
+        elif not fewer and not record.refunded and abs(sum((item.amount for item in record.lines), Decimal(0)) - total) >= A_CENT / 2:
+            what.append("amount")
         if record.cancelled_at is not None or _is_refunded(record):
             fewer = {line.id: line.live for line in lines.get(order, []) if line.kind == "goods" and line.live}
         back = record.refunded - refunded

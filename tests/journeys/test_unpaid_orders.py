@@ -227,3 +227,14 @@ def test_many_are_not_called_paid_by_one_press(client, django_user_model):
     assert page.count("says that the buyer has paid") == 2, "the button of the order, and that of the hold, ask"
     client.post(reverse("web:order_release", args=[ids[0]]))
     assert held() == {"U-2": "not_paid"}
+
+
+def test_another_price_after_the_payment_is_for_a_person():
+    shop = cast.open_shop()
+    receive_file(shop, {"U-1": {"Paid at": ""}}, at=AT)
+    release_holds([Hold.objects.get().pk], by=cast.BY, at=AT)
+    work_until_idle(at=AT)
+    receive_file(shop, {"U-1": {"Paid at": "2026-03-02 10:00:00", "Unit price": "20.00"}}, at=LATER)
+    order = Order.objects.get()
+    assert (order.total_amount, tasks()) == (84, {"order_changed": order.pk})
+    assert Task.objects.get().params["what"] == ["amount"]
