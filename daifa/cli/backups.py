@@ -6,9 +6,11 @@ from pathlib import Path
 
 import typer
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from daifa.cli.output import AS_JSON, actor, fail, put_json, sentences, table, watched, when
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 PASSPHRASE = "DAIFA_BACKUP_PASSPHRASE"  # noqa: S105  the name of a variable
 SHORTEST = 12
@@ -140,16 +142,20 @@ def read_back(as_json: bool = AS_JSON):
         )
         for code, references in result.foreign.items():
             typer.echo(
-                _("%(supplier)s has %(count)d purchases of ours that this copy does not know: %(references)s.")
+                ngettext(
+                    "%(supplier)s has %(count)d purchase of ours that this copy does not know: %(references)s.",
+                    "%(supplier)s has %(count)d purchases of ours that this copy does not know: %(references)s.",
+                    len(references),
+                )
                 % {
                     "supplier": code, "count": len(references),
-                    "references": ", ".join(references[:5]) + (" …" if len(references) > 5 else ""),
+                    "references": listed(references[:5]) + (" …" if len(references) > 5 else ""),
                 }
             )
     if result.silent:
         fail(
             _("No answer from %(names)s. Run this again later; until then nothing leaves this copy.")
-            % {"names": ", ".join(result.silent)}
+            % {"names": listed(result.silent)}
         )
 
 
@@ -185,7 +191,7 @@ def settle(
 
     by_name = {question.reference: question for question in asked()}
     if missing := [reference for reference in references if reference not in by_name]:
-        fail(_("Not in doubt: %(names)s. See `daifa quarantine questions`.") % {"names": ", ".join(missing)})
+        fail(_("Not in doubt: %(names)s. See `daifa quarantine questions`.") % {"names": listed(missing)})
     if known_as and len(references) != 1:
         fail(_("--known-as goes with one reference."))
     at, by = clock.now(), actor()

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deadlines and their money: list, parcels, reckon, dispatch, announce, agreed.")
 
@@ -50,7 +51,7 @@ def parcels(
     from daifa.domain.compliance.queries import finding_words, open_findings
 
     if kind and kind not in rules.FINDINGS:
-        output.fail(_("%(value)s is not known; there are: %(known)s.") % {"value": kind, "known": ", ".join(rules.FINDINGS)})
+        output.fail(_("%(value)s is not known; there are: %(known)s.") % {"value": kind, "known": listed(rules.FINDINGS)})
     scope = [output.store_with(store).pk] if store else output.scope()
     output.show(
         [
@@ -104,7 +105,7 @@ def dispatch(
     one = output.store_with(store)
     known = find_variants(one.pk, sku)
     if missing := [each for each in sku if known.get(each, (None, None))[1] is None]:
-        output.fail(_("No article is known under %(skus)s.") % {"skus": ", ".join(missing[:5])})
+        output.fail(_("No article is known under %(skus)s.") % {"skus": listed(missing[:5])})
     with output.sentences():
         set_dispatch_mode(
             store_id=one.pk, mode=mode, hours=hours or None, origin=origin, variants=[known[each][1] for each in sku],

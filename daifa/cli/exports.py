@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -122,7 +123,7 @@ def dispatches(
         output.put_json({"store": store, "file": str(target), "name": name, "rows": rows})
     else:
         typer.echo(
-            _("%(rows)d rows in %(path)s.") % {"rows": rows, "path": target}
+            ngettext("%(rows)d row in %(path)s.", "%(rows)d rows in %(path)s.", rows) % {"rows": rows, "path": target}
             if rows
             else _("Nothing new to tell %(name)s; %(path)s holds its headings only.") % {"name": found.name, "path": target}
         )

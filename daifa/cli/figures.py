@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from daifa.cli import output
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Figures the platforms show: list, add, import, table, withdraw.")
 
@@ -94,7 +95,7 @@ def import_(
     for one in mapping:
         name, equals, heading = one.partition("=")
         if not equals or name.strip() not in HEADINGS:
-            output.fail(_("--map %(text)s: write FIELD=HEADING, where FIELD is one of %(known)s.") % {"text": one, "known": ", ".join(HEADINGS)})
+            output.fail(_("--map %(text)s: write FIELD=HEADING, where FIELD is one of %(known)s.") % {"text": one, "known": listed(HEADINGS)})
         columns[name.strip()] = heading.strip()
     of_store, at, by = output.store_with(store), clock.now(), output.actor()
     told, whole = [], True

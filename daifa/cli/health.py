@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import typer
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -54,7 +55,11 @@ def health(
     )  # fmt: skip
     if first is not None and first.breaks is not None:
         typer.echo(
-            _("Breaks next: %(figure)s at %(at)s, unless %(count)s go out before.")
+            ngettext(
+                "Breaks next: %(figure)s at %(at)s, unless %(count)s goes out before.",
+                "Breaks next: %(figure)s at %(at)s, unless %(count)s go out before.",
+                first.breaks.needed,
+            )
             % {"figure": first.words, "at": output.when(first.breaks.at), "count": first.breaks.needed}
         )
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.cli import output
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False,
@@ -145,7 +146,7 @@ def _read(
     of_store = output.store_with(store) if store else None
     of_supplier = output.supplier_with(supplier) if supplier else None
     if missing := [str(path) for path in files if not path.is_file()]:
-        output.fail(_("There is no file %(names)s. Nothing was read.") % {"names": ", ".join(missing)})
+        output.fail(_("There is no file %(names)s. Nothing was read.") % {"names": listed(missing)})
     told, whole = [], True
     for path in files:
         with output.sentences():

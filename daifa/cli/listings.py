@@ -8,9 +8,11 @@ from typing import Any
 
 import typer
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from daifa.cli import output
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False,
@@ -57,7 +59,7 @@ def _products(skus: list[str], store: Any) -> list[int]:
 
     found = listings_named([store.pk], skus)
     if unknown := [sku for sku in skus if sku not in found]:
-        output.fail(_("This store has no listing %(skus)s.") % {"skus": ", ".join(unknown[:10])})
+        output.fail(_("This store has no listing %(skus)s.") % {"skus": listed(unknown[:10])})
     products = products_of([pk for ids in found.values() for pk in ids]).get(store.pk, [])
     if not products:
         output.fail(_("It is linked to no variant: say first which one it is."))
@@ -97,7 +99,7 @@ def draft(
         made = publish_listings.draft(
             store_id=output.store_with(store).pk, names=products, price=output.amount(price) if price else None, by=output.actor(), at=clock.now()
         )
-    _tell(as_json, {"made": len(made)}, _("%(n)d SKUs listed, not published yet.") % {"n": len(made)})
+    _tell(as_json, {"made": len(made)}, ngettext("%(n)d SKU listed, not published yet.", "%(n)d SKUs listed, not published yet.", len(made)) % {"n": len(made)})
 
 
 @app.command("edit")
@@ -284,7 +286,7 @@ def settle(
         output.fail(_("There is no such file."))
     with output.sentences():
         ids = publish_listings.settle_file(file_id=file.pk, uploaded=uploaded, by=output.actor(), at=clock.now())
-    _tell(as_json, {"listings": len(ids), "uploaded": uploaded}, _("%(n)d listings settled.") % {"n": len(ids)})
+    _tell(as_json, {"listings": len(ids), "uploaded": uploaded}, ngettext("%(n)d listing settled.", "%(n)d listings settled.", len(ids)) % {"n": len(ids)})
 
 
 @app.command("watch")
@@ -298,5 +300,5 @@ def watch(as_json: bool = output.AS_JSON):
     found = publish_listings.watch_listings(at=at, by=output.actor())
     _tell(
         as_json, {**found, "judged_again": again},
-        _("%(n)d listings on sale are against the rules, %(look)d are to be looked at.") % {"n": found["grave"], "look": found["looked_at"] - found["grave"]},
+        _("On sale against the rules: %(n)d; to be looked at: %(look)d.") % {"n": found["grave"], "look": found["looked_at"] - found["grave"]},
     )  # fmt: skip

@@ -6,6 +6,7 @@ import typer
 from django.utils.translation import gettext as _
 
 from daifa.cli import output
+from daifa.lib.commas import listed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Orders: list, show.")
 
@@ -44,7 +45,7 @@ def list_(
         ),
         lambda o: (
             o.id, o.number, output.when(o.placed_at), STATUS_WORDS[o.status][output.side()], o.country, o.name, o.units,
-            output.money(o.total_amount, o.currency), ", ".join(HOLDS.get(h, (h, h))[output.side()] for h in o.holds),
+            output.money(o.total_amount, o.currency), listed(HOLDS.get(h, (h, h))[output.side()] for h in o.holds),
         ),
         right=(0, 6, 7),
     )  # fmt: skip

@@ -19,6 +19,7 @@ import typer
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from daifa.lib.commas import listed
 from daifa.lib.process import Process
 
 AS_JSON = typer.Option(False, "--json", help="One JSON value on stdout, for programs.")
@@ -82,7 +83,7 @@ def store_with(code: str) -> Any:
 
     found = Store.objects.filter(code=code).first()
     if found is None:
-        known = ", ".join(Store.objects.order_by("code").values_list("code", flat=True)[:20])
+        known = listed(Store.objects.order_by("code").values_list("code", flat=True)[:20])
         fail(
             _("There is no store “%(code)s”. There are: %(known)s.") % {"code": code, "known": known}
             if known
@@ -96,7 +97,7 @@ def supplier_with(code: str) -> Any:
 
     found = Supplier.objects.filter(code=code).first()
     if found is None:
-        known = ", ".join(Supplier.objects.order_by("code").values_list("code", flat=True)[:20])
+        known = listed(Supplier.objects.order_by("code").values_list("code", flat=True)[:20])
         fail(
             _("There is no supplier “%(code)s”. There are: %(known)s.") % {"code": code, "known": known}
             if known
@@ -129,7 +130,7 @@ def code_of(text: str, words: Mapping[str, Any], sentence: str) -> str:
         for code, said in words.items():
             if text in (said if isinstance(said, tuple) else (str(said),)):
                 return code
-        fail(sentence % {"text": text, "known": ", ".join(words)})
+        fail(sentence % {"text": text, "known": listed(words)})
     return text
 
 

@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
+from daifa.lib.commas import listed
+from daifa.lib.sentences import joined
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The rule book: check files, explain a rule, the owner's word, words."
@@ -161,7 +163,7 @@ def _say_effects(effects: dict[str, list[Any]]) -> None:
     for code, found in effects.items():
         typer.echo(f"{code}:")
         for effect in found:
-            words = "; ".join(f"{name}: {before or '–'} → {after or '–'}" for name, before, after in telling.change_words(effect.change))
+            words = joined("; ", (f"{name}: {before or '–'} → {after or '–'}" for name, before, after in telling.change_words(effect.change)), chinese="；")
             typer.echo(f"  {effect.change.rule_id} · {effect.change.on} · {words}")
             for sentence in effect.sentences():
                 typer.echo(f"    {sentence}")
@@ -182,7 +184,7 @@ def list_(
     day = output.day(on, _today())
     channels = [channel] if channel else (queries.channels_of(found) if found else list(queries.channel_titles()))
     if channel and channel not in queries.channel_titles():
-        output.fail(_("There is no channel %(name)s. There are: %(known)s.") % {"name": channel, "known": ", ".join(queries.channel_titles())})
+        output.fail(_("There is no channel %(name)s. There are: %(known)s.") % {"name": channel, "known": listed(queries.channel_titles())})
     rules = [rule for name in channels for rule in queries.rules(name, on=day, store_id=found.pk if found else None)]
     output.show(
         [_told(rule) for rule in rules] if as_json else rules,
@@ -218,7 +220,7 @@ def explain(rule: str = typer.Argument(help="Id of a rule."), store: str = STORE
 
         near = get_close_matches(rule, list(queries.in_force(on=_today())), 3)
         output.fail(
-            _("There is no rule %(id)s. Did you mean %(near)s?") % {"id": rule, "near": ", ".join(near)}
+            _("There is no rule %(id)s. Did you mean %(near)s?") % {"id": rule, "near": listed(near)}
             if near
             else _("There is no rule %(id)s.") % {"id": rule}
         )
@@ -250,10 +252,10 @@ def explain(rule: str = typer.Argument(help="Id of a rule."), store: str = STORE
         if value:
             typer.echo(f"  {label}: {value}")
     for word in one.overrides:
-        said = ", ".join(word.changes) or _("confirmed")
+        said = listed(word.changes) or _("confirmed")
         typer.echo(f"  {_('override')} {word.id}: {said} · {word.by} · {word.on} · {word.reason}")
     for change in _coming(rule, output.day(on, _today()), found):
-        words = "; ".join(f"{name}: {before or '–'} → {after or '–'}" for name, before, after in telling.change_words(change))
+        words = joined("; ", (f"{name}: {before or '–'} → {after or '–'}" for name, before, after in telling.change_words(change)), chinese="；")
         typer.echo(f"  {_('will change')} {change.on}: {words}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from daifa.cli import output
 from daifa.lib import clock
@@ -111,7 +112,11 @@ def erase(
         output.fail(_("Nothing is held on this person."))
     if not yes:
         typer.confirm(
-            _("Erase the buyer of %(count)s orders? This cannot be undone, not even by restoring a backup.")
+            ngettext(
+                "Erase the buyer of %(count)s order? This cannot be undone, not even by restoring a backup.",
+                "Erase the buyer of %(count)s orders? This cannot be undone, not even by restoring a backup.",
+                len(person.orders),
+            )
             % {"count": len(person.orders)},
             abort=True,
         )

@@ -38,7 +38,7 @@ def list_(
     from daifa.domain.stores.models import Store
 
     if state not in ("open", "all") and state not in VIOLATION.table:
-        output.fail(_("There is no state “%(text)s”. There are: %(known)s.") % {"text": state, "known": ", ".join(("open", "all", *VIOLATION.table))})
+        output.fail(_("There is no state “%(text)s”. There are: %(known)s.") % {"text": state, "known": listed(("open", "all", *VIOLATION.table))})
     scope = [output.store_with(store).pk] if store else output.scope()
     rows = queries.violation_page(scope, q=search or None, state=None if state == "all" else state, limit=limit)
     codes = dict(Store.objects.filter(pk__in=scope).values_list("pk", "code"))

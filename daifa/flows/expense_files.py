@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from daifa.connectors.contract import RowProblem
 from daifa.domain.books.commands import import_expenses
+from daifa.lib.commas import listed
 from daifa.lib.refusal import RowRefused
 from daifa.lib.sheets import CellRefused, SheetRefused, read_sheet
 from daifa.lib.sheets.cells import clean_text, parse_datetime, parse_decimal
@@ -55,7 +56,7 @@ def check_columns(header: Sequence[str], places: Mapping[str, int]) -> None:
             raise SheetRefused(
                 "column_missing",
                 N_("The file has no column for %(column)s; it has: %(found)s."),
-                {"column": HEADINGS[what][0], "found": ", ".join(header)[:200]},
+                {"column": HEADINGS[what][0], "found": listed(header)[:200]},
             )
 
 

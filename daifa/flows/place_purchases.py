@@ -20,7 +20,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from daifa.connectors.contract import Address, PurchaseAnswer, PurchaseRequest, PurchaseRequestLine
 from daifa.connectors.errors import AnswerMissing, ConnectorError, NeedsPerson, NotSupported, TryLater
@@ -40,6 +39,7 @@ from daifa.flows.quarantine import doubt_suspects
 from daifa.lib import bulk, mail
 from daifa.lib.alone import alone
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 CALL_SIZE = 50  # purchases in one call to a supplier's system
 RUN_SIZE = 2000  # purchases in one workbook

@@ -56,10 +56,12 @@ from daifa.flows.shred_places import (
     values_of,
 )
 from daifa.lib import bulk
+from daifa.lib.commas import listed
 from daifa.lib.redact import Marks, is_same_phone
 from daifa.lib.refusal import Refused
 from daifa.lib.secret import keyed_digest
 from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import joined
 from daifa.lib.spelling import folded
 
 ENDED = ("delivered", "closed", "cancelled")
@@ -130,7 +132,7 @@ class Person:
 
     def why_theirs(self, order: int) -> str:
         """Why an order belongs to this person, in the language in force."""
-        return "; ".join(_(WHY_THEIRS[code]) for code in self.why.get(order, ()))
+        return joined("; ", (_(WHY_THEIRS[code]) for code in self.why.get(order, ())), chinese="；")
 
 
 @dataclass(slots=True)
@@ -323,7 +325,7 @@ def holds_of(order_ids: Sequence[int], *, at: datetime) -> dict[int, list[Held]]
         for (order,) in bulk.fetch(f"SELECT o.id FROM orders_order o WHERE o.id = ANY(%s::bigint[]) AND {holding} ORDER BY 1", (ids,)):
             found.setdefault(order, []).append(Held(code, {}))
     for order, open_cases in orders_on_hold(order_ids=ids).items():
-        cases = ", ".join(case.reference for case in open_cases[:3])
+        cases = listed(case.reference for case in open_cases[:3])
         found.setdefault(order, []).append(Held("dispute_open", {"cases": cases}))
     for order, hold in queries.holds_by_hand(ids).items():
         found.setdefault(order, []).append(Held("kept_by_hand", {"reason": hold.reason}))
@@ -401,7 +403,7 @@ def _sort(ids: Sequence[int], *, at: datetime, asked: bool) -> tuple[dict[str, l
 
 def _listed(numbers: Iterable[str]) -> str:
     found = list(dict.fromkeys(numbers))
-    return ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+    return listed(found[:5]) + (" …" if len(found) > 5 else "")
 
 
 # --- Erasing ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from daifa.domain.closing.commands import (
 )
 from daifa.domain.closing.models import SCENARIOS
 from daifa.domain.stores.models import Store
+from daifa.lib.commas import listed
 from daifa.lib.refusal import RowRefused
 from daifa.lib.sheets import CellRefused, SheetRefused, infer_day_first, read_sheet
 from daifa.lib.sheets.cells import clean_text, parse_datetime, parse_decimal, parse_quantity
@@ -70,7 +71,7 @@ class _File:
             if what not in self.places:
                 raise SheetRefused(
                     "column_missing", N_("The file has no column for %(column)s; it has: %(found)s."),
-                    {"column": headings[what][0], "found": ", ".join(self.header)[:200]},
+                    {"column": headings[what][0], "found": listed(self.header)[:200]},
                 )  # fmt: skip
         self.rows: list[tuple[int, list[str]]] = []
         for number, cells in sheet.rows():
@@ -135,7 +136,7 @@ def read_traffic(path: Path, *, name: str, scope: Sequence[int], store: Store | 
     if not {"impressions", "visits"} & set(file.places):
         raise SheetRefused(
             "column_missing", N_("The file has no column for %(column)s; it has: %(found)s."),
-            {"column": "impressions / visits", "found": ", ".join(file.header)[:200]},
+            {"column": "impressions / visits", "found": listed(file.header)[:200]},
         )  # fmt: skip
     known = _stores(scope)
     refused, wanted = [], []

@@ -24,6 +24,7 @@ from daifa.domain.compliance.figure_commands import report_figures, today_in
 from daifa.domain.compliance.figure_rules import Figure
 from daifa.domain.compliance.health import words_of
 from daifa.domain.stores.models import Store
+from daifa.lib.commas import listed
 from daifa.lib.refusal import RowRefused
 from daifa.lib.sheets import CellRefused, SheetRefused, infer_day_first, read_sheet
 from daifa.lib.sheets.cells import clean_text, parse_datetime, parse_decimal
@@ -105,12 +106,12 @@ def _places(header: list[str], mapping: Mapping[str, str]) -> dict[str, int]:
         if what not in places:
             raise SheetRefused(
                 "column_missing", N_("The file has no column for %(column)s; it has: %(found)s."),
-                {"column": HEADINGS[what][0], "found": ", ".join(header)[:200]},
+                {"column": HEADINGS[what][0], "found": listed(header)[:200]},
             )  # fmt: skip
     if "value" not in places and not {"part", "base"} <= places.keys():
         raise SheetRefused(
             "column_missing", N_("The file has no column for %(column)s; it has: %(found)s."),
-            {"column": HEADINGS["value"][0], "found": ", ".join(header)[:200]},
+            {"column": HEADINGS["value"][0], "found": listed(header)[:200]},
         )  # fmt: skip
     return places
 
@@ -144,7 +145,7 @@ class _Rows:
         if metric is None:
             raise CellRefused(
                 "metric_unknown", N_("The rules of this store's channel know no figure “%(metric)s”. They know: %(known)s."),
-                {"metric": said or "–", "known": ", ".join(self.known)},
+                {"metric": said or "–", "known": listed(self.known)},
             )  # fmt: skip
         about = self.known[metric]
         part, base = (self.whole(cells, what) for what in ("part", "base"))

@@ -30,6 +30,7 @@ from daifa.flows.one_clock import moved_clock, unhurried_commits
 from daifa.flows.sample_shop.factory import Factories
 from daifa.flows.sample_shop.living import live_until, read_paper
 from daifa.lib import bulk, clock
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
 
 KINDS = ("products", "offers", "orders", "replies", "tracking", "expenses", "violations")
@@ -138,7 +139,7 @@ def _dated(
     if len(inside) < 2 or kind not in KINDS:
         raise Refused(
             _("%(path)s lies in no folder of the inbox that says what it is; use one of %(kinds)s.")
-            % {"path": path, "kinds": ", ".join(KINDS)},
+            % {"path": path, "kinds": listed(KINDS)},
             code="inbox_kind",
         )
     if not (when := _NAME.match(path.name)):
@@ -159,7 +160,7 @@ def _dated(
         if supplier is None:
             raise Refused(
                 _("%(path)s belongs into a folder named like its supplier; there are: %(codes)s.")
-                % {"path": path, "codes": ", ".join(suppliers) or "–"},
+                % {"path": path, "codes": listed(suppliers) or "–"},
                 code="inbox_supplier",
             )
     else:
@@ -167,7 +168,7 @@ def _dated(
         if store is None and not (kind == "tracking" and not code):
             raise Refused(
                 _("%(path)s belongs into a folder named like its store; there are: %(codes)s.")
-                % {"path": path, "codes": ", ".join(stores) or "–"},
+                % {"path": path, "codes": listed(stores) or "–"},
                 code="inbox_store",
             )
     return Dated(at, kind, path, store, supplier)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.sourcing.models import Supplier
 from daifa.flows import put_right
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused, RowRefused
 from daifa.lib.sheets import CellRefused, SheetRefused, read_sheet
 from daifa.lib.sheets.cells import clean_text, parse_datetime, parse_decimal
@@ -63,7 +64,7 @@ def read_suppliers(*, name: str, content: bytes, by: str, at: datetime) -> Suppl
             if what not in places:
                 raise SheetRefused(
                     "column_missing", N_("The file has no column for %(column)s; it has: %(found)s."),
-                    {"column": HEADINGS[what][0], "found": ", ".join(sheet.header)[:200]},
+                    {"column": HEADINGS[what][0], "found": listed(sheet.header)[:200]},
                 )  # fmt: skip
         rows = list(sheet.rows())
     except SheetRefused as no:

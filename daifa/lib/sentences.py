@@ -70,10 +70,10 @@ def in_words(words: Sequence[str]) -> str:
 def joined(by: str, parts: Iterable[object], *, chinese: str | None = None) -> str:
     """Parts in a row; `by` stands between them, or `chinese` where Chinese is read."""
     found = list(parts)
+    if len(found) < 2:
+        return found[0] if found and isinstance(found[0], str) else "".join(map(str, found))
     if chinese is None and not any(isinstance(part, Sentence) for part in found):
         return by.join(map(str, found))
-    if chinese is None and len(found) == 1:
-        return found[0]  # type: ignore[return-value]
     how: How = {"list": [_part(part) for part in found], "by": by}
     if chinese is not None:
         how["zh_by"] = chinese

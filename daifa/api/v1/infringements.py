@@ -17,6 +17,7 @@ from daifa.domain.cases import commands, queries
 from daifa.domain.cases.models import Infringement
 from daifa.domain.cases.process import BASES, INFRINGEMENT, RIGHTS
 from daifa.domain.catalog.models import ListingVariant
+from daifa.lib.commas import listed
 
 router = Router(tags=["infringements"])
 State = Literal[("open", *INFRINGEMENT.table)]
@@ -126,7 +127,7 @@ def _listings(store_id: int, skus: list[str]) -> list[int]:
     found = dict(ListingVariant.objects.filter(store_id=store_id, sku__in=wanted).values_list("sku", "pk"))
     if missing := [sku for sku in wanted if sku not in found]:
         raise Problem(
-            409, "no_listing", _("This store has no listing %(skus)s.") % {"skus": ", ".join(missing[:10])}, "skus"
+            409, "no_listing", _("This store has no listing %(skus)s.") % {"skus": listed(missing[:10])}, "skus"
         )
     return [found[sku] for sku in wanted]
 

@@ -22,6 +22,7 @@ from daifa.domain.catalog import commands, queries
 from daifa.domain.catalog.models import ListingVariant, Publication
 from daifa.domain.catalog.process import LISTING, LISTING_FILE, PUBLICATION
 from daifa.flows import publish_listings
+from daifa.lib.commas import listed
 
 router = Router(tags=["listings"])
 ListingState = Literal[tuple(LISTING.table)]
@@ -263,7 +264,7 @@ def edit_listing(request: HttpRequest, listing_id: Id, given: EditIn):
     who.require(variants[0]["store_id"], "operate")
     known = {one["sku"]: one["id"] for one in variants}
     if unknown := sorted(given.prices.keys() - known.keys()):
-        raise Problem(422, "sku_unknown", _("This listing has no SKU %(skus)s.") % {"skus": ", ".join(unknown[:10])}, "prices")
+        raise Problem(422, "sku_unknown", _("This listing has no SKU %(skus)s.") % {"skus": listed(unknown[:10])}, "prices")
     changes = {pk: (given.title, given.prices.get(sku)) for sku, pk in known.items()}
     return {"done": commands.edit_listings(changes, store_id=variants[0]["store_id"], by=who.by, at=who.at), "refused": []}
 

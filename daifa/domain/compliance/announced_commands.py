@@ -14,6 +14,7 @@ from daifa.domain.compliance.models import AgreedDispatch, Announcement
 from daifa.domain.orders.models import Order
 from daifa.domain.policy import queries as policy
 from daifa.lib import regions
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
 
 MOST_DAYS = 400
@@ -59,7 +60,7 @@ def announce(new: NewAnnouncement, *, by: str, at: datetime) -> Announcement:
     ):  # fmt: skip
         if value not in dict(known):
             raise Refused(
-                _("“%(value)s” is not known; there are: %(known)s.") % {"value": value, "known": ", ".join(code for code, _w in known if code)},
+                _("“%(value)s” is not known; there are: %(known)s.") % {"value": value, "known": listed(code for code, _w in known if code)},
                 code=f"{field}_unknown", field=field,
             )  # fmt: skip
     if unknown := [kind for kind in new.kinds if kind not in rules.KINDS]:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from daifa.domain.books import commands as books
@@ -29,6 +28,7 @@ from daifa.domain.history.commands import move, open_batch, record_births
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 MOST_ORDERS = 1_000
 """So many orders are kept behind a risk; its count says how many there are."""

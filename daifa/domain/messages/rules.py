@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.messages.default_templates import DEFAULTS
 from daifa.domain.messages.process import KINDS
+from daifa.lib.commas import listed
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 MAX_SUBJECT = 200
@@ -72,7 +73,7 @@ def check_words(kind: str, language: str, subject: str, body: str) -> list[str]:
         return [_("There is no message of the kind %(kind)s.") % {"kind": kind}]
     if language not in LANGUAGES:
         wrong.append(
-            _("Messages are written in one of: %(languages)s.") % {"languages": ", ".join(LANGUAGES)}
+            _("Messages are written in one of: %(languages)s.") % {"languages": listed(LANGUAGES)}
         )
     if not subject.strip():
         wrong.append(_("The subject is empty."))
@@ -92,7 +93,7 @@ def check_words(kind: str, language: str, subject: str, body: str) -> list[str]:
             _(
                 "There is no placeholder {{ %(name)s }} in this kind of message (%(where)s). You can use: %(known)s."
             )
-            % {"name": name, "where": where, "known": ", ".join(known)}
+            % {"name": name, "where": where, "known": listed(known)}
             for name in dict.fromkeys(_PLACE.findall(text))
             if name not in known
         ]

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from daifa.domain.policy import rules
 from daifa.domain.policy.rules import Gate, Rule, Words
+from daifa.lib.commas import listed
 from daifa.lib.money import is_currency
 
 MOST_BYTES = 4_000_000
@@ -273,7 +274,7 @@ def one_of(known: Iterable[str], text: str) -> str:
         raise _Wrong(
             _("%(value)s is not known; did you mean %(near)s?") % {"value": text, "near": near[0]}
             if near
-            else _("%(value)s is not known; there are: %(known)s.") % {"value": text, "known": ", ".join(known)}
+            else _("%(value)s is not known; there are: %(known)s.") % {"value": text, "known": listed(known)}
         )
     return text
 
@@ -449,7 +450,7 @@ def check_changes(rule: Rule, changes: Mapping[str, str | None]) -> tuple[dict[s
     wrong: list[tuple[str, str]] = []
     for name, text in changes.items():
         if name not in rules.CHANGEABLE:
-            wrong.append((name, _("%(field)s cannot be overridden; what can is: %(known)s.") % {"field": name, "known": ", ".join(rules.CHANGEABLE)}))
+            wrong.append((name, _("%(field)s cannot be overridden; what can is: %(known)s.") % {"field": name, "known": listed(rules.CHANGEABLE)}))
             continue
         try:
             values[name] = FIELDS[name](yaml.compose(text)) if text not in (None, "") else FIELDS[name](_EMPTY)

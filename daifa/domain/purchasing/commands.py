@@ -15,6 +15,7 @@ from daifa.domain.orders.commands import count_lines, release_holds
 from daifa.domain.purchasing import rules
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
 from daifa.lib import bulk
+from daifa.lib.sentences import joined
 
 
 class Rate(NamedTuple):
@@ -218,7 +219,7 @@ def refuse(*, purchases: Sequence[int], reasons: dict[int, str], by: str, at: da
 
     Returns the orders that need routing. Also used for purchases `failed` for good.
     """
-    moved = move(PURCHASE_ORDER, purchases, to="refused", by=by, at=at, reason="; ".join(set(reasons.values()))[:300])
+    moved = move(PURCHASE_ORDER, purchases, to="refused", by=by, at=at, reason=joined("; ", set(reasons.values()), chinese="；")[:300])
     if not moved.moved:
         return []
     rows = bulk.fetch(

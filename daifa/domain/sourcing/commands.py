@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.history.commands import open_batch
@@ -19,8 +18,10 @@ from daifa.domain.sourcing.models import Agreement, AgreementDocument, Supplier
 from daifa.domain.sourcing.queries import day_in
 from daifa.domain.sourcing.rules import OWN_KINDS, consumer_words
 from daifa.lib import bulk, keeping
+from daifa.lib.commas import listed
 from daifa.lib.money import is_currency
 from daifa.lib.refusal import Refused, RowRefused
+from daifa.lib.sentences import gettext as _
 
 LONGEST_SKU, LONGEST_TITLE = 80, 255
 MOST_PACK = 100_000
@@ -77,7 +78,7 @@ def _ask_who_he_is(supplier: Supplier, *, is_trade: bool) -> None:
             _("The name “%(name)s” speaks of a consumer platform (%(words)s). If he sells there, or buys there for others, "
               "record him as a shop on a consumer platform: nothing is bought there for a buyer. If he is a factory or "
               "wholesaler who agrees to ship for you, confirm that.")
-            % {"name": supplier.name, "words": ", ".join(words)},
+            % {"name": supplier.name, "words": listed(words)},
             code="trade_unconfirmed", field="is_trade",
         )  # fmt: skip
 
@@ -139,7 +140,7 @@ def _apply(supplier: Supplier, facts: Mapping[str, Any]) -> None:
         if getattr(supplier, name) not in dict(choices):
             raise Refused(
                 _("“%(value)s” is not possible here; choose one of %(choices)s.")
-                % {"value": getattr(supplier, name), "choices": ", ".join(dict(choices))},
+                % {"value": getattr(supplier, name), "choices": listed(dict(choices))},
                 code="choice_invalid",
                 field=name,
             )
@@ -695,7 +696,7 @@ def _set_terms(agreement: Agreement, terms: Mapping[str, Any], *, at: datetime) 
     if agreement.returns_paid_by and agreement.returns_paid_by not in dict(Agreement.PAYERS):
         raise Refused(
             _("“%(value)s” is not possible here; choose one of %(choices)s.")
-            % {"value": agreement.returns_paid_by, "choices": ", ".join(dict(Agreement.PAYERS))},
+            % {"value": agreement.returns_paid_by, "choices": listed(dict(Agreement.PAYERS))},
             code="choice_invalid", field="returns_paid_by",
         )  # fmt: skip
 

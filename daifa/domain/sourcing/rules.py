@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
+
+from daifa.lib.commas import listed
+from daifa.lib.sentences import gettext as _
+from daifa.lib.sentences import joined
 
 OWN_KINDS = ("own_site", "manual")
 SERVING_STATES = ("trial", "active", "watch")
@@ -205,7 +208,7 @@ def _closed(store: Any, demands: ChannelDemands) -> Refusal:
             "platform_restricted",
             _("This store is on a marketplace whose rule on shipping by suppliers (%(rules)s) nobody has confirmed. Read "
               "it at its source and confirm it in the rule book; until then drop shipping for it stays closed.")
-            % {"rules": ", ".join(demands.waiting)},
+            % {"rules": listed(demands.waiting)},
             rules=demands.waiting,
         )  # fmt: skip
     return Refusal(
@@ -231,7 +234,7 @@ def _measured(supplier: Any, agreements: list[Any], demands: ChannelDemands, on:
     return Refusal(
         "agreement_incomplete",
         _("The agreement with %(supplier)s does not yet satisfy the channel. Record: %(missing)s.")
-        % {"supplier": supplier.name, "missing": "; ".join(_(TERMS[term]) for term in missing)},
+        % {"supplier": supplier.name, "missing": joined("; ", (_(TERMS[term]) for term in missing), chinese="；")},
         missing,
     )
 

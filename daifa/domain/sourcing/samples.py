@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import F
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from daifa.domain.books import commands as books
 from daifa.domain.history.commands import move, open_batch, record_births
@@ -27,6 +26,7 @@ from daifa.lib import bulk
 from daifa.lib.money import is_currency
 from daifa.lib.paging import Cursor
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 MOST = 1_000
 NEWEST = ("-id",)

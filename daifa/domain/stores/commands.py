@@ -22,6 +22,7 @@ from daifa.domain.stores import queries
 from daifa.domain.stores.models import FeeRule, Installation, Store, StoreAccess
 from daifa.domain.stores.rules import NEEDS
 from daifa.lib import bulk
+from daifa.lib.commas import listed
 from daifa.lib.money import is_currency
 from daifa.lib.refusal import Refused
 from daifa.lib.sentences import kept_params
@@ -146,7 +147,7 @@ def _apply(store: Store, facts: Mapping[str, Any]) -> None:
         )
     if store.language not in languages:
         raise Refused(
-            _("Buyers are written to in one of: %(languages)s.") % {"languages": ", ".join(languages)},
+            _("Buyers are written to in one of: %(languages)s.") % {"languages": listed(languages)},
             code="language_unknown",
             field="language",
         )
@@ -178,7 +179,7 @@ def give_access(grants: Iterable[tuple[int, int, str]], *, by: str, at: datetime
     for user_id, store_id, role in grants:
         if role not in NEEDS:
             refused.append(
-                _("%(role)s is no role. There are: %(roles)s.") % {"role": role, "roles": ", ".join(NEEDS)}
+                _("%(role)s is no role. There are: %(roles)s.") % {"role": role, "roles": listed(NEEDS)}
             )
         elif role != "owner" and _is_last_owner(user_id, store_id):
             refused.append(_("A store needs an owner: give that role to somebody else first."))

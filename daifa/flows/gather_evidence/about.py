@@ -17,6 +17,7 @@ from daifa.domain.cases.models import (
 from daifa.domain.orders.queries import OrderDetail
 from daifa.domain.shipping.models import ParcelCheck
 from daifa.flows.gather_evidence.draft import Draft
+from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
 
 
@@ -67,4 +68,4 @@ def subject_of(kind: str, thing: Any, orders: Sequence[OrderDetail]) -> str:
     """The reference of the case, or the numbers of the orders."""
     if thing is not None:
         return str(thing.reference)
-    return ", ".join(str(detail.order["number"]) for detail in orders)
+    return listed(str(detail.order["number"]) for detail in orders)

@@ -13,6 +13,7 @@ from daifa.flows.gather_evidence.draft import Draft, Section
 from daifa.flows.gather_evidence.writing import csv_bytes, json_bytes, money, safe_name, state_word
 from daifa.flows.reads.timeline import timeline
 from daifa.lib import bulk
+from daifa.lib.commas import listed
 
 
 def tell_order(draft: Draft, detail: OrderDetail) -> None:
@@ -21,7 +22,7 @@ def tell_order(draft: Draft, detail: OrderDetail) -> None:
     address = detail.addresses[0] if detail.addresses else {}
     if address and not draft.reveal:
         address = masked_address(address)
-    where = ", ".join(
+    where = listed(
         str(address[name]) for name in ("name", "line1", "line2", "city", "region", "postcode", "country", "phone") if address.get(name)
     )
     section = Section(

@@ -258,7 +258,7 @@ def _save(scope: Scope, store: Any, data: dict[str, Any], *, by: str, at: dateti
         known = find_variants(store.pk, skus)
         if missing := [sku for sku in skus if known.get(sku, (None, None))[1] is None]:
             raise Refused(
-                _("No article is known under %(skus)s.") % {"skus": ", ".join(missing[:5])}, code="sku_unknown", field="skus"
+                _("No article is known under %(skus)s.") % {"skus": listed(missing[:5])}, code="sku_unknown", field="skus"
             )
         variants = [known[sku][1] for sku in skus]  # type: ignore[misc]
     commands.set_dispatch_mode(

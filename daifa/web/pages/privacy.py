@@ -18,6 +18,7 @@ from daifa.domain.privacy.places import CLASSES, FOLDERS, HOW, PERSONAL, RULES_O
 from daifa.flows import privacy
 from daifa.flows.export_person import export_person
 from daifa.lib.commas import listed
+from daifa.lib.sentences import joined
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -257,7 +258,7 @@ def _person_panels(request: HttpRequest, scope: Scope) -> list[Panel]:
     if held := queries.holds_by_hand(person.orders):
         panels.append(
             NotePanel(
-                "; ".join(sorted({hold.reason for hold in held.values()})), tone="warning", title=_("Held by hand"),
+                joined("; ", sorted({hold.reason for hold in held.values()}), chinese="；"), tone="warning", title=_("Held by hand"),
                 actions=[ActionButton(_("Release"), reverse("web:privacy_release"), icon="lock",
                                       confirm=_("May these data be erased again?"))],
             )

@@ -16,6 +16,7 @@ from daifa.domain.shipping.queries import parcel_page
 from daifa.flows import by_hand
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import joined
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -281,7 +282,7 @@ def _answers(found: queries.PurchaseDetail) -> list[Event]:
         refused = any(row[2] for row in answer["rows"])
         events.append(
             Event(
-                answer["at"], _("Answer"), by=answer["source"], detail="; ".join(said),
+                answer["at"], _("Answer"), by=answer["source"], detail=joined("; ", said, chinese="；"),
                 badge=Badge(fmt.money_text(amount, currency), "info") if amount else None,
                 icon="message-2", tone="warning" if refused else "success", url=places.of_import(answer["source"]),
             )

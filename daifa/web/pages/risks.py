@@ -32,6 +32,7 @@ from daifa.flows.check_parcels import read_issued_numbers
 from daifa.lib.commas import listed
 from daifa.lib.money import Money
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import joined
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -554,7 +555,7 @@ ADD_STEP = FormPage(
 def _why_alike(hit: find_substitutes.Alike) -> str:
     """The reason of a hit: what both say, and what contradicts."""
     told = _("%(points)d of 100: %(shared)s") % {"points": hit.points, "shared": listed(hit.shared[:8])}
-    return told + (" · " + _("differs: %(what)s") % {"what": "; ".join(hit.differs)} if hit.differs else "")
+    return told + (" · " + _("differs: %(what)s") % {"what": joined("; ", hit.differs, chinese="；")} if hit.differs else "")
 
 
 def _than_now(hit: find_substitutes.Alike) -> Badge | None:

@@ -17,6 +17,7 @@ from daifa.domain.policy.models import OwnWord, RuleOverride, TextFinding
 from daifa.domain.policy.words import SEVERITIES, category_word
 from daifa.domain.stores.models import Store
 from daifa.flows import foresee_rules, put_right, screen_texts, watch_rules
+from daifa.lib.sentences import joined
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -227,7 +228,7 @@ def _store_id(scope) -> int | None:
 def _override_words(one: RuleOverride) -> str:
     if not one.changes:
         return _("confirmed as it stands")
-    return "; ".join(f"{telling.field(name)}: {value if value is not None else '–'}" for name, value in one.changes.items())
+    return joined("; ", (f"{telling.field(name)}: {value if value is not None else '–'}" for name, value in one.changes.items()), chinese="；")
 
 
 def _override_state(one: RuleOverride, on) -> Badge:

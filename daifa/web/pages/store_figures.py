@@ -21,6 +21,7 @@ from daifa.domain.compliance.models import ReportedFigure
 from daifa.domain.stores.models import Store
 from daifa.flows.read_figures import read_figures, template
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import in_words, joined
 from daifa.lib.sheets import SheetRefused
 from daifa.web.kit import (
     ActionButton,
@@ -258,7 +259,7 @@ def told(done: Any) -> str:
         parts.append(ngettext("%(count)d was known", "%(count)d were known", done.known) % {"count": done.known})
     if done.refused:
         parts.append(ngettext("%(count)d row was refused", "%(count)d rows were refused", len(done.refused)) % {"count": len(done.refused)})
-    return "; ".join(parts) + "."
+    return joined("; ", parts, chinese="；") + in_words((".", "。"))
 
 
 @page("view")

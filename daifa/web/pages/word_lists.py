@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from daifa.domain.policy import queries as policy
 from daifa.lib.commas import listed
+from daifa.lib.sentences import joined
 from daifa.web.kit import Column, LinkButton, NotePanel, Panel, PanelPage, Scope, TablePanel
 from daifa.web.kit import format as fmt
 
@@ -38,7 +39,7 @@ def _versions(request: HttpRequest, scope: Scope) -> list[Panel]:
             *([_("gone: %(words)s") % {"words": "、".join(one.went[:20])}] if one.went else []),
             *([_("judged otherwise: %(words)s") % {"words": "、".join(term for term, _a, _b in one.changed[:20])}] if one.changed else []),
         ]
-        return "; ".join(parts) or (_("the first") if one.version.pk == history[-1].version.pk else _("as the one before"))
+        return joined("; ", parts, chinese="；") or (_("the first") if one.version.pk == history[-1].version.pk else _("as the one before"))
 
     return [
         TablePanel(
