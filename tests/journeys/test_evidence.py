@@ -20,6 +20,7 @@ from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Task
 from daifa.flows import gather_evidence as flow
 from daifa.flows.check_parcels import add_photos, judge_by_hand
+from daifa.flows.gather_evidence import packs
 from daifa.flows.gather_evidence import page as pdf_page
 from daifa.flows.work import work_until_idle
 from daifa.lib import bulk, ocr
@@ -187,6 +188,40 @@ def test_test_orders_from_the_same_supplier_are_told(shop, case):
     (told,) = json.loads(inside["test-orders.json"])
     assert (told["article"], told["result"], told["why"]) == ("CUP-1", "passed", "Clean, no card") and "cost" not in told
     assert b"Our own office" not in inside["test-orders.json"]
+
+
+def test_many_test_orders_push_no_photo_of_the_orders_out(shop, case):
+    """Of test orders the newest are told; one that failed weakens nobody's case but ours."""
+    from daifa.domain.purchasing.models import PurchaseOrder
+    from daifa.domain.shipping.models import ParcelCheck
+    from daifa.domain.sourcing.models import Sample
+
+    violation, _complaint, at = case
+    order = Order.objects.get(number="77001")
+    supplier = PurchaseOrder.objects.filter(order=order).first().supplier
+    of_check = {"store": shop.store, "media_type": "image/png", "size": 1, "width": 1, "height": 1, "traces": [], "by": cast.BY}
+    ParcelCheck.objects.bulk_create(
+        ParcelCheck(**of_check, supplier=supplier, about="test_order", state="clean", name=f"{n}.png", sha256=f"{n:064}", at=at - timedelta(days=90 - n))
+        for n in range(42)
+    )
+    ParcelCheck.objects.create(**of_check, order=order, supplier=supplier, about="complaint", state="clean", name="own.png", sha256="f" * 64,
+                               reason="the box of the order itself", at=at)  # fmt: skip
+    of_sample = {"store": shop.store, "supplier": supplier, "send_to": "Our own office", "currency": "GBP", "by": cast.BY, "at": at}
+    Sample.objects.bulk_create(
+        Sample(**of_sample, supplier_sku=f"CUP-{n}", state="passed", ordered_at=at - timedelta(days=90 - n)) for n in range(41)
+    )
+    Sample.objects.create(**of_sample, supplier_sku="CUP-BAD", state="failed", verdict="a card of another shop", ordered_at=at)
+    draft = packs._ask(store_id=shop.store.pk, case_kind="violation", case=violation, language="en", by=cast.BY, at=at)[1]
+    [section] = [one for one in draft.sections if one.title == "Parcels checked"]
+    checked, ordered = (rows for _heading, _columns, rows in section.tables)
+    assert checked[-1][-1] == "the box of the order itself" and len(checked) == 41
+    assert [ordered[0][1], ordered[-1][1], len(ordered)] == ["CUP-1", "CUP-40", 40]
+    assert [one for one in draft.left_out if "older test order" in one] == [
+        "2 older test orders (or photos of them) of the same suppliers are left out.",
+        "1 older test order (or photo of one) of the same suppliers is left out.",
+    ]
+    [told] = [content for name, content, _what in draft.files if name == "test-orders.json"]
+    assert b"CUP-BAD" not in told
 
 
 def test_a_photo_nothing_can_be_read_on_waits_for_a_person(shop, case):
