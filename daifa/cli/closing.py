@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from daifa.cli import output
 from daifa.lib import clock
+from daifa.lib.commas import listed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Close a store in good order, and come back.")
 STORE = typer.Argument(help="The store's code.")
@@ -383,6 +384,7 @@ def readmit(
     admitted: bool = typer.Option(None, "--admitted/--refused", help="The platform's answer."),
     note: str = typer.Option("", help="Proof, or the words of the answer."),
     paper: list[Path] = typer.Option([], help="A paper or picture beside the proof; may be given several times.", exists=True, dir_okay=False),
+    take_away: list[int] = typer.Option([], help="The number of a paper that was kept by mistake: it goes; may be given several times."),
     out: Path = typer.Option(None, help="Write the plan with its proofs and papers to this ZIP.", dir_okay=False),
     at: str = ACT_AT,
     as_json: bool = output.AS_JSON,
@@ -408,6 +410,10 @@ def readmit(
             commands.prove_comeback_step(step_id=row.pk, proof=note, papers=papers, **how)
         elif paper:
             output.fail(_("Say which step the paper proves: --prove, with --note."))
+        if take_away:
+            if unknown := sorted(set(take_away) - {one.pk for one in queries.papers_of(plan.pk)}):
+                output.fail(_("The plan has no paper %(numbers)s.") % {"numbers": listed(unknown)})
+            commands.take_papers_away(paper_ids=take_away, **how)
         if healed:
             commands.apply_for_readmission(readmission_id=plan.pk, healed=healed, **how)
         if admitted is not None:
@@ -416,13 +422,18 @@ def readmit(
     if out is not None:
         with output.sentences():
             out.write_bytes(close_store.export_readmission(plan))
-    rows = queries.plan_of(plan.pk)
+    rows, papers = queries.plan_of(plan.pk), queries.papers_of(plan.pk)
     if as_json:
         output.put_json({"state": plan.state, "cause": plan.cause, "healed": plan.healed, "answer": plan.answer,
-                         "steps": [{"step": row.code, "due": row.due_on, "proof": row.proof, "papers": row.paper_count, "done_at": row.done_at} for row in rows]})  # fmt: skip
+                         "steps": [{"step": row.code, "due": row.due_on, "proof": row.proof, "papers": row.paper_count, "done_at": row.done_at} for row in rows],
+                         "papers": [{"number": one.pk, "step": one.step.code, "name": one.name, "sha256": one.sha256, "size": one.size, "at": one.at} for one in papers],
+                         "taken_away": [{"step": one.step.code, "sha256": one.sha256, "size": one.size, "recorded_at": one.recorded_at, "at": one.at, "by": one.by}
+                                        for one in queries.papers_taken_away(plan.pk)]})  # fmt: skip
         return
     typer.echo(f"{found.code} · {output.state(READMISSION, plan.state)}")
     output.table(
         (_("Step"), _("Due"), _("Proof"), _("Papers"), _("Done")),
         [(r.code, r.due_on, r.proof, r.paper_count or "", output.when(r.done_at)) for r in rows],
     )
+    if papers:
+        output.table((_("Number"), _("Step"), _("File"), _("When")), [(one.pk, one.step.code, one.name, output.when(one.at)) for one in papers])

@@ -552,6 +552,22 @@ def test_money_of_a_step_comes_in_other_currencies_too(shop, client, monkeypatch
     assert seen[0].money("GBP") == {"GBP": Decimal("5.50"), "USD": Decimal("120.00"), "JPY": Decimal(7)}
 
 
+def test_a_paper_of_a_way_back_is_taken_away(shop, client):
+    from daifa.domain.closing.models import Lifecycle
+
+    closing = post(client, f"/stores/{shop.first}/closings", {"reason": "Enough."}, 201)
+    Lifecycle.objects.filter(store_id=shop.first).update(state="closed", closed_at=clock.now())
+    plan = post(client, f"/closings/{closing['id']}/readmission", {"cause": "31 notes"}, 201)
+    step = plan["steps"][0]["id"]
+    kept = client.post(f"{V1}/comeback-steps/{step}/papers", {"papers": [SimpleUploadedFile("a.pdf", b"%PDF-1.4 one")]}).json()
+    [paper] = kept["steps"][0]["papers"]
+    away = post(client, f"/comeback-papers/{paper['id']}/take-away", {})
+    assert away["steps"][0]["papers"] == []
+    [gone] = away["steps"][0]["papers_taken_away"]
+    assert (gone["sha256"], gone["size"], gone["media_type"]) == (paper["sha256"], 12, "application/pdf") and "name" not in gone
+    says(post(client, f"/comeback-papers/{paper['id']}/take-away", {}, 404))
+
+
 def test_a_new_store_is_prepared_and_opened(shop, client):
     url = f"/stores/{shop.first}"
     says(post(client, f"{url}/prepare", {}, 409))  # it has orders

@@ -222,6 +222,16 @@ class PaperOut(Schema):
     at: datetime
 
 
+class PaperTakenOut(Schema):
+    """A paper that was kept by mistake and taken away; its bytes are gone where nothing else had them."""
+
+    media_type: str
+    sha256: str
+    size: int
+    recorded_at: datetime
+    at: datetime
+
+
 class ComebackOut(Schema):
     id: int
     code: str
@@ -230,6 +240,7 @@ class ComebackOut(Schema):
     proof: str
     done_at: datetime | None
     papers: list[PaperOut] = Field(description="Listed for owners of the store only.")
+    papers_taken_away: list[PaperTakenOut] = Field(description="Newest first; for owners of the store only.")
 
 
 class ReadmissionOut(Schema):
@@ -515,7 +526,8 @@ _COMEBACK = {step.code: step for step in steps.COMEBACK}
 
 def _readmission(who: Caller, one: Readmission) -> dict[str, Any]:
     names = [name for name in ReadmissionOut.model_fields if name != "steps"]
-    papers = queries.papers_of(one.pk) if who.may(one.store_id, "own") else []
+    owns = who.may(one.store_id, "own")
+    papers, taken = (queries.papers_of(one.pk), queries.papers_taken_away(one.pk)) if owns else ([], [])
     return {
         **{name: getattr(one, name) for name in names},
         "steps": [
@@ -523,6 +535,7 @@ def _readmission(who: Caller, one: Readmission) -> dict[str, Any]:
                 "id": row.pk, "code": row.code, "title": said(_COMEBACK[row.code].title), "due_on": row.due_on,
                 "proof": row.proof, "done_at": row.done_at,
                 "papers": [{name: getattr(paper, name) for name in PaperOut.model_fields} for paper in papers if paper.step_id == row.pk],
+                "papers_taken_away": [{name: getattr(paper, name) for name in PaperTakenOut.model_fields} for paper in taken if paper.step_id == row.pk],
             }
             for row in queries.plan_of(one.pk)
         ],
@@ -588,6 +601,16 @@ def get_comeback_paper(request: HttpRequest, comeback_paper_id: Id):
     found = queries.paper_of(who.scope, comeback_paper_id)
     who.require(-1 if found is None else found.step.readmission.store_id, "own")
     return file_answer(close_store.file_of(found.sha256), found.name, "application/octet-stream")
+
+
+@router.post("/comeback-papers/{comeback_paper_id}/take-away", response={200: ReadmissionOut, **ERRORS})
+def take_comeback_paper_away(request: HttpRequest, comeback_paper_id: Id):
+    """A paper that was kept by mistake goes while the plan is worked on; that it was there stays written down. Only for owners."""
+    who = caller(request)
+    found = queries.paper_of(who.scope, comeback_paper_id)
+    who.require(-1 if found is None else found.step.readmission.store_id, "own")
+    commands.take_papers_away(paper_ids=[comeback_paper_id], by=who.by, at=who.at)
+    return _again(who, found.step.readmission_id)
 
 
 @router.get(

@@ -98,3 +98,25 @@ def test_the_platforms_desk(story, settings):
     with translation.override("zh-hans"):
         run(platform_side.app, "request", "gifts", "--reason", "闭店", *at(story))
         assert "店铺申请关店" in run(platform_side.app, "cases")
+
+
+def test_papers_beside_proofs_are_listed_added_and_taken_away(story, tmp_path):
+    from daifa.domain.closing.models import Lifecycle
+
+    run(closing.app, "start", "gifts", "--reason", "Change of plan", *at(story))
+    Lifecycle.objects.filter(store=story.store).update(state="closed", closed_at=story.at)
+    for name in ("licence", "wrong"):
+        (tmp_path / f"{name}.pdf").write_bytes(f"%PDF-1.4 {name}".encode())
+    run(closing.app, "readmit", "gifts", "--cause", "31 notes", *at(story))
+    papers = ("--paper", str(tmp_path / "licence.pdf"), "--paper", str(tmp_path / "wrong.pdf"))
+    shown = run(closing.app, "readmit", "gifts", "--prove", "cause_named", "--note", "see there", *papers, *at(story))
+    assert "wrong.pdf" in shown
+    licence, wrong = run(closing.app, "readmit", "gifts", "--json")["papers"]
+    assert (licence["name"], wrong["step"], wrong["size"]) == ("licence.pdf", "cause_named", 14)
+    gone = run(closing.app, "readmit", "gifts", "--take-away", str(wrong["number"]), *at(story), "--json")
+    assert gone["papers"] == [licence] and gone["steps"][0]["papers"] == 1
+    [taken] = gone["taken_away"]
+    assert taken["sha256"] == wrong["sha256"] and "name" not in taken
+    assert f"no paper {wrong['number']}" in run(closing.app, "readmit", "gifts", "--take-away", str(wrong["number"]), *at(story), code=1)
+    with translation.override("zh-hans"):
+        assert "没有编号为" in run(closing.app, "readmit", "gifts", "--take-away", str(wrong["number"]), *at(story), code=1)

@@ -28,6 +28,7 @@ from daifa.domain.closing.models import (
     ComebackPaper,
     ComebackStep,
     Lifecycle,
+    PaperTakenAway,
     PastClosing,
     Readmission,
     Standing,
@@ -568,6 +569,28 @@ def prove_comeback_step(
 def add_comeback_papers(*, step_id: int, papers: Sequence[tuple[str, bytes]], by: str, at: datetime) -> None:
     """Papers and pictures (name, bytes) are put beside a step of the plan. Refused when one of them is: then none is kept."""
     _keep_papers(_step_worked_on(step_id, at=at), papers, by=by, at=at)
+
+
+@transaction.atomic
+def take_papers_away(*, paper_ids: Sequence[int], by: str, at: datetime) -> int:
+    """Papers that were put beside steps by mistake go while the plan is worked on, their bytes with them where nothing else has these.
+
+    That they were there stays written down, without their names. Returns how many went; what is gone counts nothing. Raises `Refused`.
+    """
+    papers = ComebackPaper.objects.filter(pk__in=list(paper_ids))
+    for step_id in sorted(set(papers.values_list("step_id", flat=True))):
+        _step_worked_on(step_id, at=at)
+    found = list(papers.order_by("pk"))  # as they are now, under their steps' locks
+    refuse_before(max((one.at for one in found), default=None), at=at)
+    PaperTakenAway.objects.bulk_create(
+        PaperTakenAway(
+            step_id=one.step_id, media_type=one.media_type, sha256=one.sha256, size=one.size, recorded_by=one.by, recorded_at=one.at, by=by, at=at
+        )
+        for one in found
+    )
+    ComebackPaper.objects.filter(pk__in=[one.pk for one in found]).delete()
+    transaction.on_commit(lambda: drop_files(one.sha256 for one in found))
+    return len(found)
 
 
 def _step_worked_on(step_id: int, *, at: datetime) -> ComebackStep:

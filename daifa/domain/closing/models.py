@@ -195,6 +195,19 @@ class ComebackPaper(models.Model):
         constraints = [models.UniqueConstraint(fields=["step", "sha256"], name="comeback_paper_once")]
 
 
+class PaperTakenAway(models.Model):
+    """A paper that was put beside a step by mistake and taken away again: that it was there, without its name and bytes."""
+
+    step = models.ForeignKey(ComebackStep, on_delete=models.CASCADE, related_name="papers_taken_away")
+    media_type = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64)
+    size = models.IntegerField()  # bytes
+    recorded_by = models.CharField(max_length=60)
+    recorded_at = models.DateTimeField()
+    by = models.CharField(max_length=60)
+    at = models.DateTimeField()
+
+
 class Traffic(models.Model):
     """How often a store was shown and visited on a day of its time zone, as entered or read from a file. Null = not said."""
 

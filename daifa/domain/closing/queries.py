@@ -27,6 +27,7 @@ from daifa.domain.closing.models import (
     ComebackPaper,
     ComebackStep,
     Lifecycle,
+    PaperTakenAway,
     PastClosing,
     Readmission,
     Standing,
@@ -855,6 +856,11 @@ def papers_of(readmission_id: int) -> list[ComebackPaper]:
     """The papers of a plan in the order of its steps."""
     found = ComebackPaper.objects.filter(step__readmission_id=readmission_id).select_related("step")
     return list(found.order_by("step__position", "id"))
+
+
+def papers_taken_away(readmission_id: int) -> list[PaperTakenAway]:
+    """What was put beside steps of a plan by mistake, newest first."""
+    return list(PaperTakenAway.objects.filter(step__readmission_id=readmission_id).select_related("step").order_by("-at", "-id"))
 
 
 def paper_of(scope: Sequence[int], paper_id: int) -> ComebackPaper | None:

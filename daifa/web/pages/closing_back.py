@@ -15,9 +15,16 @@ from django.utils.translation import gettext_lazy
 
 from daifa.domain.closing import commands, queries, rules, steps
 from daifa.domain.closing.commands import said
-from daifa.domain.closing.models import Closing, ComebackPaper, ComebackStep, Readmission
+from daifa.domain.closing.models import (
+    Closing,
+    ComebackPaper,
+    ComebackStep,
+    PaperTakenAway,
+    Readmission,
+)
 from daifa.domain.closing.process import READMISSION
 from daifa.flows import close_store
+from daifa.lib import keeping
 from daifa.web.kit import (
     ActionButton,
     Badge,
@@ -25,8 +32,10 @@ from daifa.web.kit import (
     DetailPage,
     Event,
     Fact,
+    FactsPanel,
     FormPage,
     LinkButton,
+    PanelPage,
     Refused,
     Scope,
     TablePanel,
@@ -34,6 +43,7 @@ from daifa.web.kit import (
     page,
     states,
 )
+from daifa.web.kit import format as fmt
 from daifa.web.pages.cases_evidence import SeveralFiles
 from daifa.web.pages.closing_panels import acted, load_closing, scenario_words
 
@@ -85,15 +95,30 @@ def _plan_panel(found: Readmission) -> TablePanel:
     )  # fmt: skip
 
 
-def _papers_panel(papers: Iterable[ComebackPaper]) -> TablePanel:
-    """What lies beside the proofs; for owners, as the papers may name people."""
+def _worked_on(found: Readmission) -> bool:
+    return found.state in ("planned", "refused")
+
+
+def _size(one: ComebackPaper | PaperTakenAway) -> str:
+    return _("%(count)s KB") % {"count": -(-one.size // 1024)}
+
+
+def _kind(one: ComebackPaper | PaperTakenAway) -> str:
+    """PDF · 12 KB."""
+    return f"{keeping.named('', one.media_type).rpartition('.')[2].upper()} · {_size(one)}"
+
+
+def _papers_panel(papers: Iterable[ComebackPaper], *, worked_on: bool) -> TablePanel:
+    """What lies beside the proofs; for owners, as the papers may name people. One kept by mistake may go while the plan is `worked_on`."""
+    away = Column("away", "", value=lambda one: _("Take away"), url=lambda one: reverse("web:comeback_paper_away", args=[one.pk]))
     return TablePanel(
         _("Papers"),
         [
             Column("step", gettext_lazy("Step"), value=lambda one: said(_COMEBACK[one.step.code].title), wrap=True),
             Column("name", gettext_lazy("File"), url=lambda one: reverse("web:comeback_paper", args=[one.pk]), wrap=True),
-            Column("size", gettext_lazy("Size"), value=lambda one: _("%(count)s KB") % {"count": -(-one.size // 1024)}, phone=False),
+            Column("size", gettext_lazy("Size"), value=_size, phone=False),
             Column("at", gettext_lazy("When"), "datetime"),
+            *([away] if worked_on else []),
         ],
         list(papers),
         empty=_("No paper yet."),
@@ -101,24 +126,32 @@ def _papers_panel(papers: Iterable[ComebackPaper]) -> TablePanel:
 
 
 def _readmission_events(found: Readmission) -> list[Event]:
-    """What was proved, asked for and answered, newest first."""
+    """What was proved, taken away, asked for and answered, newest first."""
     proved = [
         Event(row.done_at, said(_COMEBACK[row.code].title), by=row.done_by, detail=row.proof, icon="circle-check", tone="success")
         for row in queries.plan_of(found.pk)
         if row.done_at
     ]
+    taken = [
+        Event(
+            one.at, _("a paper was taken away"), by=one.by, icon="trash",
+            detail=f"{said(_COMEBACK[one.step.code].title)} · {_kind(one)} · SHA-256 {one.sha256[:12]}…",
+            why=_("kept on %(date)s") % {"date": fmt.date_text(one.recorded_at)},
+        )
+        for one in queries.papers_taken_away(found.pk)
+    ]  # fmt: skip
     moved = [
         Event(one.at, states.word(READMISSION, one.state), by=one.by, why=one.reason, tone=states.tone(READMISSION, one.state))
         for one in queries.readmission_moves(found.pk)
     ]
-    return sorted([*moved, *reversed(proved)], key=lambda event: event.at, reverse=True)
+    return sorted([*moved, *taken, *reversed(proved)], key=lambda event: event.at, reverse=True)
 
 
 def _readmission_actions(found: Readmission, scope: Scope) -> list[Any]:
     denied = scope.why_not("own", found.store_id)
     address = lambda name: reverse(f"web:{name}", args=[found.pk])  # noqa: E731
     taken = LinkButton(_("Plan and papers"), address("readmission_file"), "download", reason=denied, download=True)
-    if found.state in ("planned", "refused"):
+    if _worked_on(found):
         return [
             taken,
             ActionButton(_("Apply"), address("readmission_apply"), "send", "primary", reason=denied, ask=_("What was healed?")),
@@ -151,7 +184,7 @@ READMISSION_PAGE = DetailPage(
     ],
     panels=lambda found, scope: [
         _plan_panel(found),
-        *([_papers_panel(queries.papers_of(found.pk))] if scope.may("own", found.store_id) else []),
+        *([_papers_panel(queries.papers_of(found.pk), worked_on=_worked_on(found))] if scope.may("own", found.store_id) else []),
     ],
     timeline=lambda found, scope: _readmission_events(found),
 )  # fmt: skip
@@ -198,7 +231,7 @@ COMEBACK_STEP = FormPage(
     success=gettext_lazy("Proved."),
     intro=lambda row, scope: said(_COMEBACK[row.code].what),
     back=lambda row: (row.readmission.store.name, reverse("web:readmission", args=[row.readmission_id])),
-    panels=lambda scope, row: [_papers_panel(row.papers.select_related("step").order_by("id"))],
+    panels=lambda scope, row: [_papers_panel(row.papers.select_related("step").order_by("id"), worked_on=_worked_on(row.readmission))],
 )
 
 
@@ -215,6 +248,44 @@ def comeback_paper(request: HttpRequest, scope: Scope, pk: int) -> FileResponse:
     response = FileResponse(file.open("rb"), content_type="application/octet-stream")
     response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name)}"
     return response
+
+
+@page("own", methods=("GET", "HEAD", "POST"))
+def paper_away(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
+    """A paper that was kept by mistake: looked at once more, and taken away."""
+    found = queries.paper_of(scope.whole.all_store_ids, pk)
+    if found is None:
+        raise Http404
+    scope.whole.require(found.step.readmission.store_id, "own")
+    back = reverse("web:comeback_step", args=[found.step_id])
+    if request.method == "POST":
+        return acted(
+            request, back, _("Taken away. That it was there stays written down."),
+            lambda: commands.take_papers_away(paper_ids=[pk], by=scope.by, at=scope.at),
+        )  # fmt: skip
+    closed = None if _worked_on(found.step.readmission) else _("The plan is not being worked on any more.")
+    return PanelPage(
+        title=found.name,
+        pretitle=said(_COMEBACK[found.step.code].title),
+        panels=lambda request, scope: [
+            FactsPanel(
+                _("A paper beside a proof"),
+                [
+                    Fact(_("File"), found.name, url=reverse("web:comeback_paper", args=[pk])),
+                    Fact(_("Kind"), _kind(found)),
+                    Fact("SHA-256", found.sha256, "code"),
+                    Fact(_("When"), found.at, "datetime", store_id=found.step.readmission.store_id),
+                    Fact(_("By"), fmt.actor_names([found.by])[found.by]),
+                ],
+                note=_("Taken away, the file is gone for good where nothing else has it. When it was kept and taken away, by whom, and its hash stay in the history."),
+            )
+        ],
+        actions=lambda scope: [
+            LinkButton(_("Back"), back, "arrow-left", "ghost"),
+            ActionButton(_("Take away"), reverse("web:comeback_paper_away", args=[pk]), "trash", "danger", reason=closed,
+                         confirm=_("Was it kept by mistake?")),
+        ],
+    ).respond(request, scope)  # fmt: skip
 
 
 @page("own", methods=("GET", "HEAD"))
@@ -276,5 +347,6 @@ urlpatterns = [
     path("closings/back/<int:pk>/give-up/", give_up_back, name="readmission_give_up"),
     path("closings/back/<int:pk>/file/", readmission_file, name="readmission_file"),
     path("closings/back/papers/<int:pk>/", comeback_paper, name="comeback_paper"),
+    path("closings/back/papers/<int:pk>/away/", paper_away, name="comeback_paper_away"),
     path("closings/back/steps/<int:pk>/", COMEBACK_STEP.view, name="comeback_step"),
 ]

@@ -305,7 +305,7 @@ def test_coming_back_on_its_pages(story, root, as_):
     papers = [SimpleUploadedFile("执照.pdf", b"%PDF-1.4 one"), SimpleUploadedFile("two.pdf", b"%PDF-1.4 two")]
     assert client.post(address, {"proof": "see there", "papers": papers}).status_code == 302
     shown = text(client.get(f"/closings/back/{plan.pk}/"))
-    one, _two = queries.papers_of(plan.pk)
+    one, two = queries.papers_of(plan.pk)
     assert "执照.pdf" in shown and "two.pdf" in text(client.get(address))
     paper = client.get(f"/closings/back/papers/{one.pk}/")
     assert b"".join(paper.streaming_content) == b"%PDF-1.4 one" and "attachment" in paper["Content-Disposition"]
@@ -316,13 +316,27 @@ def test_coming_back_on_its_pages(story, root, as_):
     other = as_(viewer)
     assert "执照.pdf" not in text(other.get(f"/closings/back/{plan.pk}/"))
     assert {other.get(url).status_code for url in (f"/closings/back/papers/{one.pk}/", f"/closings/back/{plan.pk}/file/")} == {403}
+    away = f"/closings/back/papers/{one.pk}/away/"
+    assert {other.get(away).status_code, other.post(away).status_code} == {403} and len(queries.papers_of(plan.pk)) == 2
     client = as_(root)
+    assert f'href="{away}"' in text(client.get(address)) and f'href="{away}"' in text(client.get(f"/closings/back/{plan.pk}/"))
+    assert "PDF · 1 KB" in text(client.get(away))
+    assert "stays written down" in text(client.post(away, follow=True)) and client.get(away).status_code == 404
+    assert "执照.pdf" not in text(client.get(address))
+    gone = text(client.get(f"/closings/back/{plan.pk}/"))
+    assert "执照.pdf" not in gone and f"SHA-256 {one.sha256[:12]}" in gone and "two.pdf" in gone
+    client.cookies["django_language"] = "zh-hans"
+    assert "误存" in text(client.get(f"/closings/back/papers/{two.pk}/away/"))
+    client.cookies["django_language"] = "en"
     client.post(f"/closings/back/{plan.pk}/apply/", {"reason": "all"}, follow=True)
     plan.refresh_from_db()
     assert plan.state == "planned"
     for step in queries.plan_of(plan.pk):
         client.post(f"/closings/back/steps/{step.pk}/", {"proof": "document"})
     client.post(f"/closings/back/{plan.pk}/apply/", {"reason": "all notes are gone"})
+    assert f"/closings/back/papers/{two.pk}/away/" not in text(client.get(f"/closings/back/{plan.pk}/"))
+    late = client.post(f"/closings/back/papers/{two.pk}/away/", follow=True)
+    assert "not being worked on" in text(late) and len(queries.papers_of(plan.pk)) == 1
     client.post(f"/closings/back/{plan.pk}/answer/", {"reason": "welcome", "admitted": "yes"})
     assert queries.lifecycle(story.store.pk) == "preparing"
     client.post(f"/stores/{story.store.pk}/life/open/")
