@@ -196,6 +196,33 @@ def pay_supplier(
     _booked(written, key, as_json, sentence % told)
 
 
+@app.command("late")
+def late(
+    store: str = STORE,
+    book: str = typer.Option("", "--book", help="Book what waits in this store as of today; the reason, which stands in the books."),
+    as_json: bool = output.AS_JSON,
+):
+    """What was heard of after an archived store's books were locked for good, and is not booked."""
+    from daifa.flows.book_late import book_late
+    from daifa.flows.reads.late_entries import waiting
+
+    if book:
+        if not store:
+            output.fail(_("Say which store: --store."))
+        with output.sentences():
+            count = book_late(store_id=_scope(store)[0], reason=book, by=output.actor(), at=clock.now())
+        if as_json:
+            output.put_json({"booked": count})
+        else:
+            typer.echo(_("Booked as of today; the books are locked again."))
+        return
+    output.show(
+        [row._asdict() for row in waiting(_scope(store))] if as_json else waiting(_scope(store)), as_json,
+        (_("Order"), _("Amount"), _("Heard of")),
+        lambda row: (row.order_number, "" if row.amount is None else output.money(row.amount, row.currency), output.when(row.heard_at)),
+    )  # fmt: skip
+
+
 def _booked(written, key: str, as_json: bool, sentence: str) -> None:
     if written.refused:
         output.fail(written.refused[0].sentence())

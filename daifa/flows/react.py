@@ -15,7 +15,10 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from daifa.domain.history import commands as history
 from daifa.domain.stores.commands import NewTask, open_tasks
+from daifa.domain.stores.models import Store
+from daifa.flows.book_late import task_of
 from daifa.flows.reactions import Run, by_name
+from daifa.flows.reads.late_entries import waiting
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 from daifa.lib.sentences import gettext
@@ -127,13 +130,16 @@ def _keep_failed(name: str, failed: dict[int, str], attempts: dict[int, int], *,
         )  # fmt: skip
     if parked:
         history.keep_pending(name, parked, state="parked", at=at)
+        late = {row.thing: row for row in waiting(reaction=name, things=list(parked))}
+        names = dict(Store.objects.filter(pk__in={row.store_id for row in late.values()}).values_list("pk", "name"))
         open_tasks(
             [
-                NewTask(kind="reaction_parked", thing_kind=name, thing=thing, params={"reaction": name, "reason": reason})
+                task_of(late[thing], names[late[thing].store_id]) if thing in late
+                else NewTask(kind="reaction_parked", thing_kind=name, thing=thing, params={"reaction": name, "reason": reason})
                 for thing, reason in parked.items()
             ],
             at=at,
-        )
+        )  # fmt: skip
 
 
 def owed(*, at: datetime) -> int:

@@ -18,6 +18,8 @@ from daifa.api.shapes import Id, Moment, MoneyOut, Number, aware, money
 from daifa.domain.books import commands, queries
 from daifa.domain.orders.queries import stores_of_orders
 from daifa.domain.sourcing.queries import supplier_with_id
+from daifa.flows.book_late import book_late
+from daifa.flows.reads.late_entries import waiting
 
 router = Router(tags=["books"])
 Amount = Annotated[Decimal, Field(gt=0, lt=Decimal(10) ** 12, decimal_places=4)]
@@ -241,3 +243,43 @@ def pay_supplier(request: HttpRequest, given: PaymentIn):
     key = f"api:{given.store_id}:{given.key}"
     payment = commands.NewPayment(**given.model_dump(exclude={"key"}), key=key)
     return _booked(commands.pay_suppliers([payment], by=who.by, at=who.at), key)
+
+
+class LateOut(Schema):
+    """A fact heard of after an archived store's books were locked. `amount` null: it only moves between accounts."""
+
+    reaction: str
+    store_id: int
+    order_id: int | None
+    order_number: str
+    amount: MoneyOut | None
+    heard_at: datetime
+
+
+class BookLateIn(Schema):
+    reason: str = Field(min_length=1, max_length=200, description="Why it is booked now; it stands in the books.")
+
+
+class BookedLateOut(Schema):
+    booked: int
+
+
+@router.get("/stores/{store_id}/late-entries", response={200: list[LateOut], **ERRORS})
+def late_entries(request: HttpRequest, store_id: Id):
+    """What was heard of after the books of this archived store were locked, and is not booked."""
+    caller(request).require(store_id, "books")
+    return [
+        {
+            "reaction": row.reaction, "store_id": row.store_id, "order_id": row.order_id, "order_number": row.order_number,
+            "amount": None if row.amount is None else money(row.amount, row.currency), "heard_at": row.heard_at,
+        }
+        for row in waiting([store_id])
+    ]  # fmt: skip
+
+
+@router.post("/stores/{store_id}/late-entries/book", response={200: BookedLateOut, **ERRORS})
+def book_late_entries(request: HttpRequest, store_id: Id, given: BookLateIn):
+    """Book it as of today; what it leaves goes through the bank, then the books are locked again. Only for owners."""
+    who = caller(request)
+    who.require(store_id, "own")
+    return {"booked": book_late(store_id=store_id, reason=given.reason, by=who.by, at=who.at)}

@@ -28,7 +28,7 @@ LONGEST_NOTE, LONGEST_KEY = 200, 80
 FOR_GOOD = date(9999, 12, 31)
 LOCKED_FOR_GOOD = N_(
     "The books of this store are locked for good. To enter this, first undo the step “Books locked” of its closing; "
-    "once the store is archived only a readmission opens them."
+    "once the store is archived only a readmission opens them; a refund that comes later is booked on the page of its life."
 )
 
 

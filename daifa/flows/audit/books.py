@@ -170,6 +170,7 @@ CHECKS: list[Check] = [
                WHEN 'deposit_moved' THEN NOT EXISTS (SELECT FROM cases_depositmove x WHERE x.id = e.fact_id)
                WHEN 'proceeds_settled' THEN NOT EXISTS (SELECT FROM closing_stepevidence x WHERE x.step_id = e.fact_id AND x.what = 'done')
                WHEN 'proceeds_again' THEN NOT EXISTS (SELECT FROM closing_stepevidence x WHERE x.id = e.fact_id AND x.what = 'undone')
+               WHEN 'late_settled' THEN NOT EXISTS (SELECT FROM books_entry x WHERE x.id = e.fact_id AND x.store_id = e.store_id)
                WHEN 'reversal' THEN NOT EXISTS (SELECT FROM books_entry x WHERE x.id = e.fact_id AND x.id = e.reversal_of_id)
                ELSE false END""",
     ),

@@ -15,7 +15,9 @@ from daifa.domain.books import queries as book_queries
 from daifa.domain.closing import commands, queries, steps
 from daifa.domain.closing.commands import FOLDER
 from daifa.domain.closing.models import Readmission
+from daifa.flows.book_late import let_go
 from daifa.flows.close_store.proofs import add_file, csv_bytes
+from daifa.flows.reads.late_entries import waiting
 from daifa.lib import keeping
 from daifa.lib.refusal import Refused
 from daifa.lib.sentences import gettext as _
@@ -24,6 +26,7 @@ from daifa.lib.sentences import gettext as _
 @transaction.atomic
 def readmit(*, readmission_id: int, admitted: bool, answer: str, by: str, at: datetime) -> Any:
     """The platform's answer; with a yes the books open again from the next day after the old life on. Raises `Refused`."""
+    late = waiting(list(Readmission.objects.filter(pk=readmission_id).values_list("store_id", flat=True))) if admitted else []
     found = commands.answer_readmission(
         readmission_id=readmission_id, admitted=admitted, answer=answer, by=by, at=at
     )
@@ -35,6 +38,7 @@ def readmit(*, readmission_id: int, admitted: bool, answer: str, by: str, at: da
             books.unlock_books(
                 store_id=found.store_id, until=ended, reason=_("readmitted: %(answer)s") % {"answer": answer or "–"}, by=by, at=at
             )
+            let_go(late, by=by, at=at)
     return found
 
 

@@ -16,7 +16,7 @@ NEWEST = ("-at", "-id")
 
 FACTS = (
     "order_paid", "purchase_accepted", "parcel_handed_over", "parcel_delivered", "parcel_lost", "refund_confirmed", "order_over",
-    "expense", "supplier_paid", "deposit_moved", "commission_earned", "proceeds_settled", "proceeds_again", "reversal",
+    "expense", "supplier_paid", "deposit_moved", "commission_earned", "proceeds_settled", "proceeds_again", "late_settled", "reversal",
 )  # fmt: skip
 
 

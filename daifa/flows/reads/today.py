@@ -147,6 +147,10 @@ TASKS: dict[str, tuple[Any, str]] = {
         N_("A step (%(reaction)s) could not be done: %(reason)s"),
         N_("Put right what the reason names, then let it be tried again."),
     ),
+    "late_money": (
+        N_("Money of order %(number)s moved after the books of %(store)s were locked: it is not booked"),
+        N_("Open it: book it as of today with your reason. Where the store comes back, it is booked by itself."),
+    ),
     "violation_to_appeal": (
         N_("Violation %(reference)s can be appealed"),
         N_("Look at the orders behind it; appeal with evidence before the time ends, or accept it."),
@@ -614,7 +618,10 @@ def _parked() -> list[Todo]:
         )
         for reaction, reason, count, at in bulk.fetch(
             """SELECT reaction, reason, sum(cardinality(things)), min(at) FROM history_pendingreaction
-               WHERE state = 'parked' GROUP BY 1, 2"""
+               WHERE state = 'parked' AND NOT EXISTS (
+                   SELECT FROM stores_task t WHERE t.kind = 'late_money' AND t.closed_at IS NULL
+                     AND t.thing_kind = reaction AND t.thing = ANY(things))
+               GROUP BY 1, 2"""
         )
     ]
 

@@ -57,7 +57,7 @@ FACTS: dict[str, Any] = {
     "order_over": _("Order over"),
     "expense": _("Expense"), "supplier_paid": _("Supplier paid or credited"), "deposit_moved": _("Deposit or penalty"),
     "commission_earned": _("Commission"), "proceeds_settled": _("Proceeds settled"), "proceeds_again": _("Proceeds settled anew"),
-    "reversal": _("Reversal"),
+    "late_settled": _("Settled after the archive"), "reversal": _("Reversal"),
 }  # fmt: skip
 
 # Facts a person enters, and may therefore take back; the others follow from orders and parcels.

@@ -37,6 +37,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit import format as fmt
+from daifa.web.pages.closing_late import late_note
 from daifa.web.pages.closing_panels import (
     WHO,
     acted,
@@ -234,6 +235,8 @@ def _closing_panels(closing: Closing, scope: Scope) -> list[Panel]:
     panels: list[Panel] = []
     if closing.state == "threatened":
         panels.append(NotePanel(_("The store still sells: this closing may be averted."), tone="info"))
+    if closing.lifecycle.state == "archived":
+        panels += late_note(closing.store_id)
     days = queries.days_of(closing, at=scope.at)
     panels.append(_cards(closing, days, today))
     panels.append(_steps_panel(closing, scope.zone(closing.store_id)))

@@ -37,6 +37,7 @@ from daifa.web.kit import (
 )
 from daifa.web.pages import places
 from daifa.web.pages.closing_figures import lines_panel
+from daifa.web.pages.closing_late import late_note
 from daifa.web.pages.closing_panels import acted, blockers_panel, calendar_panel, load_store
 from daifa.web.pages.rule_links import rule_code, rule_link, rule_title, rule_titles
 
@@ -136,8 +137,9 @@ def _status_panels(store: Store, scope: Scope) -> list[Panel]:
 
 def _life_panels(store: Store, scope: Scope) -> list[Panel]:
     today = scope.at.astimezone(scope.zone(store.pk)).date()
-    panels: list[Panel] = _standing_panels(store, scope)
-    if queries.lifecycle(store.pk) in ("open", "preparing"):
+    life = queries.lifecycle(store.pk)
+    panels: list[Panel] = [*(late_note(store.pk) if life == "archived" else []), *_standing_panels(store, scope)]
+    if life in ("open", "preparing"):
         panels.append(lines_panel(store.pk, scope))
         panels.append(blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk))
         days = queries.days_if_started(store, "choice", at=scope.at)

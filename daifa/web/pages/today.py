@@ -109,6 +109,8 @@ def _buttons(todo: reads.Todo, scope: Scope) -> list[Any]:
             return _link(_("Download"), places.of_thing("run", todo.thing), icon="download", style="primary")
         case "quarantined" | "purchases_unknown_here":
             return _link(_("Open"), places.place("installation"), style="primary")
+        case "late_money":
+            return _link(_("Open"), places.place("late_entries", todo.store_id), style="primary")
         case "deposit_short":
             buttons = _link(_("Open"), places.place("deposit"))
         case "retention_unknown":
