@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -41,47 +41,14 @@ from daifa.web.kit import (
 )
 from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private
+from daifa.web.pages.moments import NOW_IF_EMPTY, Moment, moment, now_there, past_moment
 from daifa.web.pages.parcel_checks import what_was_found
 from daifa.web.pages.rule_links import rule_link
-
-MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-NOW_IF_EMPTY = gettext_lazy("On the clock of the store; empty: now.")
-TODAY_IF_EMPTY = gettext_lazy("In the store's zone; empty: today.")
 
 
 def words_of(words: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
     """A closed list as choices in the reader's language."""
     return [(code, queries.word(words, code)) for code in words]
-
-
-def moment(value: datetime | None, scope: Scope, store_id: int) -> datetime | None:
-    """What a person typed into a field of date and time, on the clock of the store."""
-    return value.replace(tzinfo=scope.whole.zone(store_id)) if value is not None else None
-
-
-def now_there(scope: Scope) -> datetime | None:
-    """What a field of a moment begins with: now, where the store is known; else nothing, for each store has its own clock."""
-    return scope.at.astimezone(scope.zone()).replace(tzinfo=None, second=0, microsecond=0) if len(scope.stores) == 1 else None
-
-
-def today_there(scope: Scope) -> date | None:
-    """As `now_there`, the day."""
-    return scope.at.astimezone(scope.zone()).date() if len(scope.stores) == 1 else None
-
-
-def past_moment(value: datetime | None, scope: Scope, store_id: int, field: str) -> datetime:
-    """What was typed, on the clock of the store; now where nothing was. Raises `Refused` where it lies ahead."""
-    if value is None:
-        return scope.at
-    found = value.replace(tzinfo=scope.whole.zone(store_id))
-    if found > scope.at:
-        told = value.strftime("%Y-%m-%d %H:%M")
-        raise Refused(
-            _("%(date)s lies ahead on the clock of the store, where it is %(now)s.")
-            % {"date": told, "now": scope.at.astimezone(scope.whole.zone(store_id)).strftime("%Y-%m-%d %H:%M")},
-            code="date_in_future", field=field,
-        )  # fmt: skip
-    return found
 
 
 def finding_words(finding: str) -> str:
@@ -260,7 +227,7 @@ def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
         kind = forms.ChoiceField(label=gettext_lazy("Complains of"), choices=words_of(COMPLAINT_KINDS))
         order = forms.CharField(label=gettext_lazy("Order number"), required=False, max_length=80)
         reference = forms.CharField(label=gettext_lazy("Reference of the platform"), required=False, max_length=80, help_text=gettext_lazy("Empty: one of ours."))
-        opened_at = forms.DateTimeField(label=gettext_lazy("Arrived"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
+        opened_at = Moment(label=gettext_lazy("Arrived"), required=False, help_text=NOW_IF_EMPTY)
         text = forms.CharField(label=gettext_lazy("In the buyer's words"), widget=forms.Textarea(attrs={"rows": 5}), required=False)
         photos = evidence.SeveralFiles(label=gettext_lazy("Photos"), required=False)
 
@@ -345,13 +312,12 @@ SETTLE = FormPage(
 
 
 class EscalateForm(forms.Form):
-    due_at = forms.DateTimeField(label=gettext_lazy("To be answered by"), widget=MOMENT, required=False, help_text=gettext_lazy("As the platform says; on the clock of the store."))
+    due_at = Moment(label=gettext_lazy("To be answered by"), required=False, help_text=gettext_lazy("As the platform says; on the clock of the store."))
 
 
 def _escalate(scope: Scope, found: queries.ComplaintDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
     row = found.complaint
-    due = data["due_at"].replace(tzinfo=None) if data["due_at"] else None
-    commands.escalate_complaint(complaint_id=row["id"], due_at=moment(due, scope, row["store_id"]), by=by, at=at)
+    commands.escalate_complaint(complaint_id=row["id"], due_at=moment(data["due_at"], scope, row["store_id"], "due_at"), by=by, at=at)
     return reverse("web:complaint", args=[row["id"]])
 
 

@@ -44,15 +44,15 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private
-from daifa.web.pages.cases_complaints import (
-    MOMENT,
+from daifa.web.pages.cases_complaints import words_of
+from daifa.web.pages.moments import (
     NOW_IF_EMPTY,
     TODAY_IF_EMPTY,
+    Moment,
     moment,
     now_there,
     past_moment,
     today_there,
-    words_of,
 )
 from daifa.web.pages.rule_links import rule_link
 
@@ -238,8 +238,8 @@ def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
         right_number = forms.CharField(label=gettext_lazy("Its number"), max_length=80, required=False)
         complainant = forms.CharField(label=gettext_lazy("Complainant"), max_length=160, required=False)
         claim = forms.CharField(label=gettext_lazy("What is claimed"), widget=forms.Textarea(attrs={"rows": 4}), required=False)
-        notified_at = forms.DateTimeField(label=gettext_lazy("Arrived"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
-        answer_due_at = forms.DateTimeField(label=gettext_lazy("To be answered by"), widget=MOMENT, required=False, help_text=gettext_lazy("As the notice says."))
+        notified_at = Moment(label=gettext_lazy("Arrived"), required=False, help_text=NOW_IF_EMPTY)
+        answer_due_at = Moment(label=gettext_lazy("To be answered by"), required=False, help_text=gettext_lazy("As the notice says."))
         taken_down = forms.BooleanField(label=gettext_lazy("The platform has taken it down already"), required=False)
 
     return NoticeForm
@@ -258,7 +258,7 @@ def _listing(store_id: int, sku: str) -> int | None:
 
 def _add(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
     store = scope.require(data["store"], "operate")
-    due = moment(data["answer_due_at"].replace(tzinfo=None), scope, store.id) if data["answer_due_at"] else None
+    due = moment(data["answer_due_at"], scope, store.id, "answer_due_at")
     notified = past_moment(data["notified_at"], scope, store.id, "notified_at")
     case = commands.open_infringement(
         commands.NewInfringement(

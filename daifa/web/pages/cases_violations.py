@@ -46,15 +46,15 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import cases_evidence as evidence
 from daifa.web.pages import places, private
-from daifa.web.pages.cases_complaints import (
-    MOMENT,
+from daifa.web.pages.cases_complaints import words_of
+from daifa.web.pages.moments import (
     NOW_IF_EMPTY,
     TODAY_IF_EMPTY,
+    Moment,
     moment,
     now_there,
     past_moment,
     today_there,
-    words_of,
 )
 from daifa.web.pages.rule_links import rule_link, rule_title
 
@@ -444,8 +444,8 @@ def _appeal_form(scope: Scope, found: queries.ViolationDetail) -> type[forms.For
 
     class AppealForm(forms.Form):
         text = forms.CharField(label=gettext_lazy("Why the violation is wrong"), widget=forms.Textarea(attrs={"rows": 8}))
-        handed_in_at = forms.DateTimeField(
-            label=gettext_lazy("Handed in at the platform"), widget=MOMENT, required=False,
+        handed_in_at = Moment(
+            label=gettext_lazy("Handed in at the platform"), required=False,
             help_text=gettext_lazy("Only where it is handed in already: when, on the clock of the store."),
         )  # fmt: skip
 
@@ -459,7 +459,7 @@ def _save_appeal(scope: Scope, found: queries.ViolationDetail, data: dict[str, A
     pk = found.violation["id"]
     commands.open_appeal(
         violation_id=pk, text=data["text"], keep_as_note=data.get("keep_as_note", False) and not data["handed_in_at"],
-        handed_in_at=moment(data["handed_in_at"], scope, found.violation["store_id"]), by=by, at=at,
+        handed_in_at=moment(data["handed_in_at"], scope, found.violation["store_id"], "handed_in_at"), by=by, at=at,
     )  # fmt: skip
     return reverse("web:violation", args=[pk])
 
@@ -499,12 +499,12 @@ EDIT_APPEAL = FormPage(
 
 
 class SentForm(forms.Form):
-    handed_in_at = forms.DateTimeField(label=gettext_lazy("Handed in"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
+    handed_in_at = Moment(label=gettext_lazy("Handed in"), required=False, help_text=NOW_IF_EMPTY)
     reference = forms.CharField(label=gettext_lazy("The platform's reference of the appeal"), max_length=80, required=False)
 
 
 def _save_sent(scope: Scope, appeal: Appeal, data: dict[str, Any], *, by: str, at: datetime) -> str:
-    handed_in = moment(data["handed_in_at"], scope, appeal.violation.store_id)
+    handed_in = moment(data["handed_in_at"], scope, appeal.violation.store_id, "handed_in_at")
     commands.send_appeal(appeal_id=appeal.pk, reference=data["reference"], handed_in_at=handed_in, by=by, at=at)
     return reverse("web:violation", args=[appeal.violation_id])
 
@@ -538,12 +538,12 @@ ANSWER = FormPage(
 
 
 class DeadlineForm(forms.Form):
-    due_at = forms.DateTimeField(label=gettext_lazy("Appeal by"), widget=MOMENT, help_text=gettext_lazy("As the notice says; on the clock of the store."))
+    due_at = Moment(label=gettext_lazy("Appeal by"), help_text=gettext_lazy("As the notice says; on the clock of the store."))
 
 
 def _save_deadline(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
     row = found.violation
-    due = moment(data["due_at"].replace(tzinfo=None), scope, row["store_id"])
+    due = moment(data["due_at"], scope, row["store_id"], "due_at")
     commands.set_appeal_deadline(violation_id=row["id"], due_at=due, by=by, at=at)  # type: ignore[arg-type]
     return reverse("web:violation", args=[row["id"]])
 
@@ -556,13 +556,13 @@ DEADLINE = FormPage(
 
 class PointsForm(forms.Form):
     points = forms.DecimalField(label=gettext_lazy("Points"), min_value=0, max_digits=7, decimal_places=2)
-    points_until = forms.DateTimeField(label=gettext_lazy("Points until"), widget=MOMENT, required=False, help_text=gettext_lazy("Empty: nobody knows."))
+    points_until = Moment(label=gettext_lazy("Points until"), required=False, help_text=gettext_lazy("Empty: nobody knows."))
     reason = forms.CharField(label=gettext_lazy("Where the platform shows it"), max_length=200)
 
 
 def _save_points(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
     row = found.violation
-    until = moment(data["points_until"].replace(tzinfo=None), scope, row["store_id"]) if data["points_until"] else None
+    until = moment(data["points_until"], scope, row["store_id"], "points_until")
     commands.correct_points(violation_id=row["id"], points=data["points"], points_until=until, reason=data["reason"], by=by, at=at)
     return reverse("web:violation", args=[row["id"]])
 
@@ -581,8 +581,8 @@ POINTS = FormPage(
 def _consequence_form(scope: Scope, found: Any) -> type[forms.Form]:
     class ConsequenceForm(forms.Form):
         kind = forms.ChoiceField(label=gettext_lazy("What"), choices=words_of(CONSEQUENCES))
-        from_at = forms.DateTimeField(label=gettext_lazy("Begins"), widget=MOMENT)
-        until_at = forms.DateTimeField(label=gettext_lazy("Ends"), widget=MOMENT, required=False, help_text=gettext_lazy("Empty: until further notice."))
+        from_at = Moment(label=gettext_lazy("Begins"))
+        until_at = Moment(label=gettext_lazy("Ends"), required=False, help_text=gettext_lazy("Empty: until further notice."))
         note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
 
     return ConsequenceForm
@@ -590,8 +590,8 @@ def _consequence_form(scope: Scope, found: Any) -> type[forms.Form]:
 
 def _save_consequence(scope: Scope, found: queries.ViolationDetail, data: dict[str, Any], *, by: str, at: datetime) -> str:
     row = found.violation
-    begins = moment(data["from_at"].replace(tzinfo=None), scope, row["store_id"])
-    ends = moment(data["until_at"].replace(tzinfo=None), scope, row["store_id"]) if data["until_at"] else None
+    begins = moment(data["from_at"], scope, row["store_id"], "from_at")
+    ends = moment(data["until_at"], scope, row["store_id"], "until_at")
     commands.add_consequences(
         [commands.NewConsequence(data["kind"], begins, ends, note=data["note"])], violation_id=row["id"], by=by, at=at  # type: ignore[arg-type]
     )  # fmt: skip
@@ -632,7 +632,7 @@ def _add_form(scope: Scope, thing: Any) -> type[forms.Form]:
         kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=words_of(VIOLATION_KINDS))
         title = forms.CharField(label=gettext_lazy("In the platform's words"), max_length=300, required=False)
         rule = forms.CharField(label=gettext_lazy("Rule"), max_length=60, required=False, help_text=gettext_lazy("Its id in the rule book, where you know it."))
-        notified_at = forms.DateTimeField(label=gettext_lazy("Notice"), widget=MOMENT, required=False, help_text=NOW_IF_EMPTY)
+        notified_at = Moment(label=gettext_lazy("Notice"), required=False, help_text=NOW_IF_EMPTY)
         points = forms.DecimalField(label=gettext_lazy("Points"), min_value=0, max_digits=7, decimal_places=2, initial=0)
         orders = forms.CharField(label=gettext_lazy("Order numbers"), required=False, max_length=2000, help_text=gettext_lazy("Separated by commas or spaces."))
         money = forms.DecimalField(label=gettext_lazy("Money taken"), required=False, min_value=0, max_digits=15, decimal_places=4)
@@ -814,7 +814,7 @@ def _require_form(scope: Scope, thing: Any) -> type[forms.Form]:
         valid_from = forms.DateField(
             label=gettext_lazy("Begins"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), required=False, help_text=TODAY_IF_EMPTY
         )
-        due_at = forms.DateTimeField(label=gettext_lazy("To be paid by"), widget=MOMENT, required=False)
+        due_at = Moment(label=gettext_lazy("To be paid by"), required=False)
         rule = forms.CharField(label=gettext_lazy("Rule"), required=False, max_length=60)
         note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=200)
 
@@ -823,7 +823,7 @@ def _require_form(scope: Scope, thing: Any) -> type[forms.Form]:
 
 def _save_requirement(scope: Scope, thing: Any, data: dict[str, Any], *, by: str, at: datetime) -> str:
     store = scope.require(data["store"], "books")
-    due = moment(data["due_at"].replace(tzinfo=None), scope, store.id) if data["due_at"] else None
+    due = moment(data["due_at"], scope, store.id, "due_at")
     valid_from = data["valid_from"] or at.astimezone(scope.whole.zone(store.id)).date()
     commands.require_deposit(
         store=store, amount=data["amount"], valid_from=valid_from, due_at=due, rule=data["rule"].strip(), note=data["note"], by=by, at=at

@@ -38,6 +38,7 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import places
+from daifa.web.pages.moments import Moment, moment
 
 
 def _word(words: list[tuple[str, str]], code: str) -> str:
@@ -259,8 +260,8 @@ def withdraw(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
 
 
 class AgreedForm(forms.Form):
-    until = forms.DateTimeField(label=gettext_lazy("Dispatch by"), widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"))
-    agreed_at = forms.DateTimeField(label=gettext_lazy("Agreed on"), widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"))
+    until = Moment(label=gettext_lazy("Dispatch by"))
+    agreed_at = Moment(label=gettext_lazy("Agreed on"))
     proof = forms.CharField(label=gettext_lazy("Where it stands"), max_length=200, help_text=gettext_lazy("Chat, mail, the platform's own form; with its number if there is one."))
     said = forms.CharField(label=gettext_lazy("In the buyer's words"), required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4}))
 
@@ -270,9 +271,10 @@ def _order(scope: Scope, pk: int) -> Order | None:
 
 
 def _save_agreed(scope: Scope, order: Order, data: dict[str, Any], *, by: str, at: datetime) -> str:
-    zone = scope.whole.zone(order.store_id)
+    until, agreed_at = (moment(data[name], scope, order.store_id, name) for name in ("until", "agreed_at"))
+    assert until is not None and agreed_at is not None
     announced_commands.agree_dispatch(
-        order_id=order.pk, until=data["until"].replace(tzinfo=zone), agreed_at=data["agreed_at"].replace(tzinfo=zone), proof=data["proof"],
+        order_id=order.pk, until=until, agreed_at=agreed_at, proof=data["proof"],
         said=data["said"], by=by, at=at,
     )  # fmt: skip
     keep_clocks(orders=[order.pk], at=at)

@@ -44,9 +44,9 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages import private, words
-from daifa.web.pages.cases_complaints import MOMENT, moment
 from daifa.web.pages.closing_figures import lines_panel
 from daifa.web.pages.closing_panels import WHO, acted, blockers_panel, violations_panel, who_may
+from daifa.web.pages.moments import Moment, moment
 
 
 def _load_step(scope: Scope, pk: int) -> ClosingStep | None:
@@ -104,8 +104,8 @@ def _step_form(scope: Scope, row: ClosingStep) -> type[forms.Form]:
     if "reference" in step.evidence:
         fields["reference"] = forms.CharField(label=_("The platform's number or letter"), max_length=120)
     if row.code == "appeal":
-        fields["handed_in_at"] = forms.DateTimeField(
-            label=_("Handed in at the platform"), widget=MOMENT, required=False,
+        fields["handed_in_at"] = Moment(
+            label=_("Handed in at the platform"), required=False,
             help_text=_("Only where it is handed in already: when, on the clock of the store."),
         )  # fmt: skip
     if step.who != "daifa" or "note" in step.evidence:

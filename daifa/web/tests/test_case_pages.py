@@ -27,7 +27,7 @@ from daifa.domain.history.commands import ensure_months
 from daifa.domain.people.models import User
 from daifa.domain.policy import queries as policy
 from daifa.domain.stores.commands import add_store
-from daifa.domain.stores.models import StoreAccess, Task
+from daifa.domain.stores.models import Store, StoreAccess, Task
 from daifa.flows.gather_evidence import gather_waiting
 from daifa.lib import clock
 from tests import cast
@@ -103,6 +103,19 @@ def test_a_moment_is_on_the_clock_of_the_store_that_is_chosen(both, store, name,
     model.objects.all().delete()
     said = both.post(url, {**words, "store": store.pk, field: "2026-04-01T10:30"}).content.decode()  # half an hour ahead
     assert not model.objects.exists() and "lies ahead on the clock of the store, where it is 2026-04-01 10:00" in said
+
+
+@pytest.mark.parametrize(("name", "field", "words", "model"), FORMS)
+def test_a_night_in_which_clocks_change(both, store, name, field, words, model):
+    """An hour that one store's clock leaves out is there on the other's; of an hour that comes twice it is the first."""
+    url, far = reverse(f"web:{name}"), Store.objects.get(code="amz")
+    both.post(url, {**words, "store": store.pk, field: "2026-03-08T02:30"})
+    assert getattr(model.objects.get(), field) == datetime(2026, 3, 7, 18, 30, tzinfo=UTC)
+    model.objects.all().delete()
+    said = both.post(url, {**words, "store": far.pk, field: "2026-03-08T02:30"}).content.decode()
+    assert "2026-03-08 02:30 does not exist on the clock of the store" in said and not model.objects.exists()
+    both.post(url, {**words, "store": far.pk, field: "2025-11-02T01:30"})
+    assert getattr(model.objects.get(), field) == datetime(2025, 11, 2, 5, 30, tzinfo=UTC)
 
 
 def test_a_day_is_the_day_of_the_store_that_is_chosen(both, store):
