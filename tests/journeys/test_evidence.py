@@ -12,7 +12,7 @@ from PIL import Image
 
 from daifa.domain.cases import commands as cases
 from daifa.domain.cases import files, queries
-from daifa.domain.cases.models import PictureCover
+from daifa.domain.cases.models import Appeal, PictureCover
 from daifa.domain.orders.models import Order
 from daifa.domain.shipping.checks import NewPhoto
 from daifa.domain.sourcing.commands import record_agreement
@@ -188,6 +188,25 @@ def test_test_orders_from_the_same_supplier_are_told(shop, case):
     (told,) = json.loads(inside["test-orders.json"])
     assert (told["article"], told["result"], told["why"]) == ("CUP-1", "passed", "Clean, no card") and "cost" not in told
     assert b"Our own office" not in inside["test-orders.json"]
+
+
+def test_names_of_files_tell_no_more_than_their_words(shop, case):
+    violation, _complaint, at = case
+    appeal = Appeal.objects.get()
+    cases.attach_files(
+        [("Anna Wood, receipt.pdf", b"%PDF-1.4 a\n%%EOF"), ("tel 13812345678.pdf", b"%PDF-1.4 b\n%%EOF")],
+        store_id=shop.store.pk, thing_kind="appeal", thing=appeal.pk, by=cast.BY, at=at,
+    )  # fmt: skip
+    order = Order.objects.get(number="77001")
+    add_photos([NewPhoto(shop.store.pk, order.pk, None, "complaint", "box of Anna Wood.jpg", photo("YT1"))], by=cast.BY, at=at)
+    wanted = {"store_id": shop.store.pk, "case_kind": "violation", "case": violation, "by": cast.BY, "at": at}
+    masked = packs._ask(**wanted)[1]
+    names = {name for name, _content, _what in masked.files} | {one.name for one in masked.photos}
+    assert {"case/masked__receipt.pdf", "case/tel_masked.pdf", "case/receipt.pdf"} <= names
+    told = " ".join([*names, *(one.caption for one in masked.photos)])
+    assert "Anna" not in told and "13812345678" not in told and "box_of_masked.jpg" in told
+    shown = packs._ask(**wanted, reveal=True, reason="The platform asks who signed.")[1]
+    assert "case/Anna_Wood__receipt.pdf" in {name for name, _content, _what in shown.files}
 
 
 def test_many_test_orders_push_no_photo_of_the_orders_out(shop, case):

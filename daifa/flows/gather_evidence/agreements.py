@@ -59,7 +59,7 @@ def tell_agreements(draft: Draft, orders: Sequence[OrderDetail]) -> None:
                     plain = pictures.without_metadata(content, paper.media_type)
                     draft.stripped += plain != content
                     draft.add(
-                        f"agreements/{safe_name(name)}-{safe_name(paper.name)}", plain,
+                        f"agreements/{safe_name(name)}-{draft.file_name(paper.name)}", plain,
                         _("paper of the agreement; SHA-256 as received %(hash)s") % {"hash": paper.sha256},
                     )  # fmt: skip
     if section.facts:

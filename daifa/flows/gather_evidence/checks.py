@@ -18,7 +18,7 @@ from daifa.domain.sourcing.models import Sample
 from daifa.domain.sourcing.process import SAMPLE
 from daifa.flows.gather_evidence.draft import Draft, Section
 from daifa.flows.gather_evidence.photos import add_photo
-from daifa.flows.gather_evidence.writing import json_bytes, safe_name, state_word
+from daifa.flows.gather_evidence.writing import json_bytes, state_word
 from daifa.lib import bulk
 
 MOST_TESTS = 40  # test orders, and photos of them
@@ -44,7 +44,7 @@ def tell_checks(draft: Draft, orders: Sequence[OrderDetail]) -> None:
             draft.words(one.reason),
         ])  # fmt: skip
         if one.sha256 not in draft.shown and files.path_of(one.sha256, PHOTO_FOLDER).is_file():
-            name = f"parcel-checks/{one.pk}-{safe_name(one.name)}"
+            name = f"parcel-checks/{one.pk}-{draft.file_name(one.name)}"
             add_photo(draft, section, name, one.sha256, PHOTO_FOLDER, f"{draft.when(one.at)} · {state_word(PARCEL_CHECK, one.state)}")
     if rows:
         section.tables.append(("", [_("Time"), _("What for"), _("Supplier"), _("Result"), _("Why")], rows))

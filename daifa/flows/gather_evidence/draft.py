@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from daifa.domain.orders.queries import OrderDetail
 from daifa.domain.stores.models import Store
-from daifa.flows.gather_evidence.masking import blanked
+from daifa.flows.gather_evidence.masking import GONE, blanked
+from daifa.flows.gather_evidence.writing import safe_name
 from daifa.lib.redact import Marks
 
 
@@ -92,6 +93,10 @@ class Draft:
         if not text or self.reveal:
             return text or ""
         return blanked(text, self.marks)
+
+    def file_name(self, name: str) -> str:
+        """How a file that somebody named is called in the pack: people write buyers' names and numbers into names of files."""
+        return safe_name(self.words(name).replace(GONE, "masked"))
 
     def when(self, at: datetime | None) -> str:
         return at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M") if at else ""

@@ -14,7 +14,6 @@ from daifa.domain.cases.models import (
 )
 from daifa.domain.cases.pictures import Part, private_parts
 from daifa.flows.gather_evidence.draft import Draft, Photo, Section
-from daifa.flows.gather_evidence.writing import safe_name
 from daifa.lib import ocr, pictures
 from daifa.lib.refusal import Refused
 
@@ -29,12 +28,12 @@ def add_files(draft: Draft, section: Section, kind: str, things: Sequence[int], 
         if content is None:
             draft.gaps.append(_("The file %(name)s cannot be read any more.") % {"name": file.name})
             continue
-        name = f"{folder}/{safe_name(file.name)}"
+        name = f"{folder}/{draft.file_name(file.name)}"
         if file.media_type == files.PDF:
             draft.papers += 1
             draft.add(name, content, _("paper of the case; SHA-256 as received %(hash)s") % {"hash": file.sha256})
         else:
-            add_photo(draft, section, name, file.sha256, files.FOLDER, f"{file.name} · {draft.when(file.at)}")
+            add_photo(draft, section, name, file.sha256, files.FOLDER, f"{draft.words(file.name)} · {draft.when(file.at)}")
 
 
 def add_photo(draft: Draft, section: Section, name: str, sha256: str, folder: str, caption: str) -> None:
