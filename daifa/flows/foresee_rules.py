@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from daifa.domain.compliance import commands, figure_queries, foresight
-from daifa.domain.compliance.foresight import Touched
+from daifa.domain.compliance.foresight import Touched, Turn
 from daifa.domain.compliance.health import OWN_LINE, Metric, stand_under
 from daifa.domain.policy import queries, telling
 from daifa.domain.policy.rules import Change, Rule
@@ -157,16 +157,18 @@ def _at_stake(money: Mapping[str, Decimal]) -> str:
 def effects_of(changes: Iterable[Change], store: Store, *, at: datetime) -> list[Effect]:
     """What these changes would mean in a store at `at`, each for itself, those of one day together with their neighbours.
 
-    Clocks are reckoned twice for each day on which one changes: seconds for 100,000 open orders. Reads only.
+    The clocks of all days are reckoned in one go, the lines in another: a part of a second for 30,000 open orders. Reads only.
     """
     effects = [Effect(change) for change in changes]
     days: dict[date, list[Effect]] = {}
     for effect in effects:
         if foresight.bears_on_clocks(effect.change.rule) and effect.change.rule.channel in commands.books_of(store):
             days.setdefault(effect.change.on, []).append(effect)
-    for day, mine in days.items():
-        before, after = _readings(store, day, {effect.change.rule_id for effect in effects if effect.change.on == day})
-        found = foresight.as_if(store.pk, before, after, [effect.change.rule for effect in mine], at=at)
+    turns = [
+        Turn(*_readings(store, day, {effect.change.rule_id for effect in effects if effect.change.on == day}), [one.change.rule for one in mine])
+        for day, mine in days.items()
+    ]
+    for mine, found in zip(days.values(), foresight.as_if(store.pk, turns, at=at) if turns else (), strict=True):
         for effect in mine:
             effect.touched = found[effect.change.rule_id]
     _stand(effects, store, at)

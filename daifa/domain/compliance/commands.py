@@ -175,39 +175,56 @@ def zone_of(channel: str, zone: str) -> str:
 
 def lay_out(
     asked: Sequence[_Store], *, at: datetime, orders: Sequence[int] | None = None,
-    lines: dict[int, list[rules.ClockLine]] | None = None,
+    lines: dict[int, list[rules.ClockLine]] | None = None, readings: Mapping[rules.ClockLine, int] | None = None,
 ) -> None:  # fmt: skip
     """Reckon into the temporary table `clock_now`, for all that is open or for some orders. Inside a transaction.
 
-    `lines` by store: as if these had always run there.
+    `lines` by store: as if these had always run there. `readings`: line → bits of the readings of the rule book it stands
+    in, where several are reckoned in one go; each clock then has the bits of the readings in which it runs.
     """
     scope = [store.id for store in asked]
     lines = lines or {store.id: lines_since(store, at=at, as_set=True) for store in asked}
-    _write_lines(asked, lines)
-    _open_orders(scope, orders)
+    _write_lines(asked, lines, readings)
+    kinds = {line.kind for found in lines.values() for line in found}
+    _open_orders(scope, orders, unshipped=kinds <= _UNSHIPPED_KINDS)
     _open_parcels(asked, lines, at)
     _working_days(at)
     bulk.execute(_NOW_TABLE)
     bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
-    before = rules.SAME_DAY_BEFORE
-    bulk.execute(_FIRST_ROUND, {"before": before})
-    given = {} if orders is None else {"orders": list(orders)}
-    bulk.execute(_cases_sql(some=orders is not None), {"before": before, **given})
+    before, few = rules.SAME_DAY_BEFORE, orders is not None
+    join_lines(_FIRST_ROUND, {"before": before}, few=few)
+    if not kinds.isdisjoint(_CASE_KINDS):
+        given = {} if orders is None else {"orders": list(orders)}
+        bulk.execute(_cases_sql(some=few), {"before": before, **given})
     exceptions = moving.exceptions_of(asked, on=at.date())
     moving.move(exceptions)
-    bulk.execute(_SECOND_ROUND, {"at": at, "before": before})
+    join_lines(_SECOND_ROUND, {"at": at, "before": before}, few=few)
     moving.move(exceptions, second=True)
 
 
+def join_lines(query: str, given: dict[str, Any], *, few: bool = False) -> None:
+    """Join what runs with its lines. Nobody has counted the temporary tables, and a loop over them looks cheap: for more
+    than a `few` orders it never is."""
+    if few:
+        bulk.execute(query, given)
+        return
+    bulk.execute("SET LOCAL enable_nestloop = off")
+    bulk.execute(query, given)
+    bulk.execute("SET LOCAL enable_nestloop = on")
+
+
+_CASE_KINDS = frozenset(kind for kind, one in rules.KINDS.items() if one.thing == "case")
 _TABLES = ("clock_now", "clock_line", "clock_store", "clock_order", "clock_parcel", "clock_day", "clock_at")
 
 
-def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]]) -> None:
+def _write_lines(
+    asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]], readings: Mapping[rules.ClockLine, int] | None = None
+) -> None:
     bulk.execute(
         """CREATE TEMP TABLE clock_line (store_id bigint, mode text, rule text, kind text, zone text, seconds bigint,
                days int, calendar text, by_end boolean, acts boolean, loss text, percent numeric, floor numeric,
                cap numeric, step numeric, whole boolean, countries text[], why text, hours int, until date, limits text,
-               begins timestamptz, ends timestamptz) ON COMMIT DROP"""
+               begins timestamptz, ends timestamptz, readings bigint) ON COMMIT DROP"""
     )
     bulk.execute(
         """CREATE TEMP TABLE clock_store (store_id bigint PRIMARY KEY, zone text, dispatch_hours int, origin text,
@@ -218,7 +235,7 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
         "clock_line",
         ("store_id", "mode", "rule", "kind", "zone", "seconds", "days", "calendar", "by_end", "acts", "loss", "percent",
          "floor", "cap", "step", "whole", "countries", "why", "hours", "until", "limits",
-         "begins", "ends"),
+         "begins", "ends", "readings"),
         [
             (
                 store, line.mode, line.rule, line.kind, line.zone, line.seconds, line.days, line.calendar,
@@ -227,6 +244,7 @@ def _write_lines(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]
                 line.penalty.currency if line.penalty else "",
                 None if line.first is None else rules.end_of_day(line.first - timedelta(days=1), zones[store]),
                 None if line.last is None else rules.end_of_day(line.last, zones[store]),
+                1 if readings is None else readings[line],
             )
             for store, found in lines.items()
             for line in found
@@ -265,9 +283,16 @@ _BASE = f"""CASE WHEN o.total_amount <= o.refunded_amount THEN 0
     THEN 0 ELSE o.total_amount - o.refunded_amount + greatest(-o.other_amount, 0) END"""
 
 
-def _open_orders(scope: Sequence[int], orders: Sequence[int] | None) -> None:
-    """`clock_order`: every order that has not ended, with the way it ships and what a percentage is taken of."""
+_UNSHIPPED_KINDS = frozenset({"dispatch", "ship_by", "ship_by_law", "out_of_stock", "auto_close"})
+"""Clocks that run only while something of an order is still to go out."""
+
+
+def _open_orders(scope: Sequence[int], orders: Sequence[int] | None, *, unshipped: bool = False) -> None:
+    """`clock_order`: every order that has not ended (of which something is `unshipped`), with the way it ships and what a
+    percentage is taken of."""
     still_open = "o.status NOT IN ('delivered', 'closed', 'cancelled')"
+    if unshipped:
+        still_open += " AND o.units > o.cancelled + o.shipped"
     if orders is None:
         _orders(scope, still_open, ())
     else:
@@ -323,15 +348,32 @@ def _orders(scope: Sequence[int], which: str, params: Sequence[Any]) -> None:
     bulk.execute("ANALYZE clock_order (id, store_id, mode)")
 
 
+_PARCEL_KINDS = frozenset(kind for kind, one in rules.KINDS.items() if one.thing == "parcel") | {"carrier_scan"}
+"""Clocks that are reckoned from parcels; `carrier_scan` runs on an order until a parcel of it is scanned."""
+
+
 def _open_parcels(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine]], at: datetime) -> None:
-    """`clock_parcel`: parcels on their way, with their first, first moving and last scan since the payment."""
+    """`clock_parcel`: parcels on their way, with their first, first moving and last scan since the payment.
+
+    Of stores in which a clock runs on parcels.
+    """
+    stores = [store.id for store in asked if any(line.kind in _PARCEL_KINDS for line in lines[store.id])]
+    zoned = [store.id for store in asked if any(line.zone for line in lines[store.id])]
+    zone, join, zones = "'near'::text AS zone, 'origin_unknown'::text AS zone_why", "", {}
+    if zoned:
+        zone = "coalesce(j.zone, 'near') AS zone, coalesce(j.why, 'origin_unknown') AS zone_why"
+        join = """
+           LEFT JOIN orders_addressversion a ON a.order_id = open.order_id AND a.version = open.address_version
+           LEFT JOIN unnest(%(zoned)s::bigint[], %(regions)s::text[], %(zones)s::text[], %(zone_whys)s::text[])
+                     AS j (store_id, region, zone, why) ON j.store_id = open.store_id AND j.region = a.region"""
+        zones = dict(zip(("zoned", "regions", "zones", "zone_whys"), _zones(zoned), strict=True))
     bulk.execute(
-        """CREATE TEMP TABLE clock_parcel ON COMMIT DROP AS
+        f"""CREATE TEMP TABLE clock_parcel ON COMMIT DROP AS
            WITH open AS (
                SELECT p.id, p.store_id, p.order_id, p.announced_at, o.mode, o.started_at AS paid_at, o.amount, o.base, o.currency,
                       o.country, o.zone AS clock, o.why, o.address_version
                FROM shipping_parcel p JOIN clock_order o ON o.id = p.order_id
-               WHERE p.delivered_at IS NULL AND p.state <> ALL(%(ended)s::text[])),
+               WHERE p.delivered_at IS NULL AND p.state <> ALL(%(ended)s::text[]) AND o.store_id = ANY(%(stores)s::bigint[])),
            scan AS (
                SELECT e.parcel_id, min(e.at) FILTER (WHERE e.at >= open.paid_at) AS first,
                       min(e.at) FILTER (WHERE e.at >= open.paid_at AND e.status <> 'handed_over') AS moved,
@@ -347,33 +389,26 @@ def _open_parcels(asked: Sequence[_Store], lines: dict[int, list[rules.ClockLine
                   concat_ws(',', nullif(open.why, ''), CASE WHEN told.at IS NULL AND scan.first IS NULL THEN 'not_told' END,
                             CASE WHEN scan.older THEN 'scans_before_payment' END,
                             CASE WHEN scan.moved < scan.picked THEN 'scans_contradict' END) AS whys,
-                  'near'::text AS zone, 'origin_unknown'::text AS zone_why
-           FROM open LEFT JOIN scan ON scan.parcel_id = open.id LEFT JOIN told ON told.parcel_id = open.id""",
-        {"ended": list(ENDED_PARCELS), "no_scan": list(NO_SCAN), "at": at},
+                  {zone}
+           FROM open LEFT JOIN scan ON scan.parcel_id = open.id LEFT JOIN told ON told.parcel_id = open.id{join}""",
+        {"ended": list(ENDED_PARCELS), "no_scan": list(NO_SCAN), "at": at, "stores": stores, **zones},
     )
-    zoned = [store.id for store in asked if any(line.zone for line in lines[store.id])]
-    if zoned:
-        _zones(zoned)
     bulk.execute("ANALYZE clock_parcel (id, store_id, order_id, mode)")
 
 
-def _zones(stores: Sequence[int]) -> None:
-    """How far each parcel goes, by the province it leaves from and the one it goes to: few pairs, judged once each."""
+def _zones(stores: Sequence[int]) -> list[list[Any]]:
+    """How far what leaves these stores goes, by the region of the address: columns of store, region, zone, why.
+
+    By the province it leaves from and the one it goes to: few pairs, judged once each.
+    """
     pairs = bulk.fetch(
-        """SELECT DISTINCT s.origin, a.region FROM clock_parcel p JOIN clock_store s USING (store_id)
-           JOIN orders_addressversion a ON a.order_id = p.order_id AND a.version = p.address_version
-           WHERE p.store_id = ANY(%s::bigint[])""",
+        """SELECT DISTINCT s.store_id, s.origin, a.region FROM clock_order o JOIN clock_store s USING (store_id)
+           JOIN orders_addressversion a ON a.order_id = o.id AND a.version = o.address_version
+           WHERE o.store_id = ANY(%s::bigint[]) AND a.region IS NOT NULL""",
         (list(stores),),
     )
-    judged = [(origin, there, *rules.zone_between(origin, there)) for origin, there in pairs]
-    bulk.execute(
-        """UPDATE clock_parcel p SET zone = j.zone, zone_why = j.why
-           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS j (origin, region, zone, why), clock_store s,
-                orders_addressversion a
-           WHERE p.store_id = ANY(%s::bigint[]) AND s.store_id = p.store_id AND a.order_id = p.order_id
-             AND a.version = p.address_version AND j.origin = s.origin AND j.region = a.region""",
-        (*([row[i] for row in judged] for i in range(4)), list(stores)),
-    )
+    judged = [(store, there, *rules.zone_between(origin, there)) for store, origin, there in pairs]
+    return [[row[i] for row in judged] for i in range(4)]
 
 
 def _working_days(at: datetime) -> None:
@@ -401,29 +436,29 @@ def _working_days(at: datetime) -> None:
 _NOW_TABLE = """
 CREATE TEMP TABLE clock_now (store_id bigint, order_id bigint, thing_kind text, thing bigint, rule text, kind text,
     started_at timestamptz, due_at timestamptz, stake numeric(19, 4), currency text, acts boolean, why text,
-    mode text, amount numeric, base numeric, zone text, since timestamptz, ran_from timestamptz) ON COMMIT DROP"""
+    mode text, amount numeric, base numeric, zone text, since timestamptz, readings bigint, ran_from timestamptz) ON COMMIT DROP"""
 
-# What runs (r: store, order, thing, mode, kind, zone, started_at, since, amount, base, currency, country, why, fixed due) and
-# the lines that hold for it become clocks. The text in force at `since` counts: the payment, the dispatch, the opening.
+# What runs (r: store, order, thing, mode, kind, zone, started_at, since, amount, base, currency, country, why, fixed due,
+# readings of the book; -1 = in all) and the lines that hold for it become clocks. The text in force at `since` counts: the payment, the dispatch, the opening.
 _CLOCKS = f"""
 INSERT INTO clock_now
 SELECT r.store_id, r.order_id, r.thing_kind, r.thing, l.rule, l.kind, r.started_at,
        greatest(d.due_at, p.until),
        CASE WHEN l.loss IN ('order', 'case') THEN r.amount
             WHEN l.percent IS NULL THEN NULL
-            WHEN l.limits NOT IN ('', r.currency) THEN round(greatest(b.base, 0) * l.percent / 100, {decimals_in_sql("r.currency")})
+            WHEN l.limits NOT IN ('', r.currency) THEN round(greatest(b.base, 0) * l.percent * 0.01, {decimals_in_sql("r.currency")})
             WHEN b.base <= 0 THEN 0
-            ELSE round(least(greatest(b.base * l.percent / 100, l.floor), l.cap) / l.step) * l.step END,
+            ELSE round(least(greatest(b.base * l.percent * 0.01, l.floor), l.cap), scale(l.step)) END,
        r.currency, l.acts,
        concat_ws(',', nullif(r.why, ''), nullif(l.why, ''), nullif(w.why, ''), CASE WHEN p.until > d.due_at THEN 'presale' END,
                  CASE WHEN l.percent IS NOT NULL AND l.limits NOT IN ('', r.currency) THEN 'limits_in_other_currency' END,
                  CASE WHEN l.percent IS NOT NULL AND b.base > r.amount THEN 'discounts_counted' END,
                  CASE WHEN l.zone <> '' THEN nullif(r.zone_why, '') END),
-       r.mode, r.amount, r.base, r.zone, r.since
+       r.mode, r.amount, r.base, r.zone, r.since, l.readings & r.readings
 FROM running r
-JOIN clock_line l ON l.store_id = r.store_id AND l.mode = r.mode AND l.kind = ANY(r.kinds)
+JOIN clock_line l ON l.store_id = r.store_id AND l.mode = r.mode AND l.kind = r.kind
      AND (l.zone = '' OR l.zone = r.zone) AND (l.countries IS NULL OR r.country = ANY(l.countries))
-     AND (l.begins IS NULL OR r.since >= l.begins) AND (l.ends IS NULL OR r.since < l.ends)
+     AND (l.begins IS NULL OR r.since >= l.begins) AND (l.ends IS NULL OR r.since < l.ends) AND l.readings & r.readings <> 0
 LEFT JOIN clock_day w ON l.days IS NOT NULL AND w.calendar = l.calendar AND w.days = l.days AND w.zone = r.clock
      AND w.day = (r.started_at AT TIME ZONE r.clock)::date
 CROSS JOIN LATERAL (SELECT CASE WHEN l.whole THEN r.base ELSE r.amount END AS base) AS b
@@ -440,20 +475,21 @@ CROSS JOIN LATERAL (SELECT (l.until + 1)::timestamp AT TIME ZONE r.clock AS unti
 _FIRST_ROUND = (
     """WITH running AS (
     SELECT o.store_id, o.id AS order_id, 'order' AS thing_kind, o.id AS thing, o.mode,
-           CASE WHEN o.unshipped THEN ARRAY['dispatch', 'ship_by', 'carrier_scan', 'ship_by_law', 'deliver_by_law']
-                WHEN u.unscanned THEN ARRAY['carrier_scan', 'deliver_by_law']
-                ELSE ARRAY['deliver_by_law'] END AS kinds,
-           '' AS zone, '' AS zone_why, o.started_at, o.started_at AS since, o.amount, o.base, o.currency, o.country, o.why,
-           o.zone AS clock, o.ship_by_at AS fixed_at
+           k.kind, '' AS zone, '' AS zone_why, o.started_at, o.started_at AS since, o.amount, o.base, o.currency, o.country, o.why,
+           o.zone AS clock, o.ship_by_at AS fixed_at, -1::bigint AS readings
     FROM clock_order o
     LEFT JOIN (SELECT order_id, bool_or(first IS NULL) AS unscanned FROM clock_parcel GROUP BY 1) u ON u.order_id = o.id
+    JOIN (SELECT DISTINCT store_id, mode, kind FROM clock_line
+          WHERE kind IN ('dispatch', 'ship_by', 'carrier_scan', 'ship_by_law', 'deliver_by_law')) k
+      ON k.store_id = o.store_id AND k.mode = o.mode
+     AND (o.unshipped OR k.kind = 'deliver_by_law' OR (k.kind = 'carrier_scan' AND u.unscanned))
     UNION ALL
     SELECT p.store_id, p.order_id, 'parcel', p.id, p.mode,
-           CASE WHEN p.first IS NULL THEN ARRAY['pickup'] WHEN p.moved IS NULL THEN ARRAY['hub'] ELSE ARRAY['stall'] END,
+           CASE WHEN p.first IS NULL THEN 'pickup' WHEN p.moved IS NULL THEN 'hub' ELSE 'stall' END,
            p.zone, p.zone_why,
            CASE WHEN p.first IS NULL THEN p.dispatched_at WHEN p.moved IS NULL THEN p.first
                 ELSE coalesce(p.last, p.first) END,
-           p.dispatched_at, p.amount, p.base, p.currency, p.country, p.whys, p.clock, NULL
+           p.dispatched_at, p.amount, p.base, p.currency, p.country, p.whys, p.clock, NULL, -1
     FROM clock_parcel p)"""
     + _CLOCKS
 )
@@ -462,27 +498,29 @@ _FIRST_ROUND = (
 _SECOND_ROUND = (
     """WITH running AS (
     SELECT n.store_id, n.order_id, n.thing_kind, n.thing, n.mode, n.zone, ''::text AS zone_why, n.since, n.amount,
-           n.base, n.currency, ''::text AS country, n.why, s.zone AS clock, NULL::timestamptz AS fixed_at, step.kinds, step.started_at
+           n.base, n.currency, ''::text AS country, n.why, s.zone AS clock, NULL::timestamptz AS fixed_at, n.readings, step.kind,
+           CASE WHEN step.from_due THEN n.due_at ELSE n.started_at END AS started_at
     FROM clock_now n JOIN clock_store s USING (store_id)
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN n.due_at < %(at)s - interval '3 days' THEN ARRAY['out_of_stock', 'auto_close']
-                    ELSE ARRAY['out_of_stock'] END AS kinds, n.due_at AS started_at WHERE n.kind = 'dispatch'
-        UNION ALL SELECT ARRAY['pickup_out_of_stock'], n.started_at WHERE n.kind = 'pickup'
-        UNION ALL SELECT ARRAY[n.kind || '_fraud'], n.due_at WHERE n.kind IN ('pickup', 'hub')
-        UNION ALL SELECT ARRAY['stall_fraud'], n.started_at WHERE n.kind = 'stall'
-    ) AS step
-    WHERE n.due_at <= %(at)s AND n.kind IN ('dispatch', 'pickup', 'hub', 'stall'))"""
+    JOIN (VALUES ('dispatch', 'out_of_stock', true, interval '0'), ('dispatch', 'auto_close', true, interval '3 days'),
+                 ('pickup', 'pickup_out_of_stock', false, interval '0'), ('pickup', 'pickup_fraud', true, interval '0'),
+                 ('hub', 'hub_fraud', true, interval '0'), ('stall', 'stall_fraud', false, interval '0')
+    ) AS step (of, kind, from_due, after) ON step.of = n.kind AND (n.due_at < %(at)s - step.after OR step.after = interval '0')
+    WHERE n.due_at <= %(at)s)"""
     + _CLOCKS
 )
 
 
-# The time for dispatch of every order laid out, whatever became of it since.
+FOR_DISPATCH = ("dispatch", "ship_by", "carrier_scan")
+"""Clocks that say when an order has to be on its way."""
+
+# The time for dispatch of every order laid out, whatever became of it since: by the lines for dispatch, which alone stand there.
 _DUE_OF_ALL = (
     """WITH running AS (
     SELECT o.store_id, o.id AS order_id, 'order' AS thing_kind, o.id AS thing, o.mode,
-           ARRAY['dispatch', 'ship_by', 'carrier_scan'] AS kinds, '' AS zone, '' AS zone_why, o.started_at,
-           o.started_at AS since, o.amount, o.base, o.currency, o.country, o.why, o.zone AS clock, o.ship_by_at AS fixed_at
-    FROM clock_order o)"""
+           k.kind, '' AS zone, '' AS zone_why, o.started_at,
+           o.started_at AS since, o.amount, o.base, o.currency, o.country, o.why, o.zone AS clock, o.ship_by_at AS fixed_at, -1::bigint AS readings
+    FROM clock_order o
+    JOIN (SELECT DISTINCT store_id, mode, kind FROM clock_line) k ON k.store_id = o.store_id AND k.mode = o.mode)"""
     + _CLOCKS
 )
 
@@ -493,14 +531,14 @@ def _cases_sql(*, some: bool) -> str:
     return (
         f"""WITH running AS (
     SELECT o.store_id, o.id AS order_id, 'case' AS thing_kind, c.id AS thing, o.mode,
-           CASE c.state WHEN 'requested' THEN CASE WHEN c.kind = 'refund' AND x.shipped = 0 THEN ARRAY['answer_unshipped']
-                                                   ELSE ARRAY['answer_shipped'] END
-                        WHEN 'in_transit' THEN ARRAY['return_sent'] ELSE ARRAY['return_received'] END AS kinds,
+           CASE c.state WHEN 'requested' THEN CASE WHEN c.kind = 'refund' AND x.shipped = 0 THEN 'answer_unshipped'
+                                                   ELSE 'answer_shipped' END
+                        WHEN 'in_transit' THEN 'return_sent' ELSE 'return_received' END AS kind,
            '' AS zone, '' AS zone_why,
            CASE WHEN c.state = 'requested' THEN c.opened_at ELSE coalesce(t.at, c.opened_at) END AS started_at,
            c.opened_at AS since, coalesce(m.amount, o.amount) AS amount, o.amount AS base, o.currency, o.country,
            CASE WHEN c.state <> 'requested' AND t.at IS NULL THEN 'no_started_at' ELSE '' END AS why,
-           o.zone AS clock, NULL::timestamptz AS fixed_at
+           o.zone AS clock, NULL::timestamptz AS fixed_at, -1::bigint AS readings
     FROM aftersales_aftersalecase c JOIN orders_order x ON x.id = c.order_id
     JOIN LATERAL (SELECT x.id, x.store_id, s.mode, s.zone, x.currency, x.country, x.total_amount - x.refunded_amount AS amount
                   FROM clock_store s WHERE s.store_id = x.store_id) AS o ON true
@@ -576,6 +614,7 @@ def find_parcel_faults(*, at: datetime, stores: Sequence[int] | None = None) -> 
         found += [(kind, row[0], "{}") for row in bulk.fetch(query, {k: v for k, v in given.items() if f"%({k})" in query})]
     found += _contradictions(scope, since)
     found += _elsewhere(scope, since)
+    found += _two_places(scope, since)
     penalties = [row for store in asked for row in _penalties(store, "bad_tracking", at)]
     wanted = {(kind, parcel) for kind, parcel, _params in found}
     known = {
@@ -720,6 +759,28 @@ def _elsewhere(scope: Sequence[int], since: datetime) -> list[tuple[str, int, st
         if judged[key]:
             found.append(("other_destination", parcel, judged[key]))
     return list({row[1]: row for row in found}.values())
+
+
+def _two_places(scope: Sequence[int], since: datetime) -> list[tuple[str, int, str]]:
+    """Parcels scanned within one minute at two places that lie in different countries or states without doubt."""
+    found: dict[int, tuple[str, int, str]] = {}
+    judged: dict[tuple[str, ...], tuple[regions.Reading, regions.Reading] | None] = {}
+    for parcel, at, one, other, country in bulk.fetch(
+        """SELECT p.id, to_char(a.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), a.place, b.place, o.country
+           FROM shipping_parcel p JOIN orders_order o ON o.id = p.order_id
+           JOIN shipping_trackingevent a ON a.parcel_id = p.id AND a.place <> '' AND a.at >= %s
+           JOIN shipping_trackingevent b ON b.parcel_id = p.id AND b.place NOT IN ('', a.place)
+                AND b.at >= a.at AND b.at < a.at + interval '1 minute' AND (b.at > a.at OR b.place > a.place)
+           WHERE p.store_id = ANY(%s::bigint[]) AND p.announced_at >= %s AND p.state <> 'cancelled' ORDER BY p.id, a.at""",
+        (since - timedelta(days=FOUND_DAYS), list(scope), since),
+    ):
+        key = one, other, country
+        if key not in judged:
+            judged[key] = regions.lie_apart(one, other, wanted=country)
+        if (apart := judged[key]) is not None and parcel not in found:
+            params = {"first": at, "place": regions.names([apart[0]]), "region": regions.names([apart[1]])}
+            found[parcel] = ("two_places_at_once", parcel, json.dumps(params, ensure_ascii=False))
+    return list(found.values())
 
 
 # --- How a store ships --------------------------------------------------------------------------------------------------

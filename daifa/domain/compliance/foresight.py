@@ -1,15 +1,15 @@
 """What other texts would make of what is open in a store, as if it had begun under them: for looking ahead only.
 
-Both readings are laid out as the clocks are (`commands.lay_out`) and compared; nothing is stored.
+The readings of the book are laid out as the clocks are (`commands.lay_out`) and compared; nothing is stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -56,82 +56,163 @@ def is_money(rule: Any) -> bool:
     return rule.kind == "compensation"
 
 
+class Turn(NamedTuple):
+    """A day on which texts change: the books that run clocks as they read before it and from it on (book → rules), and
+    the rules that change on it and bear on clocks."""
+
+    before: Mapping[str, Sequence[Any]]
+    after: Mapping[str, Sequence[Any]]
+    changed: Collection[Any]
+
+
 @transaction.atomic
-def as_if(
-    store_id: int, before: Mapping[str, Sequence[Any]], after: Mapping[str, Sequence[Any]], changed: Collection[Any], *, at: datetime
-) -> dict[str, Touched]:
-    """What the `changed` rules would do to what is open in a store at `at`; `before`, `after`: book → rules. By rule id."""
-    (store,) = commands._stores([store_id])
-    ways = commands.ways_of(DispatchMode.objects.filter(store_id=store_id).values_list("variant_id", "mode", "hours", "ships_on"))
-    lines = [commands.lines_under(store, ways, texts) for texts in (before, after)]
-    for setting in ("work_mem = '64MB'", "jit = off"):
-        bulk.execute(f"SET LOCAL {setting}")
-    for reading, name in zip(lines, ("clock_before", "clock_after"), strict=True):
-        commands.lay_out([store], at=at, lines={store_id: reading})
-        # A promise of the store stands where a rule on dispatch does not: one place on the ladder.
-        bulk.execute(
-            f"""CREATE TEMP TABLE {name} ON COMMIT DROP AS
-                SELECT order_id, thing_kind, thing, mode, kind, CASE kind WHEN 'ship_by' THEN 'dispatch' ELSE kind END AS place,
-                       rule, due_at, due_at <= %s AS late, coalesce(stake, 0) AS stake, currency, acts FROM clock_now""",
-            (at,),
-        )
-        for table in commands._TABLES:
-            bulk.execute(f"DROP TABLE {table}")
-    found = {rule.id: Touched() for rule in changed}
-    _deadlines([rule.id for rule in changed if not is_money(rule)], found)
-    _money([rule.id for rule in changed if is_money(rule)], lines, (before, after), found)
-    bulk.execute("DROP TABLE clock_before, clock_after")
-    for rule in changed:
-        if rule.id in {one[0] for one in rules.COMPENSATIONS["bad_tracking"]}:
-            _of_findings(store_id, [{one.id: one for texts in side.values() for one in texts} for side in (before, after)], found[rule.id])
+def as_if(store_id: int, turns: Sequence[Turn], *, at: datetime) -> list[dict[str, Touched]]:
+    """What the changed rules of each turn would do to what is open in a store at `at`: by turn, by rule id.
+
+    All readings are reckoned in one go, and of each only the kinds of clocks that hang on what changes. Reads only.
+    """
+    found = [{rule.id: Touched() for rule in turn.changed} for turn in turns]
+    for first in range(0, len(turns), _AT_ONCE):
+        _compare(store_id, turns[first : first + _AT_ONCE], found[first : first + _AT_ONCE], at)
+    for turn, touched in zip(turns, found, strict=True):
+        for rule in turn.changed:
+            if rule.id in {one[0] for one in rules.COMPENSATIONS["bad_tracking"]}:
+                books = [{one.id: one for texts in side.values() for one in texts} for side in (turn.before, turn.after)]
+                _of_findings(store_id, books, touched[rule.id])
     return found
 
 
+_AT_ONCE = 30  # turns have two readings each, and those are the bits of a number
+
+
+class _Compared(NamedTuple):
+    """A turn as it is compared: the bits of its two readings, the kinds of clocks it is about, and for each changed
+    compensation the (rule, mode, kind) it is lost by."""
+
+    before: int
+    after: int
+    kinds: frozenset[str]
+    pairs: frozenset[tuple[str, str, str]]
+
+
+def _compare(store_id: int, turns: Sequence[Turn], found: Sequence[dict[str, Touched]], at: datetime) -> None:
+    (store,) = commands._stores([store_id])
+    modes = list(DispatchMode.objects.filter(store_id=store_id).values_list("variant_id", "mode", "hours", "ships_on"))
+    ways, by_goods = commands.ways_of(modes), any(mode[0] is not None for mode in modes)
+    readings: dict[tuple[rules.ClockLine, ...], int] = {}
+    compared = []
+    for turn in turns:
+        sides = [commands.lines_under(store, ways, texts) for texts in (turn.before, turn.after)]
+        before, after = (readings.setdefault(tuple(map(_plain, side)), 1 << len(readings)) for side in sides)
+        pairs = _pairs([rule.id for rule in turn.changed if is_money(rule)], sides, (turn.before, turn.after))
+        compared.append(_Compared(before, after, _kinds(sides, turn.changed, pairs), pairs))
+    wanted: dict[int, set[str]] = {}  # bit of a reading → the kinds in which a turn looks at it
+    for one in compared:
+        kinds = one.kinds | {parent for parent, child in _STEPS if child in one.kinds}
+        for bit in (one.before, one.after):
+            wanted.setdefault(bit, set()).update(kinds)
+    if not any(wanted.values()):
+        return
+    for setting in ("work_mem = '64MB'", "jit = off"):
+        bulk.execute(f"SET LOCAL {setting}")
+    # What ships in several ways goes by the strictest of them: readings with other times for dispatch are reckoned apart.
+    groups: dict[Any, dict[tuple[rules.ClockLine, ...], int]] = {}
+    for lines, bit in readings.items():
+        hours = frozenset((line.mode, line.hours) for line in lines if line.kind == "dispatch") if by_goods else None
+        groups.setdefault(hours, {})[lines] = bit
+    for number, group in enumerate(groups.values()):
+        bits: dict[rules.ClockLine, int] = {}
+        for lines, bit in group.items():
+            for line in lines:
+                if line.kind in wanted[bit] or (by_goods and line.kind == "dispatch"):
+                    bits[line] = bits.get(line, 0) | bit
+        commands.lay_out([store], at=at, lines={store_id: list(bits)}, readings=bits)
+        if number:
+            bulk.execute("INSERT INTO clock_seen SELECT * FROM clock_now")
+            bulk.execute("DROP TABLE clock_now")
+        else:
+            bulk.execute("ALTER TABLE clock_now RENAME TO clock_seen")
+        for table in commands._TABLES:
+            if table != "clock_now":
+                bulk.execute(f"DROP TABLE {table}")
+    for turn, one, touched in zip(turns, compared, found, strict=True):
+        _deadlines(one, [rule.id for rule in turn.changed if not is_money(rule)], touched, at)
+        _money(one, touched, at)
+    bulk.execute("DROP TABLE clock_seen")
+
+
+def _plain(line: rules.ClockLine) -> rules.ClockLine:
+    """Without what makes no other clock."""
+    return replace(line, promised_hours=0, why="")
+
+
+_STEPS = (
+    ("dispatch", "out_of_stock"), ("dispatch", "auto_close"), ("pickup", "pickup_out_of_stock"), ("pickup", "pickup_fraud"),
+    ("hub", "hub_fraud"), ("stall", "stall_fraud"),
+)  # fmt: skip
+"""Clocks that begin where another has run out: (that one, the next)."""
+
+
+def _kinds(
+    sides: Sequence[Sequence[rules.ClockLine]], changed: Collection[Any], pairs: Collection[tuple[str, str, str]]
+) -> frozenset[str]:
+    """The kinds of clocks that hang on a changed rule in either reading, or whose loss it pays: what is told is about these."""
+    ids = {rule.id for rule in changed if not is_money(rule)}
+    found = {line.kind for side in sides for line in side if line.rule in ids} | {pair[2] for pair in pairs}
+    # A promise of the store stands where a rule on dispatch does not.
+    return frozenset(found | (_DISPATCH if found & _DISPATCH else set()))
+
+
+_DISPATCH = {"dispatch", "ship_by"}
+
 _DEADLINES = """
-    WITH hangs AS (
-        SELECT rule, order_id, thing_kind, thing, place FROM clock_before WHERE rule = ANY(%(rules)s::text[])
-        UNION SELECT rule, order_id, thing_kind, thing, place FROM clock_after WHERE rule = ANY(%(rules)s::text[])),
-    was AS (SELECT order_id, thing_kind, thing, place, bool_or(late) AS late, max(stake) AS stake
-            FROM clock_before WHERE acts GROUP BY 1, 2, 3, 4),
-    would AS (SELECT order_id, thing_kind, thing, place, bool_or(late) AS late, max(stake) AS stake, min(due_at) AS due_at
-              FROM clock_after WHERE acts GROUP BY 1, 2, 3, 4),
+    WITH places AS (  -- a promise of the store stands where a rule on dispatch does not: one place on the ladder
+        SELECT order_id, thing_kind, thing, CASE kind WHEN 'ship_by' THEN 'dispatch' ELSE kind END AS place, max(currency) AS currency,
+               array_agg(rule) FILTER (WHERE rule = ANY(%(rules)s::text[])) AS rules, min(due_at) FILTER (WHERE acts AND {after}) AS due_at,
+               coalesce(bool_or(due_at <= %(at)s) FILTER (WHERE acts AND {before}), false) AS was,
+               coalesce(bool_or(due_at <= %(at)s) FILTER (WHERE acts AND {after}), false) AS would,
+               coalesce(max(stake) FILTER (WHERE acts AND {before}), 0) AS was_stake,
+               coalesce(max(stake) FILTER (WHERE acts AND {after}), 0) AS would_stake
+        FROM clock_seen WHERE kind = ANY(%(kinds)s::text[]) AND ({before} OR {after}) GROUP BY 1, 2, 3, 4),
     orders AS (
-        SELECT h.rule, h.order_id, o.number, o.currency, count(*) AS clocks, min(n.due_at) AS due_at,
-               count(*) FILTER (WHERE n.late AND NOT coalesce(w.late, false)) AS overdue,
-               max(n.stake) FILTER (WHERE n.late AND NOT coalesce(w.late, false)) AS overdue_stake,
-               count(*) FILTER (WHERE w.late AND NOT coalesce(n.late, false)) AS relaxed,
-               max(w.stake) FILTER (WHERE w.late AND NOT coalesce(n.late, false)) AS relaxed_stake
-        FROM hangs h JOIN orders_order o ON o.id = h.order_id
-        LEFT JOIN was w USING (order_id, thing_kind, thing, place) LEFT JOIN would n USING (order_id, thing_kind, thing, place)
-        GROUP BY 1, 2, 3, 4)
+        SELECT h.rule, p.order_id, p.currency, count(*) AS clocks, min(p.due_at) AS due_at,
+               count(*) FILTER (WHERE would AND NOT was) AS overdue, max(would_stake) FILTER (WHERE would AND NOT was) AS overdue_stake,
+               count(*) FILTER (WHERE was AND NOT would) AS relaxed, max(was_stake) FILTER (WHERE was AND NOT would) AS relaxed_stake
+        FROM places p CROSS JOIN LATERAL (SELECT DISTINCT rule FROM unnest(p.rules) AS u (rule)) AS h
+        WHERE p.rules IS NOT NULL GROUP BY 1, 2, 3)
     SELECT rule, currency, sum(clocks)::int, count(*), sum(overdue)::int, coalesce(sum(overdue_stake), 0), sum(relaxed)::int,
-           coalesce(sum(relaxed_stake), 0), (array_agg(number ORDER BY overdue + relaxed = 0, due_at NULLS LAST, order_id))[1:%(named)s]
+           coalesce(sum(relaxed_stake), 0), (array_agg(order_id ORDER BY overdue + relaxed = 0, due_at NULLS LAST, order_id))[1:%(named)s]
     FROM orders GROUP BY 1, 2 ORDER BY 1, 2"""
 
 
-def _deadlines(ids: Sequence[str], found: dict[str, Touched]) -> None:
-    if not ids:
+def _deadlines(one: _Compared, ids: Sequence[str], found: dict[str, Touched], at: datetime) -> None:
+    if not ids or not one.kinds:
         return
-    for rule, currency, clocks, orders, overdue, overdue_stake, relaxed, relaxed_stake, named in bulk.fetch(
-        _DEADLINES, {"rules": list(ids), "named": NAMED}
-    ):
-        one = found[rule]
-        one.clocks += clocks
-        one.orders += orders
-        one.overdue += overdue
-        one.relaxed += relaxed
-        one.named = [*one.named, *named][:NAMED]
-        for money, amount in ((one.overdue_money, overdue_stake), (one.relaxed_money, relaxed_stake)):
+    query = _DEADLINES.format(before=f"readings & {one.before} <> 0", after=f"readings & {one.after} <> 0")
+    given = {"rules": list(ids), "kinds": sorted(one.kinds), "at": at, "named": NAMED}
+    for rule, currency, clocks, orders, overdue, overdue_stake, relaxed, relaxed_stake, soonest in bulk.fetch(query, given):
+        touched = found[rule]
+        touched.clocks += clocks
+        touched.orders += orders
+        touched.overdue += overdue
+        touched.relaxed += relaxed
+        touched.named = [*touched.named, *_numbers(soonest)][:NAMED]
+        for money, amount in ((touched.overdue_money, overdue_stake), (touched.relaxed_money, relaxed_stake)):
             if amount:
                 money[currency] = amount
 
 
+def _numbers(orders: Sequence[int]) -> list[str]:
+    query = """SELECT o.number FROM unnest(%s::bigint[]) WITH ORDINALITY AS u (id, place) JOIN orders_order o USING (id) ORDER BY u.place"""
+    return [row[0] for row in bulk.fetch(query, (list(orders),))]
+
+
 _STAKES = """
     WITH rows AS (
-        SELECT p.rule, c.order_id, c.thing_kind, c.currency, c.stake AS before, NULL::numeric AS after, c.late
-        FROM clock_before c JOIN clock_pair p USING (mode, kind) WHERE c.acts
-        UNION ALL SELECT p.rule, c.order_id, c.thing_kind, c.currency, NULL, c.stake, c.late
-        FROM clock_after c JOIN clock_pair p USING (mode, kind) WHERE c.acts),
+        SELECT p.rule, c.order_id, c.thing_kind, c.currency, c.due_at <= %(at)s AS late,
+               CASE WHEN {before} THEN coalesce(c.stake, 0) END AS before, CASE WHEN {after} THEN coalesce(c.stake, 0) END AS after
+        FROM clock_seen c JOIN unnest(%(rules)s::text[], %(modes)s::text[], %(kinds)s::text[]) AS p (rule, mode, kind) USING (mode, kind)
+        WHERE c.acts AND ({before} OR {after})),
     losses AS (  -- the steps of a ladder, and the scans of all parcels of an order, are paid once
         SELECT rule, order_id, thing_kind, currency, coalesce(max(before), 0) AS before, coalesce(max(after), 0) AS after,
                coalesce(max(before) FILTER (WHERE late), 0) AS owed_before, coalesce(max(after) FILTER (WHERE late), 0) AS owed_after,
@@ -141,27 +222,32 @@ _STAKES = """
            sum(owed_before), sum(owed_after) FROM losses GROUP BY 1, 2 ORDER BY 1, 2"""
 
 
-def _money(
-    ids: Sequence[str], lines: Sequence[Sequence[rules.ClockLine]], texts: Sequence[Mapping[str, Sequence[Any]]], found: dict[str, Touched]
-) -> None:
+def _money(one: _Compared, found: dict[str, Touched], at: datetime) -> None:
+    if not one.pairs:
+        return
+    query = _STAKES.format(before=f"c.readings & {one.before} <> 0", after=f"c.readings & {one.after} <> 0")
+    columns = zip(*sorted(one.pairs), strict=True)
+    given = {"at": at, **dict(zip(("rules", "modes", "kinds"), map(list, columns), strict=True))}
+    for rule, currency, staked, before, after, owed, owed_before, owed_after in bulk.fetch(query, given):
+        touched = found[rule]
+        touched.staked += staked
+        touched.owed += owed
+        touched.before[currency], touched.after[currency] = before, after
+        if owed:
+            touched.owed_before[currency], touched.owed_after[currency] = owed_before, owed_after
+
+
+def _pairs(
+    ids: Sequence[str], sides: Sequence[Sequence[rules.ClockLine]], texts: Sequence[Mapping[str, Sequence[Any]]]
+) -> frozenset[tuple[str, str, str]]:
+    """(compensation, mode, kind of clock) for each of these compensations and the clocks whose loss it pays, in either reading."""
     pairs: set[tuple[str, str, str]] = set()
-    for reading, books in zip(lines, texts, strict=True):
+    for side, books in zip(sides, texts, strict=True) if ids else ():
         known = {rule.id for book in books.values() for rule in book}
-        for line in reading:
+        for line in side:
             by = rules.compensation_rule(rules.KINDS[line.kind].loss, line.promised_hours, known)
             pairs |= {(rule, line.mode, line.kind) for rule in ids if by and rule in (by, rules.WHOLE_YUAN)}
-    if not pairs:
-        return
-    bulk.execute("CREATE TEMP TABLE clock_pair (rule text, mode text, kind text) ON COMMIT DROP")
-    bulk.copy_rows("clock_pair", ("rule", "mode", "kind"), sorted(pairs))
-    for rule, currency, staked, before, after, owed, owed_before, owed_after in bulk.fetch(_STAKES):
-        one = found[rule]
-        one.staked += staked
-        one.owed += owed
-        one.before[currency], one.after[currency] = before, after
-        if owed:
-            one.owed_before[currency], one.owed_after[currency] = owed_before, owed_after
-    bulk.execute("DROP TABLE clock_pair")
+    return frozenset(pairs)
 
 
 def _of_findings(store_id: int, books: Sequence[Mapping[str, Any]], touched: Touched) -> None:

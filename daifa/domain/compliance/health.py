@@ -217,15 +217,15 @@ def _lay_out(store: Any, at: datetime, days: int, complaints: Sequence[Complaine
     """`health_order` and `health_parcel`: what each order and parcel of the window did, with its own time for dispatch."""
     for setting in ("work_mem = '64MB'", "jit = off"):
         bulk.execute(f"SET LOCAL {setting}")
-    lines = {store.id: commands.lines_since(store, at=at)}
-    commands._write_lines([store], lines)
+    lines = [line for line in commands.lines_since(store, at=at) if line.kind in commands.FOR_DISPATCH]
+    commands._write_lines([store], {store.id: lines})
     since = at - timedelta(days=days + 45)
     commands._orders_since(store.id, since)
     commands._working_days(at)
     bulk.execute(commands._NOW_TABLE)
     bulk.execute("CREATE TEMP TABLE clock_parcel (id bigint) ON COMMIT DROP")
     bulk.execute("CREATE TEMP TABLE clock_at ON COMMIT DROP AS SELECT %s::timestamptz AS now_at", (at,))
-    bulk.execute(commands._DUE_OF_ALL, {"before": rules.SAME_DAY_BEFORE})
+    commands.join_lines(commands._DUE_OF_ALL, {"before": rules.SAME_DAY_BEFORE})
     exceptions = moving.exceptions_of([store], on=commands.local_day(store, at))
     moving.move(exceptions)
     bulk.execute("CREATE TEMP TABLE health_complaint (order_id bigint, kind text, at timestamptz) ON COMMIT DROP")

@@ -96,7 +96,8 @@ def _pause(one: Announced, given: dict[str, Any], there: str) -> None:
                   AND c.due_at > {_FIRST} AND greatest(c.started_at, coalesce(c.ran_from, c.started_at)) < {_LAST} {there}"""
     lines = """LEFT JOIN clock_line l ON l.store_id = c.store_id AND l.mode = c.mode AND l.rule = c.rule AND l.kind = c.kind
                     AND (l.by_end OR l.days IS NOT NULL)
-                    AND (l.begins IS NULL OR c.since >= l.begins) AND (l.ends IS NULL OR c.since < l.ends)"""
+                    AND (l.begins IS NULL OR c.since >= l.begins) AND (l.ends IS NULL OR c.since < l.ends)
+                    AND l.readings & c.readings <> 0"""
     before = rules.SAME_DAY_BEFORE
     query = f"""SELECT DISTINCT l.days, l.calendar, l.by_end, s.zone, (c.started_at AT TIME ZONE s.zone)::date,
                        extract(hour FROM c.started_at AT TIME ZONE s.zone)::int >= {before}
