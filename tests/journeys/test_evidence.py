@@ -10,12 +10,13 @@ from decimal import Decimal
 import pytest
 from PIL import Image
 
+from daifa.domain.aftersales.commands import open_case, refund_case
 from daifa.domain.cases import commands as cases
 from daifa.domain.cases import files, queries
 from daifa.domain.cases.models import Appeal, PictureCover
 from daifa.domain.orders.models import Order
 from daifa.domain.shipping.checks import NewPhoto
-from daifa.domain.sourcing.commands import record_agreement
+from daifa.domain.sourcing.commands import add_documents, record_agreement
 from daifa.domain.stores.commands import add_store
 from daifa.domain.stores.models import Task
 from daifa.flows import gather_evidence as flow
@@ -188,6 +189,29 @@ def test_test_orders_from_the_same_supplier_are_told(shop, case):
     (told,) = json.loads(inside["test-orders.json"])
     assert (told["article"], told["result"], told["why"]) == ("CUP-1", "passed", "Clean, no card") and "cost" not in told
     assert b"Our own office" not in inside["test-orders.json"]
+
+
+def test_a_pack_says_no_more_than_what_happened(shop, case):
+    """A refund that failed is none, a purchase nobody placed bought nothing, and papers of agreements are papers too."""
+    violation, _complaint, at = case
+    order = Order.objects.get(number="77001")
+    refund_case(
+        case_id=open_case(order_id=order.pk, kind="refund", reason="broken", lines=[(order.lines.filter(kind="goods").first().pk, 1)], note="", by=cast.BY, at=at),
+        amount=Decimal(1), no_claim_reason="small", by=cast.BY, at=at,
+    )  # fmt: skip
+    bulk.execute("UPDATE aftersales_refund SET state = 'failed', confirmed_at = NULL")
+    day = cast.MORNING.date()
+    agreement = record_agreement(supplier_id=shop.factory.pk, store_id=shop.store.pk, valid_from=day, entrusted_on=day, by=cast.BY, at=at)
+    assert add_documents(agreement_id=agreement.pk, files=[("contract.pdf", b"%PDF-1.4 contract\n%%EOF")], by=cast.BY, at=at)[0]
+    wanted = {"store_id": shop.store.pk, "case_kind": "violation", "case": violation, "language": "en", "by": cast.BY, "at": at}
+    draft = packs._ask(**wanted)[1]
+    [rows] = [rows for one in draft.sections for heading, _columns, rows in one.tables if heading == "Refunds"]
+    assert [row[-1] for row in rows] == ["failed"]
+    assert draft.papers == 2  # the receipt of the appeal, and the contract
+    bulk.execute("UPDATE purchasing_purchaseorder SET state = 'cancelled', placed_at = NULL WHERE order_id = %s", (order.pk,))
+    draft = packs._ask(**wanted)[1]
+    assert any("no purchase behind it" in gap for gap in draft.gaps)
+    assert not any(one.title == "Agreements with the suppliers" for one in draft.sections)
 
 
 def test_names_of_files_tell_no_more_than_their_words(shop, case):

@@ -25,7 +25,7 @@ def tell_agreements(draft: Draft, orders: Sequence[OrderDetail]) -> None:
     for supplier, name, day in bulk.fetch(
         """SELECT DISTINCT p.supplier_id, s.name, (p.at AT TIME ZONE %s)::date
            FROM purchasing_purchaseorder p JOIN sourcing_supplier s ON s.id = p.supplier_id
-           WHERE p.order_id = ANY(%s::bigint[]) ORDER BY 2, 3""",
+           WHERE p.order_id = ANY(%s::bigint[]) AND p.placed_at IS NOT NULL ORDER BY 2, 3""",
         (draft.store.timezone, [detail.order["id"] for detail in orders]),
     ):
         days.setdefault((supplier, name), []).append(day)
@@ -56,6 +56,7 @@ def tell_agreements(draft: Draft, orders: Sequence[OrderDetail]) -> None:
                 if content is None:
                     draft.gaps.append(_("The paper %(name)s cannot be read any more.") % {"name": paper.name})
                 else:
+                    draft.papers += paper.media_type == files.PDF
                     plain = pictures.without_metadata(content, paper.media_type)
                     draft.stripped += plain != content
                     draft.add(

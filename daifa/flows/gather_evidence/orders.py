@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from daifa.domain.aftersales.process import REFUND
 from daifa.domain.cases import queries
 from daifa.domain.customers.rules import masked_address
 from daifa.domain.messages.process import KINDS as MESSAGE_KINDS
@@ -91,8 +92,9 @@ def _tell_purchases(draft: Draft, section: Section, order: int, folder: str) -> 
            FROM purchasing_purchaseorder p JOIN sourcing_supplier s ON s.id = p.supplier_id WHERE p.order_id = %s ORDER BY p.id""",
         (order,),
     )
-    if not purchases:
+    if not any(one["placed_at"] for one in purchases):  # one that nobody placed bought nothing
         draft.gaps.append(_("%(order)s has no purchase behind it.") % {"order": section.title})
+    if not purchases:
         return
     if not draft.costs:
         for one in purchases:
@@ -174,10 +176,10 @@ def _tell_messages(draft: Draft, section: Section, order: int, folder: str) -> N
 
 def _tell_aftersales(draft: Draft, section: Section, order: int) -> None:
     refunds = bulk.fetch(
-        "SELECT external_ref, state, amount, currency, at FROM aftersales_refund WHERE order_id = %s ORDER BY id", (order,)
+        "SELECT external_ref, state, amount, currency, coalesce(confirmed_at, at) FROM aftersales_refund WHERE order_id = %s ORDER BY id", (order,)
     )
     if refunds:
         section.tables.append((
-            _("Refunds"), [_("Refund"), _("Date"), _("Amount")],
-            [[ref, draft.when(at), money(amount, currency)] for ref, _state_, amount, currency, at in refunds],
+            _("Refunds"), [_("Refund"), _("Date"), _("Amount"), _("State")],
+            [[ref, draft.when(at), money(amount, currency), state_word(REFUND, state)] for ref, state, amount, currency, at in refunds],
         ))  # fmt: skip
