@@ -192,7 +192,7 @@ def _own_leftovers(supplier: int, *, by: str, at: datetime) -> None:
             )
         ]
         if left:
-            _mark_unknown(left, "The program ended in the middle of the call.", by=by, at=at)
+            _mark_unknown(left, _("The program ended in the middle of the call."), by=by, at=at)
 
 
 def _mark_unknown(purchases: Sequence[int], sentence: str, *, by: str, at: datetime) -> None:
@@ -246,9 +246,9 @@ def _ask(connector: Any, supplier: int, counts: dict[str, int], *, by: str, at: 
             )
         )
         purchasing.settle_attempts(
-            {attempts[p]: ("accepted", "The supplier knows it by our reference.") for p in placed if p in attempts}
+            {attempts[p]: ("accepted", _("The supplier knows it by our reference.")) for p in placed if p in attempts}
             | {attempts[p]: ("refused", sentence) for p, sentence in refused.items() if p in attempts}
-            | {attempts[p]: ("absent", "The supplier has never heard of it.") for p in absent if p in attempts},
+            | {attempts[p]: ("absent", _("The supplier has never heard of it.")) for p in absent if p in attempts},
             at=at,
         )
         purchasing.place(purchases=placed, by=by, at=at)
@@ -325,7 +325,7 @@ def _send(
         answers = [PurchaseAnswer(requests[0][2].reference, False, code=no.code, sentence=no.sentence)]
     except Exception as error:  # a bug in the connector is no reason to buy twice, nor to stop the other suppliers
         log.warning("Placing failed: %s", type(error).__name__, exc_info=error)
-        sentence = f"The program failed in the middle of the call ({type(error).__name__})."
+        sentence = _("The program failed in the middle of the call (%(error)s).") % {"error": type(error).__name__}
         return _after_partial(connector, requests, sentence, counts, by=by, at=at, go_on=False)
     _settle_answers(requests, {answer.reference: answer for answer in answers}, counts, by=by, at=at)
     return True
@@ -374,7 +374,7 @@ def _settle_answers(
         purchasing.place(purchases=placed, by=by, at=at)
         _keep_theirs(theirs)
         if silent:
-            _mark_unknown(silent, "The supplier's answer did not mention it.", by=by, at=at)
+            _mark_unknown(silent, _("The supplier's answer did not mention it."), by=by, at=at)
         _refuse(refused, by=by, at=at)
     counts["placed"] += len(placed)
     counts["refused"] += len(refused)
@@ -548,7 +548,7 @@ def settle_run(run_id: int, sent: bool, *, by: str, at: datetime) -> int:
             count = _place_run(run_id, by=by, at=at, proof="a person asked the factory")
         else:
             count = 0
-            purchasing.settle_run_attempts(run_id, "absent", "A person asked: the factory does not have it.", at=at)
+            purchasing.settle_run_attempts(run_id, "absent", _("A person asked: the factory does not have it."), at=at)
             move(PURCHASE_RUN, [run_id], to="fixed", by=by, at=at, reason="the factory does not have it")
             # Still `submitting`: the purchases stay in this fixed run and go out with it.
         close_tasks(kind="run_unknown", thing_kind="run", things=[run_id], by=by, at=at)
@@ -576,7 +576,7 @@ def _mail_run(run: int, email: str, *, local: bool, by: str, at: datetime) -> st
     with transaction.atomic():
         row = _lock_run(run)
         if row[1] == "sending":  # we hold the supplier's lock: a crash left it
-            _run_unknown(run, "The program ended while the mail was being sent.", by=by, at=at)
+            _run_unknown(run, _("The program ended while the mail was being sent."), by=by, at=at)
             return "unknown"
         if row[1] != "fixed":
             return "done"
@@ -585,7 +585,7 @@ def _mail_run(run: int, email: str, *, local: bool, by: str, at: datetime) -> st
             if not row[6]:
                 _place_run(run, by=by, at=at, proof="the supplier answered it")
                 return "answered"
-            _run_unknown(run, "The supplier answered a part of it, although it was not sent.", by=by, at=at)
+            _run_unknown(run, _("The supplier answered a part of it, although it was not sent."), by=by, at=at)
             return "unknown"
         if verdict := run_withheld(run, at=at):
             open_tasks(

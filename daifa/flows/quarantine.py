@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 
 from daifa.connectors.errors import ConnectorError
 from daifa.connectors.registry import ASKABLE_KINDS, supplier_connector
@@ -33,6 +33,7 @@ from daifa.domain.stores.queries import installation
 from daifa.flows.privacy import erase_again
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext as _
 
 DOUBT = timedelta(days=7)
 """So long after a restore a purchase for an older order may be one the other copy had placed already."""
@@ -40,7 +41,7 @@ PROBE = 1000
 """So many numbers behind the last one of the backup a supplier with a system is asked for, at a time."""
 CALL = 200  # references in one question
 
-MAYBE_PLACED = "May have been placed after the backup by the copy this one was restored from."
+MAYBE_PLACED = N_("May have been placed after the backup by the copy this one was restored from.")
 
 
 @dataclass(slots=True)
@@ -120,7 +121,7 @@ def _doubt_runs(*, by: str, at: datetime) -> int:
         )
         if not rows:
             return 0
-        batch = open_batch(by=by, at=at, reason=MAYBE_PLACED)
+        batch = open_batch(by=by, at=at, reason=_(MAYBE_PLACED))
         for run, state, sha256, times, _store, _name in rows:
             if state == "fixed":
                 # Counted as sent, so that sending it once more says REPEAT.
@@ -142,7 +143,7 @@ def _doubt_runs(*, by: str, at: datetime) -> int:
             "SELECT id FROM purchasing_placementattempt WHERE run_id = ANY(%s::bigint[]) AND state = 'prepared'",
             (runs,),
         )
-        purchasing.settle_attempts({row[0]: ("unknown", MAYBE_PLACED) for row in attempts}, at=at)
+        purchasing.settle_attempts({row[0]: ("unknown", _(MAYBE_PLACED)) for row in attempts}, at=at)
         open_tasks([NewTask("run_unknown", row[4], "run", row[0], {"name": row[5]}) for row in rows], at=at)
     return len(rows)
 
@@ -177,7 +178,7 @@ def _make_unknown(purchases: Sequence[int], *, by: str, at: datetime) -> list[in
     )
     if not rows:
         return []
-    batch = open_batch(by=by, at=at, reason=MAYBE_PLACED)
+    batch = open_batch(by=by, at=at, reason=_(MAYBE_PLACED))
     move(
         PURCHASE_ORDER, [row[0] for row in rows if row[1] == "failed"], to="ready", by=by, at=at, batch=batch
     )
@@ -201,7 +202,7 @@ def _make_unknown(purchases: Sequence[int], *, by: str, at: datetime) -> list[in
            WHERE purchase_order_id = ANY(%s::bigint[]) AND state = 'prepared'""",
         (ids,),
     )
-    purchasing.settle_attempts({row[0]: ("unknown", MAYBE_PLACED) for row in attempts}, at=at)
+    purchasing.settle_attempts({row[0]: ("unknown", _(MAYBE_PLACED)) for row in attempts}, at=at)
     open_tasks(
         [
             NewTask(
@@ -248,8 +249,8 @@ def _ask_about(connector: Any, supplier: int, result: ReadBack, *, by: str, at: 
         absent = [row[0] for row in rows if row[1] in found and found[row[1]] is None]
         with transaction.atomic():
             lock_orders(sorted({row[2] for row in rows}))
-            _placed(placed, "The supplier knows it by our reference.", by=by, at=at)
-            _absent(absent, "The supplier has never heard of it.", by=by, at=at)
+            _placed(placed, _("The supplier knows it by our reference."), by=by, at=at)
+            _absent(absent, _("The supplier has never heard of it."), by=by, at=at)
         result.placed += len(placed)
         result.absent += len(absent)
 
@@ -385,7 +386,7 @@ def _hold_back(purchases: Sequence[int], *, by: str, at: datetime) -> list[int]:
             (ids, list(ASKABLE_KINDS)),
         )
     ]
-    move(PURCHASE_ORDER, askable, to="failed", by=by, at=at, reason=MAYBE_PLACED)
+    move(PURCHASE_ORDER, askable, to="failed", by=by, at=at, reason=_(MAYBE_PLACED))
     return ids
 
 

@@ -32,6 +32,7 @@ from daifa.domain.shipping import commands as shipping
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.flows.carriers import guess_carrier
 from daifa.lib import bulk
+from daifa.lib.sentences import gettext
 
 SHIPPING_ENDED = timedelta(days=3)  # a shipping date further ahead than this is taken for a slip of the hand
 
@@ -254,7 +255,7 @@ def _write(touched: list[_Purchase], result: Applied, *, source: str, by: str, a
                WHERE purchase_order_id = ANY(%s::bigint[]) AND state IN ('prepared', 'unknown')""",
             (unplaced,),
         )
-        purchasing.settle_attempts({row[0]: ("accepted", "The supplier answered it.") for row in attempts}, at=at)
+        purchasing.settle_attempts({row[0]: ("accepted", gettext("The supplier answered it.")) for row in attempts}, at=at)
         close_tasks(kind="purchase_unknown", thing_kind="purchase_order", things=unplaced, by=by, at=at)
     if lines:
         _count_purchases(lines)

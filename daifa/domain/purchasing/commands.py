@@ -15,7 +15,7 @@ from daifa.domain.orders.commands import count_lines, release_holds
 from daifa.domain.purchasing import rules
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
 from daifa.lib import bulk
-from daifa.lib.sentences import joined
+from daifa.lib.sentences import joined, kept
 
 
 class Rate(NamedTuple):
@@ -178,7 +178,7 @@ def settle_attempts(results: dict[int, tuple[str, str]], *, at: datetime) -> Non
             """UPDATE purchasing_placementattempt a
                SET state = %s, result = d.sentence, resolved_at = CASE WHEN %s = 'unknown' THEN NULL ELSE %s END
                FROM unnest(%s::bigint[], %s::text[]) AS d(id, sentence) WHERE a.id = d.id AND a.state = ANY(%s::text[])""",
-            (state, state, at, ids, [results[i][1][:300] for i in ids], ATTEMPT.before(state)),
+            (state, state, at, ids, [kept(results[i][1], 300) for i in ids], ATTEMPT.before(state)),
         )
 
 
@@ -190,7 +190,7 @@ def settle_run_attempts(run: int, state: str, sentence: str, *, at: datetime) ->
         """UPDATE purchasing_placementattempt
            SET state = %s, result = %s, resolved_at = CASE WHEN %s = 'unknown' THEN NULL ELSE %s END
            WHERE run_id = %s AND state IN ('prepared', 'unknown') AND state = ANY(%s::text[])""",
-        (state, sentence[:300], state, at, run, ATTEMPT.before(state)),
+        (state, kept(sentence, 300), state, at, run, ATTEMPT.before(state)),
     )
 
 

@@ -3,6 +3,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN, REMINDER
+from daifa.lib.sentence_field import SentenceField
 
 
 class PurchaseRun(models.Model):
@@ -119,7 +120,7 @@ class PlacementAttempt(models.Model):
     key = models.CharField(max_length=60, unique=True)  # reference/attempt number, or run/send number
     request_hash = models.BinaryField(max_length=16)
     state = models.CharField(max_length=10, choices=ATTEMPT.choices())
-    result = models.CharField(max_length=300, blank=True, db_default="")
+    result = SentenceField(max_length=300, blank=True, db_default="")
     proof = models.CharField(max_length=300, blank=True, db_default="")
     at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)

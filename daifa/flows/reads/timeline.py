@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
 from daifa.domain.cases.process import COMPLAINT, OUTCOMES, VIOLATION
@@ -176,6 +177,21 @@ def _moves(things: dict[tuple[int, int], tuple[str, str]], *, since: datetime) -
     return found
 
 
+WHY = {
+    "downloaded": N_("downloaded by a person"),
+    "mail accepted": N_("taken by the mail server"),
+    "the supplier answered it": N_("the supplier answered it"),
+    "refused by the supplier": N_("refused by the supplier"),
+    "The supplier answered a part of it, although it was not sent.": N_("The supplier answered a part of it, although it was not sent."),
+    "proved absent": N_("the supplier does not have it"),
+    "the factory does not have it": N_("the supplier does not have it"),
+    "may have been sent before this copy was restored": N_("may have been sent before this copy was restored"),
+    "no scan for too long": N_("no scan for too long"),
+    "points and limits are over": N_("points and limits are over"),
+}
+"""Reasons that the loop writes down as short words of its own, as they stand in the history: the words for a reader."""
+
+
 def _in_words(reason: str) -> str:
     """A stored reason as a person reads it: the file it came with has a number of its own, an outcome its word."""
     source, _colon, number = reason.partition(":")
@@ -187,7 +203,7 @@ def _in_words(reason: str) -> str:
         return OUTCOMES[reason][_chinese()]
     if source.startswith("run ") and source[4:].isdigit():
         return ""  # the workbook is named
-    return _("downloaded") if reason == "downloaded" else told(reason)
+    return _(WHY[reason]) if reason in WHY else told(reason)
 
 
 def _told(process: Process, state: str, name: str, other: str) -> str:

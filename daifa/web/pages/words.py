@@ -13,6 +13,8 @@ from daifa.domain.messages.rules import reason_words
 from daifa.domain.orders.process import HOLDS
 from daifa.domain.sourcing.queries import Between
 from daifa.domain.sourcing.rules import TERMS
+from daifa.flows.reads.timeline import WHY
+from daifa.lib.sentences import told
 
 
 def _side() -> int:
@@ -186,18 +188,5 @@ def case_reasons() -> list[tuple[str, str]]:
     return [(reason, case_reason(reason)) for reason in CASE_REASONS]
 
 
-# Reasons that the flows write down in English, as they stand in the history.
-_WHY = {
-    "downloaded": N_("downloaded by a person"),
-    "mail accepted": N_("taken by the mail server"),
-    "the supplier answered it": N_("the supplier answered it"),
-    "The supplier answered a part of it, although it was not sent.": N_(
-        "The supplier answered a part of it, although it was not sent."
-    ),
-    "no scan for too long": N_("no scan for too long"),
-    "the factory does not have it": N_("the supplier does not have it"),
-}
-
-
 def why(reason: str) -> str:
-    return _(_WHY[reason]) if reason in _WHY else case_words(reason)
+    return _(WHY[reason]) if reason in WHY else case_words(told(reason))
