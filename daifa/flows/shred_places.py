@@ -256,6 +256,14 @@ def _contact(work: Work) -> None:
         "purchasing_placementattempt", "request_hash",
         "purchase_order_id IN (SELECT id FROM purchasing_purchaseorder WHERE order_id = ANY(%s::bigint[]))", ids, work,
     )  # fmt: skip
+    # Without their words and places scans of one moment and status are the same: one of them stays.
+    bulk.execute(
+        """DELETE FROM shipping_trackingevent e USING shipping_trackingevent k
+           WHERE e.parcel_id IN (SELECT id FROM shipping_parcel WHERE order_id = ANY(%s::bigint[]))
+             AND k.parcel_id = e.parcel_id AND k.at = e.at AND k.status = e.status
+             AND (k.raw_status, k.place) < (e.raw_status, e.place)""",
+        (ids,),
+    )
     work.count(
         "shipping.TrackingEvent",
         bulk.execute(

@@ -139,6 +139,17 @@ def lies_elsewhere(place: str, *, country: str, region: str = "", postcode: str 
     return next((one for one in found if one.country == country), found[0]), state
 
 
+def lie_apart(one: str, other: str, *, wanted: str = "") -> tuple[Reading, Reading] | None:
+    """A reading of each of two places, if no reading of the one fits any of the other; None = they may be the same.
+
+    `wanted`: the country where they are expected.
+    """
+    first, second = readings(one, wanted=wanted), readings(other, wanted=wanted)
+    if not first or not second or any(_fits(a, b.country, b.state) for a in first for b in second):
+        return None
+    return first[0], second[0]
+
+
 def _fits(one: Reading, country: str, state: str) -> bool:
     return one.country == country and (not one.state or not state or one.state == state)
 

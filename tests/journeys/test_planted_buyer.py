@@ -38,6 +38,8 @@ from daifa.domain.privacy.commands import Kept, hold_orders, set_retention
 from daifa.domain.privacy.models import BackupTaken, Erasure, LegalHold, UploadSieve
 from daifa.domain.privacy.places import FOLDERS
 from daifa.domain.purchasing.models import PurchaseRun
+from daifa.domain.shipping.commands import record_scans
+from daifa.domain.shipping.models import Parcel, TrackingEvent
 from daifa.domain.stores.commands import NewTask, open_tasks
 from daifa.domain.stores.models import Task
 from daifa.flows import privacy, quarantine, shred_places
@@ -387,6 +389,21 @@ def test_a_log_that_turns_up_later_is_heeded_before_the_release(home, tmp_path):
     quarantine.release(by="test", at=at + timedelta(days=1))
     assert in_database() == {} and in_files(home) == {}
     assert privacy.erase_again(by="test", at=at + timedelta(days=2)) == 0
+    assert audit() == []
+
+
+def test_scans_of_one_moment_that_only_their_words_told_apart_become_one(home):
+    shop = cast.open_shop()
+    at = loop(shop)
+    settle_complaint(complaint_id=Complaint.objects.get().pk, outcome="refunded", by=cast.BY, at=at)
+    answer_all(at)
+    box = Parcel.objects.filter(order__number="Z1").first()
+    scans = [(box.pk, at, "in_transit", words, place) for words, place in (("left", "Leeds"), ("left", "York"), (f"for {NAME}", "York"))]
+    record_scans(scans, source="test", by=cast.BY, at=at)
+    assert TrackingEvent.objects.filter(parcel=box, at=at).count() == 3
+    done = privacy.erase_person(privacy.find_person([shop.store.pk], email=MAIL), by=cast.BY, at=at)
+    assert done.stays == [] and in_database() == {}
+    assert list(TrackingEvent.objects.filter(parcel=box, at=at).values_list("status", "raw_status", "place")) == [("in_transit", "", "")]
     assert audit() == []
 
 

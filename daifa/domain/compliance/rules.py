@@ -165,6 +165,10 @@ FINDINGS: dict[str, tuple[str, str]] = {
         N_("Parcel %(number)s of order %(order)s was delivered at %(first)s and scanned on its way again at %(then)s"),
         N_("Both scans are kept; the delivery counts. Ask the carrier whether it comes back, and the buyer whether it is there."),
     ),
+    "two_places_at_once": (
+        N_("Parcel %(number)s of order %(order)s was scanned in %(place)s and within the same minute in %(region)s, at %(first)s"),
+        N_("Both scans are kept and count. It is probably another parcel's number: ask the carrier or the supplier which one is yours."),
+    ),
     "two_carriers": (
         N_("Parcel %(number)s of order %(order)s is said to be with %(carrier)s, another parcel of this number with %(other)s"),
         N_("Ask the supplier which carrier has it; correct the other parcel's number or carrier."),

@@ -168,7 +168,8 @@ def record_scans(
     """Store scans (parcel, time, status, the carrier's words, place) once, and move the parcels.
 
     The newest known scan decides the state, in whatever order they come; `delivered` gives way only to
-    `returned_to_sender`. A word nobody knows (`unknown`) is kept and moves nothing. Returns (new scans, what changed).
+    `returned_to_sender`. A word nobody knows (`unknown`) is kept and moves nothing. Scans of one moment at two places are
+    two; one without a place is none beside one that has it. Returns (new scans, what changed).
     """
     nothing = Scanned([], [], [], [], [], [])
     if not rows:
@@ -178,6 +179,8 @@ def record_scans(
         """INSERT INTO shipping_trackingevent (parcel_id, at, status, raw_status, place, seen_at, source)
            SELECT p, t, s, left(r, 200), left(c, 120), %s, %s
            FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]) AS x(p, t, s, r, c)
+           WHERE c <> '' OR NOT EXISTS (SELECT FROM shipping_trackingevent e
+                                        WHERE e.parcel_id = p AND e.at = t AND e.status = s AND e.raw_status = left(r, 200))
            ON CONFLICT DO NOTHING RETURNING parcel_id, at, status""",
         (at, source, *([row[i] for row in rows] for i in range(5))),
     )

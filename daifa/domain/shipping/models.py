@@ -65,7 +65,7 @@ class WaybillNumber(models.Model):
 
 
 class TrackingEvent(models.Model):
-    """One scan. Only ever added; partitioned by month of `at`."""
+    """One scan. Only ever added; partitioned by month of `at`. The same moment at another place is another scan."""
 
     pk = models.CompositePrimaryKey("parcel_id", "at", "status")
     parcel = models.ForeignKey(Parcel, on_delete=models.DO_NOTHING, db_index=False, related_name="events")

@@ -100,7 +100,7 @@ def _finding(kind: str, count: int) -> str:
             return ngettext(
                 "%(count)d parcel was scanned before its order was paid", "%(count)d parcels were scanned before their orders were paid", count
             ) % {"count": count}
-        case "delivered_before_pickup" | "moved_after_delivery":
+        case "delivered_before_pickup" | "moved_after_delivery" | "two_places_at_once":
             return ngettext(
                 "%(count)d parcel has scans that contradict each other", "%(count)d parcels have scans that contradict each other", count
             ) % {"count": count}

@@ -195,7 +195,7 @@ _KINDS = {
     "parcel_without_scan": gettext_lazy("never scanned"), "number_reused": gettext_lazy("another parcel's number"),
     "pickup_before_payment": gettext_lazy("scanned before payment"), "other_destination": gettext_lazy("delivered elsewhere"),
     "delivered_before_pickup": gettext_lazy("delivered before pickup"), "moved_after_delivery": gettext_lazy("moving after delivery"),
-    "two_carriers": gettext_lazy("two carriers"),
+    "two_carriers": gettext_lazy("two carriers"), "two_places_at_once": gettext_lazy("two places at once"),
 }  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from daifa.domain.compliance.commands import find_parcel_faults, reckon_clocks, 
 from daifa.domain.compliance.models import Clock, Finding
 from daifa.domain.compliance.queries import finding_words, open_clocks, open_findings
 from daifa.domain.history.commands import ensure_months
-from daifa.domain.orders.models import AddressVersion
+from daifa.domain.orders.models import AddressVersion, Order
+from daifa.domain.shipping.commands import record_scans
 from daifa.domain.shipping.models import Parcel
 from daifa.lib import bulk
 from tests import bought_orders
@@ -150,6 +151,29 @@ def test_times_of_scans_are_told_on_the_stores_clock(zone, first, then):
     params = {"number": "YT1", "order": "A-1", "first": "2026-03-29 00:30", "then": "2026-03-29 09:15"}
     sentence, _advice = finding_words("delivered_before_pickup", params, zone=zone)
     assert sentence == f"Parcel YT1 of order A-1 was delivered at {first}, before a carrier picked it up at {then}"
+
+
+@pytest.mark.parametrize("row", STORIES["Two places at once"].tables["place"], ids=lambda row: f"{row['place']} {row['other place']} {row['seconds apart']}")
+def test_two_places_at_once(row):
+    shop = xhs()
+    ensure_months(PAID.date() - timedelta(days=31), PAID.date() + timedelta(days=62))
+    of = order(shop)
+    Order.objects.filter(pk=of.pk).update(country="GB")
+    box = parcel_of(of, said=PAID + 2 * HOUR)
+    moment = PAID + 5 * HOUR
+    scans = [
+        (box.pk, moment, "in_transit", "arrived", row["place"]),
+        (box.pk, moment + timedelta(seconds=int(row["seconds apart"])), "in_transit", "arrived", row["other place"]),
+    ]
+    fresh, _changed = record_scans(scans, source="test", by="user:1", at=moment)
+    assert fresh == 2, "nothing is lost"
+    assert record_scans([*scans, (box.pk, moment, "in_transit", "arrived", "")], source="test", by="user:1", at=moment)[0] == 0
+    find_parcel_faults(at=moment + HOUR)
+    told = [one.params for one in open_findings([shop.pk], kind="two_places_at_once")]
+    assert [" · ".join(sorted((one["place"], one["region"]), key=row["found"].find)) for one in told] == ([row["found"]] if row["found"] else [])
+    for params in told:
+        sentence, advice = finding_words("two_places_at_once", params, zone="Asia/Shanghai")
+        assert "within the same minute" in sentence and "–" not in sentence and "Both scans are kept" in advice
 
 
 def test_one_number_with_two_carriers():
