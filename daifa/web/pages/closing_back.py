@@ -10,6 +10,7 @@ from urllib.parse import quote
 from django import forms
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -44,7 +45,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit import format as fmt
-from daifa.web.pages.cases_evidence import SeveralFiles
+from daifa.web.pages.cases_evidence import SeveralFiles, in_groups
 from daifa.web.pages.closing_panels import acted, load_closing, scenario_words
 
 
@@ -108,15 +109,15 @@ def _kind(one: ComebackPaper | PaperTakenAway) -> str:
     return f"{keeping.named('', one.media_type).rpartition('.')[2].upper()} · {_size(one)}"
 
 
-def _papers_panel(papers: Iterable[ComebackPaper], *, worked_on: bool) -> TablePanel:
+def _papers_panel(papers: Iterable[ComebackPaper], *, worked_on: bool, of_one_step: bool = False) -> TablePanel:
     """What lies beside the proofs; for owners, as the papers may name people. One kept by mistake may go while the plan is `worked_on`."""
-    away = Column("away", "", value=lambda one: _("Take away"), url=lambda one: reverse("web:comeback_paper_away", args=[one.pk]))
+    step = Column("step", gettext_lazy("Step"), value=lambda one: said(_COMEBACK[one.step.code].title), wrap=True)
+    away = Column("away", "", "html", value=lambda one: format_html('<span class="text-nowrap">{}</span>', _("Take away")), url=lambda one: reverse("web:comeback_paper_away", args=[one.pk]))
     return TablePanel(
         _("Papers"),
         [
-            Column("step", gettext_lazy("Step"), value=lambda one: said(_COMEBACK[one.step.code].title), wrap=True),
-            Column("name", gettext_lazy("File"), url=lambda one: reverse("web:comeback_paper", args=[one.pk]), wrap=True),
-            Column("size", gettext_lazy("Size"), value=_size, phone=False),
+            *([] if of_one_step else [step]),
+            Column("name", gettext_lazy("File"), url=lambda one: reverse("web:comeback_paper", args=[one.pk]), hint=_size, wrap=True),
             Column("at", gettext_lazy("When"), "datetime"),
             *([away] if worked_on else []),
         ],
@@ -231,7 +232,7 @@ COMEBACK_STEP = FormPage(
     success=gettext_lazy("Proved."),
     intro=lambda row, scope: said(_COMEBACK[row.code].what),
     back=lambda row: (row.readmission.store.name, reverse("web:readmission", args=[row.readmission_id])),
-    panels=lambda scope, row: [_papers_panel(row.papers.select_related("step").order_by("id"), worked_on=_worked_on(row.readmission))],
+    panels=lambda scope, row: [_papers_panel(row.papers.select_related("step").order_by("id"), worked_on=_worked_on(row.readmission), of_one_step=True)],
 )
 
 
@@ -273,15 +274,15 @@ def paper_away(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
                 [
                     Fact(_("File"), found.name, url=reverse("web:comeback_paper", args=[pk])),
                     Fact(_("Kind"), _kind(found)),
-                    Fact("SHA-256", found.sha256, "code"),
+                    Fact("SHA-256", in_groups(found.sha256)),
                     Fact(_("When"), found.at, "datetime", store_id=found.step.readmission.store_id),
-                    Fact(_("By"), fmt.actor_names([found.by])[found.by]),
+                    Fact(_("Entered by"), fmt.actor_names([found.by])[found.by]),
                 ],
                 note=_("Taken away, the file is gone for good where nothing else has it. When it was kept and taken away, by whom, and its hash stay in the history."),
             )
         ],
         actions=lambda scope: [
-            LinkButton(_("Back"), back, "arrow-left", "ghost"),
+            LinkButton(said(_COMEBACK[found.step.code].title), back, "arrow-left", "ghost"),
             ActionButton(_("Take away"), reverse("web:comeback_paper_away", args=[pk]), "trash", "danger", reason=closed,
                          confirm=_("Was it kept by mistake?")),
         ],
