@@ -10,7 +10,7 @@ from daifa.domain.history.commands import move, record_births
 from daifa.domain.imports.models import ImportFile
 from daifa.domain.imports.process import IMPORT
 from daifa.lib import bulk
-from daifa.lib.sentences import kept
+from daifa.lib.sentences import kept, kept_params
 
 
 def receive(
@@ -109,4 +109,4 @@ def settle_rows(ids: Sequence[int], *, state: str) -> int:
 
 
 def _plain(params: Any) -> dict[str, Any]:
-    return {key: value if isinstance(value, (int, str, float, bool)) else str(value) for key, value in params.items()}
+    return kept_params({key: value if isinstance(value, (int, str, float, bool)) else str(value) for key, value in params.items()})

@@ -7,7 +7,6 @@ and shown to those who may see every store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext, ngettext_lazy
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.imports.models import ImportFile, ImportRow
 from daifa.lib.paging import Cursor
+from daifa.lib.sentences import told_params
 
 NEWEST = ("-id",)
 BY_ROW = ("row", "id")
@@ -186,7 +186,7 @@ def row_of(scope: Sequence[int], row_id: int, *, shared: bool) -> ImportRow | No
 
 def sentence_of(row: ImportRow) -> str:
     """Why the row was refused and what to do, in the reader's language: the row's msgid filled from its params."""
-    params: dict[str, Any] = row.params or {}
+    params = told_params(row.params or {})
     try:
         return gettext(row.message) % params if params else gettext(row.message)
     except (KeyError, TypeError, ValueError):
