@@ -63,15 +63,20 @@ def rule(rule_id: str, *, on: date | None = None, store_id: int | None = None) -
     raise KeyError(rule_id)
 
 
-def titles(rule_ids: Iterable[str]) -> dict[str, Words]:
-    """Rule → its title, by the newest text that knows it; unknown ids are not in it. One statement for all."""
+def newest(rule_ids: Iterable[str]) -> dict[str, Rule]:
+    """Rule → the newest text that knows it; unknown ids are not in it. One statement for all."""
     wanted = set(rule_ids) - {""}
     if not wanted:
         return {}
-    found: dict[str, Words] = {}
+    found: dict[str, Rule] = {}
     for version in _held().versions:
-        found |= {one: version.book.rules[one].consequence for one in wanted & version.book.rules.keys()}
+        found |= {one: version.book.rules[one] for one in wanted & version.book.rules.keys()}
     return found
+
+
+def titles(rule_ids: Iterable[str]) -> dict[str, Words]:
+    """Rule → its title, by the newest text that knows it; unknown ids are not in it. One statement for all."""
+    return {rule_id: rule.consequence for rule_id, rule in newest(rule_ids).items()}
 
 
 def in_force(*, on: date, store_id: int | None = None) -> Mapping[str, Rule]:

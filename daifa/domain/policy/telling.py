@@ -110,6 +110,12 @@ def whole_line(rule: Rule) -> str:
     return listed(parts, comma="，")
 
 
+def sentence(rule: Rule) -> str:
+    """What is measured, from where on, and what follows: "months after the end < 3 months: Deposit not yet returned"."""
+    measured_by = metric(rule.metric) if rule.comparison == "occurs" else f"{metric(rule.metric)} {line(rule)}"
+    return f"{measured_by}{'：' if chinese() else ': '}{rule.consequence}"
+
+
 def gate(one: Gate) -> str:
     return f"{metric(one.metric)} {SIGNS[one.comparison]} {figure(one.threshold)}"
 

@@ -37,6 +37,7 @@ from daifa.web.kit import (
     states,
 )
 from daifa.web.kit import format as fmt
+from daifa.web.pages import private
 from daifa.web.pages.closing_late import late_note
 from daifa.web.pages.closing_panels import (
     WHO,
@@ -49,7 +50,7 @@ from daifa.web.pages.closing_panels import (
     who_may,
 )
 from daifa.web.pages.closing_steps import parts_words
-from daifa.web.pages.rule_links import rule_link, rule_titles
+from daifa.web.pages.rule_links import rule_link, rule_sentences
 
 
 def _store_rows(scope: Scope) -> list[dict[str, Any]]:
@@ -177,7 +178,7 @@ CLOSING_VIOLATION = FormPage(
 
 def _steps_panel(closing: Closing, zone: Any) -> TablePanel:
     steps = queries.steps_of(closing.pk)
-    titles = rule_titles(view.row.rule_id for view in steps)
+    titles = rule_sentences(view.row.rule_id for view in steps)
     return TablePanel(
         _("Steps"),
         [
@@ -243,7 +244,7 @@ def _closing_panels(closing: Closing, scope: Scope) -> list[Panel]:
     if closing.scenario == "forced":
         link = LinkButton(_("Link another"), reverse("web:closing_violation", args=[closing.pk]), "link", reason=scope.why_not("own", closing.store_id))
         going = closing.state in ("threatened", "running")
-        panels.append(violations_panel(queries.violations_behind(closing), ruled=closing.state != "threatened", actions=[link] if going else ()))
+        panels.append(violations_panel(queries.violations_behind(closing), ruled=closing.state != "threatened", reads=private.may_read(scope, closing.store_id), actions=[link] if going else ()))
     panels.append(calendar_panel(days, today=today))
     if closing.state in ("threatened", "running"):
         panels.append(blockers_panel(close_store.open_now(closing, at=scope.at), closing.store_id))

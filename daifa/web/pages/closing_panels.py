@@ -21,7 +21,7 @@ from daifa.domain.stores.models import Store
 from daifa.lib.money import Money
 from daifa.web.kit import Badge, Column, Refused, Scope, TablePanel, after
 from daifa.web.pages import places
-from daifa.web.pages.rule_links import rule_code, rule_link, rule_title, rule_titles
+from daifa.web.pages.rule_links import rule_code, rule_link, rule_sentences, rule_title
 
 WHO = {"merchant": gettext_lazy("you"), "daifa": "daifa", "platform": gettext_lazy("the platform")}
 
@@ -81,7 +81,7 @@ def blockers_panel(found: list[Blocker], store_id: int) -> TablePanel:
 
 def calendar_panel(days: list[rules.Day], *, today: date, title: str = "") -> TablePanel:
     """The days of a closing, each with the rule it comes from. With a `title` of its own nothing has begun yet."""
-    rule_pages, titles = "rule", rule_titles(day.rule_id for day in days)
+    rule_pages, titles = "rule", rule_sentences(day.rule_id for day in days)
 
     def source(day: rules.Day) -> str:
         if day.rule_id:
@@ -108,7 +108,7 @@ def calendar_panel(days: list[rules.Day], *, today: date, title: str = "") -> Ta
 
 def short_calendar_panel(days: list[rules.Day]) -> TablePanel:
     """The days of a closing beside a form: each with its rule under it."""
-    titles = rule_titles(day.rule_id for day in days)
+    titles = rule_sentences(day.rule_id for day in days)
     return TablePanel(
         _("Calendar, if it began today"),
         [
@@ -120,15 +120,15 @@ def short_calendar_panel(days: list[rules.Day]) -> TablePanel:
 
 
 def violations_panel(
-    behind: Sequence[Violation], *, ruled: bool, actions: Sequence[Any] = (), short: bool = False
+    behind: Sequence[Violation], *, ruled: bool, reads: bool, actions: Sequence[Any] = (), short: bool = False
 ) -> TablePanel:
     """Which violations a removal is about: their appeals are the removal's. `ruled`: there is nothing left to appeal.
 
-    `short` where there is little room.
+    `reads`: whoever looks may read the platform's words, which can name a buyer. `short` where there is little room.
     """
     still = () if ruled else ("active", "upheld", "reduced")
     columns = [
-        Column("reference", gettext_lazy("Violation"), "code", link=True, hint=lambda one: said(VIOLATION_KINDS[one.kind]) if short else one.title),
+        Column("reference", gettext_lazy("Violation"), "code", link=True, hint=lambda one: said(VIOLATION_KINDS[one.kind]) if short else one.title if reads else ""),
         Column("kind", gettext_lazy("Kind"), value=lambda one: said(VIOLATION_KINDS[one.kind]), wrap=True, phone=False),
         Column("state", gettext_lazy("State"), "state", states=VIOLATION),
         Column("points", gettext_lazy("Points"), "quantity"),

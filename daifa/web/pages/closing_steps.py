@@ -174,7 +174,7 @@ def _step_panels(scope: Scope, row: ClosingStep) -> list[Panel]:
     if row.code in ("measure", "improve", "choose"):
         panels.append(lines_panel(row.closing.store_id, scope))
     if row.code in ("notice", "appeal", "ruling"):
-        panels.append(violations_panel(queries.violations_behind(row.closing), ruled=row.closing.state != "threatened", short=True))
+        panels.append(violations_panel(queries.violations_behind(row.closing), ruled=row.closing.state != "threatened", reads=False, short=True))
     panels.append(
         TablePanel(
             _("Evidence"),

@@ -207,7 +207,7 @@ PLATFORM_CASE_PAGE = DetailPage(
         Fact(_("Due"), case.due_at, "datetime", store_id=case.store_id),
         *([Fact(_("Appeals"), _("%(made)s of %(most)s") % {"made": case.appeals, "most": case.most_appeals})] if case.kind == "violation" else []),
     ],
-    panels=lambda case, scope: [violations_panel(case.violations.order_by("pk"), ruled=case.state != "noticed")] if case.kind == "violation" else [],
+    panels=lambda case, scope: [violations_panel(case.violations.order_by("pk"), ruled=case.state != "noticed", reads=True)] if case.kind == "violation" else [],
     timeline=lambda case, scope: [
         Event(event.at, _what(event), by=event.by.removeprefix("platform:"), why=event.note) for event in case.events.order_by("-id")
     ],

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
-from daifa.domain.policy import queries
+from daifa.domain.policy import queries, telling
 from daifa.web.pages import places
 
 Titles = Mapping[str, str]
@@ -17,6 +17,11 @@ Titles = Mapping[str, str]
 
 def rule_titles(rule_ids: Iterable[str]) -> Titles:
     return {rule_id: str(title) for rule_id, title in queries.titles(rule_ids).items()}
+
+
+def rule_sentences(rule_ids: Iterable[str]) -> Titles:
+    """As `rule_titles`, each with what it measures: where a title alone ("Deposit not yet returned") would say the opposite."""
+    return {rule_id: telling.sentence(rule) for rule_id, rule in queries.newest(rule_ids).items()}
 
 
 def rule_title(rule_id: str, titles: Titles | None = None) -> str:

@@ -16,7 +16,6 @@ from daifa.domain.closing import commands, queries
 from daifa.domain.closing.models import Closing, ClosingStep, PastClosing, PlatformCase, Readmission
 from daifa.domain.exit_index.commands import set_review_lines
 from daifa.domain.people.models import User
-from daifa.domain.policy import queries as policy
 from daifa.domain.stores.models import StoreAccess
 from daifa.flows import close_store, platform_side
 from daifa.flows.close_store import Given
@@ -64,8 +63,8 @@ def test_life_start_steps_and_withdrawal(story, root, as_):
     client.post(address, {"reason": "Change of plan"})
     closing = Closing.objects.get()
     page = text(client.get(f"/closings/{closing.pk}/"))
-    title = str(policy.rule("xhs-close-deposit").consequence)
-    for words in ("What is still open", "Calendar", "Listings down", f">{title}</a>", "xhs-close-deposit", "winding up", "Change of plan"):
+    rule = "months after the end &lt; 3 months: Deposit not yet returned"
+    for words in ("What is still open", "Calendar", "Listings down", f">{rule}</a>", "xhs-close-deposit", "winding up", "Change of plan"):
         assert words in page, words
     again = client.post(address, {"reason": "again"})
     assert again.status_code == 422 and "has been going on since" in text(again)
@@ -185,11 +184,16 @@ def test_a_removal_shows_its_violations_and_takes_the_one_of_the_list(story, roo
     client.post(f"/stores/{story.store.pk}/life/close/forced/", asked)
     closing = Closing.objects.get()
     assert f"{close_store.OWN_NUMBER}{closing.pk}" in text(client.get(f"/closings/{closing.pk}/"))
-    cases.add_violations([cases.NewViolation("V-5", clock.now(), "no_source")], store=story.store, source="list", by=BY, at=clock.now())
+    told = cases.NewViolation("V-5", clock.now(), "no_source", title="Anna Wood got a card")
+    cases.add_violations([told], store=story.store, source="list", by=BY, at=clock.now())
     listed = queries.Violation.objects.get(reference="V-5")
     assert "V-5" in text(client.get(f"/closings/{closing.pk}/violations/"))
     assert client.post(f"/closings/{closing.pk}/violations/", {"violation": listed.pk}).status_code == 302
     assert queries.violations_behind(closing) == [listed]
+    assert "Anna Wood got a card" in text(client.get(f"/closings/{closing.pk}/"))
+    seen = text(as_(worker(story, "bookkeeper")).get(f"/closings/{closing.pk}/"))
+    assert "V-5" in seen and "Anna Wood" not in seen
+    client = as_(root)
     appeal = closing.steps.get(code="appeal")
     assert "V-5" in text(client.get(f"/closings/steps/{appeal.pk}/"))
     client.post(f"/closings/steps/{appeal.pk}/", {"note": "agreement attached", "reference": "A-1"})
