@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from glob import iglob
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test import TestCase
 
+import daifa.domain
 from daifa.domain.aftersales.commands import open_case, refund_case
 from daifa.domain.books.commands import NewExpense, NewPayment, add_expenses, pay_suppliers
 from daifa.domain.closing.commands import set_standing
@@ -15,6 +18,7 @@ from daifa.domain.history.commands import record_facts
 from daifa.flows import close_store, platform_side
 from daifa.flows.audit import CHECKS, GUARDS, Breach, audit, codes
 from daifa.flows.work import work_until_idle
+from daifa.lib.process import Process
 from tests import cast
 
 UNGUARDED = {
@@ -157,6 +161,16 @@ PLANTED: dict[str, str] = {
                                SELECT id, 1, 'uploaded', 'general', 'x', '', 'x', 1, 1, 'x', now() FROM stores_store LIMIT 1;
                                INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
                                SELECT h.batch_id, 36, t.id, '', 'fixed', h.at FROM catalog_listingfile t, (SELECT batch_id, at FROM history_transition LIMIT 1) h""",
+    "history_evidence_pack": """INSERT INTO cases_evidencepack (store_id, state, name, language, orders, contents, left_out, gaps, by, at)
+                                SELECT id, 'made', 'x.zip', 'en', '{{}}', '[]', '[]', '[]', 'x', now() FROM stores_store LIMIT 1;
+                                INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                                SELECT h.batch_id, 54, t.id, '', 'gathering', h.at FROM cases_evidencepack t, (SELECT batch_id, at FROM history_transition LIMIT 1) h
+                                WHERE t.name = 'x.zip'""",
+    "history_reminder": """INSERT INTO purchasing_reminder (store_id, supplier_id, state, step, subject, text, at)
+                           SELECT t.id, s.id, 'sent', 'soon', 'planted', 'x', now() FROM stores_store t, sourcing_supplier s LIMIT 1;
+                           INSERT INTO history_transition (batch_id, kind, thing, state_from, state_to, at)
+                           SELECT h.batch_id, 90, t.id, '', 'due', h.at FROM purchasing_reminder t, (SELECT batch_id, at FROM history_transition LIMIT 1) h
+                           WHERE t.subject = 'planted'""",
     "commission": """INSERT INTO compliance_affiliatelink (store_id, name, url, at, by) SELECT id, 'x', 'https://example.com', now(), 'x' FROM stores_store LIMIT 1;
                      INSERT INTO compliance_affiliateearning (link_id, day, amount, currency, by)
                      SELECT id, '2026-03-02', 5, 'GBP', 'x' FROM compliance_affiliatelink LIMIT 1""",
@@ -175,6 +189,17 @@ PLANTED: dict[str, str] = {
 
 def test_every_rule_has_a_planted_breach():
     assert set(PLANTED) == set(codes())
+
+
+def test_the_history_of_every_process_is_audited():
+    found = {
+        one.name
+        for name in iglob("*/process.py", root_dir=Path(daifa.domain.__file__).parent)
+        for one in vars(import_module(f"daifa.domain.{Path(name).parent}.process")).values()
+        if isinstance(one, Process)
+    }
+    assert len(found) > 20
+    assert found - {code.removeprefix("history_") for code in codes()} == {"order"}  # its status is reckoned, see `status`
 
 
 class AuditTest(TestCase):
@@ -276,6 +301,10 @@ class AuditTest(TestCase):
         self.breach("orders_posted")
         record_facts("orders_received", [self.ids["order"]], at=self.at + timedelta(hours=1))
         self.assertNotIn("orders_posted", {breach.code for breach in audit()})
+
+    def test_commission_of_an_earning_that_is_not_there_is_named(self):
+        self.plant("UPDATE books_entry SET fact = 'commission_earned', fact_id = 987654321 WHERE id = {entry}")
+        self.assertIn("commission_earned 987654321", self.breach("posted_for_nothing").sentence)
 
     def test_many_rows_are_counted_and_few_are_shown(self):
         self.plant("UPDATE orders_orderline SET allocated = allocated - 1")

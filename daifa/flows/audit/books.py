@@ -167,6 +167,8 @@ CHECKS: list[Check] = [
                WHEN 'order_over' THEN NOT EXISTS (SELECT FROM orders_order x WHERE x.id = e.fact_id)
                WHEN 'expense' THEN NOT EXISTS (SELECT FROM books_expense x WHERE x.id = e.fact_id)
                WHEN 'supplier_paid' THEN NOT EXISTS (SELECT FROM books_supplierpayment x WHERE x.id = e.fact_id)
+               WHEN 'commission_earned' THEN NOT EXISTS (SELECT FROM compliance_affiliateearning x WHERE x.id = e.fact_id)
+                   AND NOT EXISTS (SELECT FROM books_entry r WHERE r.reversal_of_id = e.id)
                WHEN 'deposit_moved' THEN NOT EXISTS (SELECT FROM cases_depositmove x WHERE x.id = e.fact_id)
                WHEN 'proceeds_settled' THEN NOT EXISTS (SELECT FROM closing_stepevidence x WHERE x.step_id = e.fact_id AND x.what = 'done')
                WHEN 'proceeds_again' THEN NOT EXISTS (SELECT FROM closing_stepevidence x WHERE x.id = e.fact_id AND x.what = 'undone')

@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.utils.translation import gettext_noop as N_
 
 from daifa.domain.aftersales.process import AFTERSALE_CASE, REFUND
-from daifa.domain.cases.process import APPEAL, COMPLAINT, INFRINGEMENT, VIOLATION
+from daifa.domain.cases.process import APPEAL, COMPLAINT, EVIDENCE_PACK, INFRINGEMENT, VIOLATION
 from daifa.domain.catalog.process import LISTING, LISTING_FILE, PUBLICATION
 from daifa.domain.fulfilment.process import FULFILMENT_ORDER
 from daifa.domain.imports.process import IMPORT
 from daifa.domain.messages.process import MESSAGE
-from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN
+from daifa.domain.purchasing.process import ATTEMPT, PURCHASE_ORDER, PURCHASE_RUN, REMINDER
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
 from daifa.flows.audit.check import Check
 from daifa.lib.process import Process
@@ -53,6 +53,8 @@ CHECKS: list[Check] = [
             LISTING,
             PUBLICATION,
             LISTING_FILE,
+            EVIDENCE_PACK,
+            REMINDER,
         )
     ),
     *(history(process, f"(t.store_id IS NULL OR {OF_STORE})") for process in (PURCHASE_RUN, IMPORT)),
