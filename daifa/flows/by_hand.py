@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from daifa.connectors.contract import Address, ReplyRow
 from daifa.domain.aftersales import commands as aftersales
+from daifa.domain.aftersales import queries as aftersales_queries
 from daifa.domain.history import commands as history
 from daifa.domain.history.commands import move, open_batch, record_facts
 from daifa.domain.orders import commands as orders
@@ -137,9 +138,13 @@ def give_back(
     `kind`: refund or return. Units that no supplier was asked for are cancelled with the refund. Returns the case.
     """
     orders.lock_orders([order_id])
-    case = aftersales.open_case(
-        order_id=order_id, kind=kind, reason=reason, lines=_of_order(order_id, lines), note=note, by=by, at=at
-    )
+    wanted = _of_order(order_id, lines)
+    if amount is not None and aftersales_queries.given_back_just_now(order_id, wanted, kind=kind, amount=amount, at=at):
+        raise Refused(
+            _("The same was given back on this order a moment ago. If the buyer gets it twice, wait a minute and enter it again."),
+            code="given_back_just_now",
+        )
+    case = aftersales.open_case(order_id=order_id, kind=kind, reason=reason, lines=wanted, note=note, by=by, at=at)
     if amount is not None:
         aftersales.refund_case(case_id=case, amount=amount, no_claim_reason=no_claim_reason, by=by, at=at)
         _after_taking_back(order_id, by=by, at=at)

@@ -9,7 +9,15 @@ import pytest
 from daifa.domain.aftersales.models import AftersaleCase
 from daifa.domain.cases import commands, files, queries
 from daifa.domain.cases.commands import NewComplaint, NewConsequence, NewInfringement, NewMove, NewViolation
-from daifa.domain.cases.models import Appeal, CaseFile, Complaint, DepositMove, Infringement, Violation
+from daifa.domain.cases.models import (
+    Appeal,
+    CaseFile,
+    Complaint,
+    Consequence,
+    DepositMove,
+    Infringement,
+    Violation,
+)
 from daifa.domain.catalog.models import ListingVariant
 from daifa.domain.policy.commands import NewOverride, override_rules
 from daifa.domain.stores.commands import add_store
@@ -313,6 +321,14 @@ def test_the_deposit_does_not_come_back_while_a_case_is_open(store):
     assert [row.code for row in done.refused] == ["open_cases"]
     commands.settle_complaint(complaint_id=complaint, outcome="explained", by=BY, at=AT)
     assert commands.move_deposit([NewMove("returned", Decimal(1000), AT)], store=store, by=BY, at=AT).added
+
+
+def test_a_limit_sent_twice_is_one(store):
+    violation = commands.add_violations([NewViolation("V-1", AT)], store=store, source=BY, by=BY, at=AT).added[0]
+    limit = NewConsequence("traffic_limit", AT, AT + timedelta(days=3))
+    first, second = (commands.add_consequences([limit], violation_id=violation, by=BY, at=AT) for _ in range(2))
+    later = commands.add_consequences([limit._replace(until_at=AT + timedelta(days=9))], violation_id=violation, by=BY, at=AT)
+    assert first == second != later and Consequence.objects.count() == 2
 
 
 # --- Complaints ---------------------------------------------------------------------------------------------------

@@ -1,12 +1,13 @@
 """Which units a refund is for: those cancelled before come first, and goods that came back were shipped."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from daifa.domain.aftersales.models import RefundLine
+from daifa.domain.aftersales.models import AftersaleCase, RefundLine
 from daifa.flows import by_hand
+from daifa.lib.refusal import Refused
 from tests import bought_orders
 
 BY = "user:7"
@@ -47,3 +48,17 @@ def test_a_unit_that_came_back_does_not_cancel_one_that_is_still_to_be_shipped()
     assert give(of, line, 1, "8.00", kind="return") == 0
     assert give(of, line, 2, "16.00", kind="return") == 1, "one more came back; the third was never shipped"
     assert list(RefundLine.objects.order_by("id").values_list("quantity", "cancelled")) == [(1, 0), (2, 1)]
+
+
+@pytest.mark.django_db
+def test_a_refund_sent_twice_is_given_once():
+    of, line = bought_order()
+    assert give(of, line, 1, "8.00") == 1
+    with pytest.raises(Refused, match="a moment ago"):
+        give(of, line, 1, "8.00")
+    assert (RefundLine.objects.count(), AftersaleCase.objects.count()) == (1, 1)
+    by_hand.give_back(
+        of.pk, [(line.pk, 1)], kind="refund", reason="damaged", note="", amount=Decimal("8.00"), no_claim_reason="small", by=BY,
+        at=NOON + timedelta(minutes=1),
+    )  # fmt: skip
+    assert RefundLine.objects.count() == 2

@@ -221,3 +221,15 @@ def refund_detail(scope: Sequence[int], refund_id: int) -> RefundDetail | None:
             .values()
         ),
     )
+
+
+def given_back_just_now(order_id: int, lines: Sequence[tuple[int, int]], *, kind: str, amount: Decimal, at: datetime) -> bool:
+    """Whether the same units [(line, units)] of an order were given back with the same money within the last minute: a form sent twice."""
+    return bulk.fetch(
+        """SELECT EXISTS (
+               SELECT FROM aftersales_aftersalecase c JOIN aftersales_refund r ON r.case_id = c.id AND r.amount = %s
+               WHERE c.order_id = %s AND c.kind = %s AND c.opened_at > %s::timestamptz - interval '1 minute'
+                 AND ARRAY(SELECT (l.order_line_id, l.quantity)::text FROM aftersales_aftersaleline l WHERE l.case_id = c.id ORDER BY 1)
+                   = ARRAY(SELECT (w.line, w.units)::text FROM unnest(%s::bigint[], %s::int[]) AS w(line, units) ORDER BY 1))""",
+        (amount, order_id, kind, at, [line for line, _ in lines], [units for _, units in lines]),
+    )[0][0]

@@ -62,6 +62,8 @@ def open_infringement(wanted: NewInfringement, *, store: Store, source: str, by:
         if not row:
             raise Refused(_("This store has no such listing."), code="no_listing", field="listing")
         title = row[0][0]
+    # One hand at a time writes notices of a store down: of the same one, sent twice, the second finds the first.
+    bulk.execute("SELECT pg_advisory_xact_lock(hashtext('open_infringement'), %s)", (store.pk,))
     if known := Infringement.objects.filter(store=store, reference=reference).first():
         raise Refused(
             _("This notice is known already, as case %(id)s.") % {"id": known.pk}, code="known", field="reference"

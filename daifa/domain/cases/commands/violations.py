@@ -326,7 +326,7 @@ def _appeal_task(violation: Violation) -> NewTask:
 
 @transaction.atomic
 def add_consequences(consequences: Sequence[NewConsequence], *, violation_id: int, by: str, at: datetime) -> list[int]:
-    """Limits that came later. Raises `Refused` for an unknown kind or crossed times."""
+    """Limits that came later, each once. Raises `Refused` for an unknown kind or crossed times."""
     violation = locked(Violation, violation_id)
     for one in consequences:
         if one.kind not in CONSEQUENCES:
@@ -334,9 +334,9 @@ def add_consequences(consequences: Sequence[NewConsequence], *, violation_id: in
         if one.until_at is not None and one.until_at < one.from_at:
             raise Refused(_("A consequence is said to end before it begins."), code="times_crossed", field="until_at")
     return [
-        Consequence.objects.create(
-            violation=violation, kind=c.kind, from_at=c.from_at, until_at=c.until_at, amount=c.amount, note=c.note[:200]
-        ).pk
+        Consequence.objects.get_or_create(
+            violation=violation, kind=c.kind, from_at=c.from_at, until_at=c.until_at, amount=c.amount, defaults={"note": c.note[:200]}
+        )[0].pk
         for c in consequences
     ]
 
