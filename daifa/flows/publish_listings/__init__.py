@@ -7,13 +7,13 @@ a person uploads and confirms. At the door the gate is asked again, so that noth
 
 from daifa.flows.publish_listings.asking import Outcome, Published, publish, withdraw_from_channel
 from daifa.flows.publish_listings.assortment import draft, products_of, retire
-from daifa.flows.publish_listings.channels import ask_channels, send_listings
+from daifa.flows.publish_listings.channels import send_listings
 from daifa.flows.publish_listings.deciding import Decided, approve, send_back, settle_unknown, withdraw
 from daifa.flows.publish_listings.door import judge_again
 from daifa.flows.publish_listings.files import make_file, settle_file, speaks_for_itself
 from daifa.flows.publish_listings.gate import Judged, judge
 from daifa.flows.publish_listings.notices import follow_infringements
-from daifa.flows.publish_listings.outgoing import reference_of
+from daifa.flows.publish_listings.outgoing import references_of
 from daifa.flows.publish_listings.reasons import sentences
 from daifa.flows.publish_listings.watching import watch_listings
 
@@ -23,7 +23,6 @@ __all__ = [
     "Outcome",
     "Published",
     "approve",
-    "ask_channels",
     "draft",
     "follow_infringements",
     "judge",
@@ -31,7 +30,7 @@ __all__ = [
     "make_file",
     "products_of",
     "publish",
-    "reference_of",
+    "references_of",
     "retire",
     "send_back",
     "send_listings",

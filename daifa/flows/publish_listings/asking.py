@@ -16,9 +16,7 @@ from daifa.domain.catalog.commands import NewPublication
 from daifa.domain.stores.models import Store
 from daifa.flows.publish_listings.gate import judge
 from daifa.flows.publish_listings.reasons import sentences
-from daifa.flows.publish_listings.tasks import (
-    count_waiting,
-)
+from daifa.flows.publish_listings.tasks import count_waiting
 from daifa.lib import bulk
 
 ON_THEIR_WAY = ("filed", "sending", "unknown")

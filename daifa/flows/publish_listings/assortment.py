@@ -10,9 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from daifa.domain.catalog import commands
-from daifa.flows.publish_listings.asking import (
-    withdraw_from_channel,
-)
+from daifa.flows.publish_listings.asking import withdraw_from_channel
 from daifa.lib import bulk
 from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused

@@ -23,10 +23,8 @@ from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
 from daifa.domain.stores.queries import installation, may_act_outward
 from daifa.flows.publish_listings.door import Row, at_the_door, rows_of
 from daifa.flows.publish_listings.outcomes import keep_numbers, mark_unknown, settle
-from daifa.flows.publish_listings.outgoing import outgoing, reference_of
-from daifa.flows.publish_listings.tasks import (
-    PERSON,
-)
+from daifa.flows.publish_listings.outgoing import outgoing, references_of
+from daifa.flows.publish_listings.tasks import PERSON
 from daifa.lib import bulk
 from daifa.lib.alone import alone
 
@@ -56,18 +54,6 @@ def send_listings(*, at: datetime, by: str = "job:send_listings") -> dict[str, i
                     tried[row.pk] += 1
                 if not _send(connector, requests, counts, by=by, at=at):
                     break
-    return counts
-
-
-def ask_channels(*, at: datetime, by: str = "job:ask_channels") -> dict[str, int]:
-    """Ask channels about publications whose fate is unknown, without sending anything."""
-    counts = {"done": 0, "declined": 0, "unknown": 0, "later": 0}
-    for store, code, kind, script in _channels_with_work():
-        with alone(_LOCK, store) as mine:
-            if mine:
-                connector = channel_connector(kind=kind, code=code, script=script, home=Path(settings.DAIFA_HOME))
-                _own_leftovers(store, by=by, at=at)
-                _ask(connector, store, counts, by=by, at=at)
     return counts
 
 
@@ -113,16 +99,16 @@ def _ask(connector: Any, store: int, counts: dict[str, int], *, by: str, at: dat
     unknown = [row[0] for row in bulk.fetch("SELECT id FROM catalog_publication WHERE store_id = %s AND state = 'unknown' ORDER BY id", (store,))]
     if not unknown:
         return
+    references = references_of(unknown)
     try:
-        found = connector.find_listings([reference_of(pk) for pk in unknown], at=at)
+        found = connector.find_listings(list(references.values()), at=at)
     except ConnectorError:
         return
     except Exception as error:  # a broken answer is as good as none
         log.warning("Asking the channel of store %s failed: %s", store, type(error).__name__, exc_info=error)
         return
     outcomes, numbers = {}, {}
-    for pk in unknown:
-        reference = reference_of(pk)
+    for pk, reference in references.items():
         if reference not in found:
             continue
         answer = found[reference]
@@ -160,8 +146,9 @@ def _prepare(store: int, tried: Mapping[int, int], *, by: str, at: datetime) -> 
 
 def _send(connector: Any, requests: list[Row], counts: dict[str, int], *, by: str, at: datetime) -> bool:
     """The call, outside any transaction. False = stop for now."""
+    references = references_of([row.pk for row in requests])
     try:
-        answers = connector.publish([outgoing(row) for row in requests], at=at)
+        answers = connector.publish(outgoing(requests), at=at)
     except TryLater as later:
         return _after_partial(connector, requests, later.sentence, counts, by=by, at=at, go_on=False)
     except AnswerMissing as missing:
@@ -177,7 +164,7 @@ def _send(connector: Any, requests: list[Row], counts: dict[str, int], *, by: st
                     _give_back(requests[place:], counts, by=by, at=at)
                     return False
             return True
-        answers = [ListingAnswer(reference_of(requests[0].pk), False, code=no.code, sentence=no.sentence)]
+        answers = [ListingAnswer(references[requests[0].pk], False, code=no.code, sentence=no.sentence)]
     except Exception as error:  # a bug in the connector is no reason to send twice
         log.warning("Publishing failed: %s", type(error).__name__, exc_info=error)
         sentence = f"The program failed in the middle of the call ({type(error).__name__})."
@@ -185,7 +172,7 @@ def _send(connector: Any, requests: list[Row], counts: dict[str, int], *, by: st
     told = {answer.reference: answer for answer in answers}
     outcomes, numbers, silent = {}, {}, []
     for row in requests:
-        answer = told.get(reference_of(row.pk))
+        answer = told.get(references[row.pk])
         if answer is None:  # a 200 that says nothing about one of ours
             silent.append(row.pk)
         else:

@@ -13,9 +13,7 @@ from daifa.domain.catalog import commands, rules
 from daifa.flows.publish_listings.door import judged_rows, rows_of
 from daifa.flows.publish_listings.outcomes import settle
 from daifa.flows.publish_listings.reasons import sentences
-from daifa.flows.publish_listings.tasks import (
-    count_waiting,
-)
+from daifa.flows.publish_listings.tasks import count_waiting
 
 
 @dataclass(slots=True)

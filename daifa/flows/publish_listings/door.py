@@ -13,9 +13,7 @@ from django.db import transaction
 from daifa.domain.catalog import commands
 from daifa.domain.stores.models import Store
 from daifa.flows.publish_listings.gate import Judged, judge
-from daifa.flows.publish_listings.tasks import (
-    count_waiting,
-)
+from daifa.flows.publish_listings.tasks import count_waiting
 from daifa.lib import bulk
 
 

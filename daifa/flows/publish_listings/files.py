@@ -17,9 +17,7 @@ from daifa.domain.stores.models import Store
 from daifa.flows.publish_listings.door import at_the_door, rows_of
 from daifa.flows.publish_listings.outcomes import settle
 from daifa.flows.publish_listings.outgoing import outgoing
-from daifa.flows.publish_listings.tasks import (
-    UPLOAD,
-)
+from daifa.flows.publish_listings.tasks import UPLOAD
 from daifa.lib import bulk
 from daifa.lib.commas import listed
 from daifa.lib.refusal import Refused
@@ -56,7 +54,7 @@ def make_file(*, store_id: int, by: str, at: datetime, layout: str = "") -> List
         rows, _counts = at_the_door(rows_of(ids, states=("ready",)), at=at, by=by)
         if not rows:
             return None
-        content, sha256, count = upload.write_listings([outgoing(row) for row in rows], layout=chosen, language=store.language)
+        content, sha256, count = upload.write_listings(outgoing(rows), layout=chosen, language=store.language)
         file = commands.fix_file(
             [row.pk for row in rows], store_id=store_id, number=number, layout=chosen,
             name=upload.file_name(store.code, number, chosen), content=content, sha256=sha256, rows=count, by=by, at=at,

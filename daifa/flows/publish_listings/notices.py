@@ -8,12 +8,7 @@ from datetime import datetime
 
 from daifa.domain.catalog import commands
 from daifa.domain.stores.models import Store
-from daifa.flows.publish_listings.asking import (
-    earlier_of,
-    hold,
-    on_sale,
-    publish,
-)
+from daifa.flows.publish_listings.asking import earlier_of, hold, on_sale, publish
 from daifa.flows.publish_listings.gate import judge
 from daifa.lib import bulk
 

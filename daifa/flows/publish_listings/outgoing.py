@@ -1,7 +1,8 @@
-"""A publication as it goes to a channel, and the reference it is asked by."""
+"""Publications as they go to a channel, and the references they are asked by."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from daifa.connectors.contract import OutgoingListing, OutgoingVariant
@@ -9,10 +10,16 @@ from daifa.domain.stores.queries import installation
 from daifa.flows.publish_listings.door import Row
 
 
-def outgoing(row: Row) -> OutgoingListing:
+def outgoing(rows: Sequence[Row]) -> list[OutgoingListing]:
+    """What the channel is told of each."""
+    references = references_of([row.pk for row in rows])
+    return [_outgoing(row, references[row.pk]) for row in rows]
+
+
+def _outgoing(row: Row, reference: str) -> OutgoingListing:
     content = row.content
     return OutgoingListing(
-        reference=reference_of(row.pk), action=row.action, handle=content["handle"], title=content["title"],  # type: ignore[arg-type]
+        reference=reference, action=row.action, handle=content["handle"], title=content["title"],  # type: ignore[arg-type]
         description=content["description"], brand=content["brand"], category=content["category"], image=content["image"],
         variants=tuple(
             OutgoingVariant(
@@ -24,7 +31,7 @@ def outgoing(row: Row) -> OutgoingListing:
     )  # fmt: skip
 
 
-def reference_of(publication: int) -> str:
-    """Our reference of a publication: what a channel is asked by."""
+def references_of(publications: Sequence[int]) -> dict[int, str]:
+    """Our references of publications: what a channel is asked by."""
     here = installation()
-    return f"{here.code if here else ''}L{publication}"
+    return {pk: f"{here.code if here else ''}L{pk}" for pk in publications}

@@ -16,10 +16,7 @@ from daifa.domain.policy import queries as policy
 from daifa.domain.policy.commands import note_lists
 from daifa.domain.stores.models import Store
 from daifa.flows.publish_listings.gate import LISTS, judge
-from daifa.flows.publish_listings.tasks import (
-    AGAINST,
-    one_task_a_store,
-)
+from daifa.flows.publish_listings.tasks import AGAINST, one_task_a_store
 from daifa.lib import bulk
 
 
