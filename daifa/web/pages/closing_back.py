@@ -284,7 +284,7 @@ def paper_away(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
         actions=lambda scope: [
             LinkButton(said(_COMEBACK[found.step.code].title), back, "arrow-left", "ghost"),
             ActionButton(_("Take away"), reverse("web:comeback_paper_away", args=[pk]), "trash", "danger", reason=closed,
-                         confirm=_("Was it kept by mistake?")),
+                         confirm=_("Was it kept by mistake?"), fields={"next": back}),  # this page goes with it
         ],
     ).respond(request, scope)  # fmt: skip
 

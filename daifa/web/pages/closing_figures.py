@@ -341,7 +341,8 @@ def past_closing(request: HttpRequest, scope: Scope, pk: int) -> HttpResponse:
         ],
         actions=lambda scope: [
             LinkButton(_("Past closings"), reverse("web:past_closings"), "arrow-left", "ghost"),
-            ActionButton(_("Take it back"), reverse("web:past_closing", args=[pk]), "trash", "danger", confirm=_("Was it recorded by mistake?")),
+            ActionButton(_("Take it back"), reverse("web:past_closing", args=[pk]), "trash", "danger", confirm=_("Was it recorded by mistake?"),
+                         fields={"next": reverse("web:past_closings")}),  # this page goes with it
         ],
     ).respond(request, scope)  # fmt: skip
 

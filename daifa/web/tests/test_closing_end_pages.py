@@ -2,7 +2,7 @@
 
 import html
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,8 +11,8 @@ from django.utils import translation
 from daifa.domain.cases.commands import NewConsequence, NewViolation, add_violations
 from daifa.domain.cases.models import Appeal
 from daifa.domain.catalog.models import ListingVariant
-from daifa.domain.closing import queries
-from daifa.domain.closing.models import ClosingStep, Readmission
+from daifa.domain.closing import commands, queries
+from daifa.domain.closing.models import ClosingStep, Lifecycle, PastClosing, Readmission
 from daifa.domain.people.models import User
 from daifa.domain.stores.models import Store, Task
 from daifa.flows import close_store, platform_side
@@ -206,3 +206,30 @@ def test_times_are_told_on_the_clock_of_the_store(client, settings):
     for address in (f"/closings/steps/{notice.pk}/", f"/platform/{case.pk}/", "/platform/"):
         page = text(client.get(address))
         assert "21:05" in page and "08:05" not in page, address
+
+
+def pressed(client, here: str, address: str):
+    """What follows when the button on the page `here` that posts to `address` is pressed, as a browser sends it."""
+    form = re.search(rf'<form method="post" action="{re.escape(address)}".*?</form>', client.get(here).content.decode(), re.S)[0]
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))  # of two of one name the later counts
+    return client.post(address, fields, follow=True)
+
+
+def test_what_goes_with_its_page_leads_to_a_page_that_is_there(client):
+    story = open_story([])
+    how = {"by": BY, "at": story.at}
+    closing = close_store.start(store_id=story.store.pk, scenario="choice", reason="Change of plan", **how)
+    Lifecycle.objects.filter(store=story.store).update(state="closed", closed_at=story.at)
+    plan = commands.plan_readmission(closing_id=closing.pk, cause="31 notes", **how)
+    step = queries.plan_of(plan.pk)[0]
+    commands.add_comeback_papers(step_id=step.pk, papers=[("wrong.pdf", b"%PDF-1.4 wrong")], **how)
+    away = f"/closings/back/papers/{queries.papers_of(plan.pk)[0].pk}/away/"
+    after = pressed(client, away, away)
+    assert after.redirect_chain[-1][0] == f"/closings/back/steps/{step.pk}/" and after.status_code == 200
+    assert "stays written down" in text(after) and not queries.papers_of(plan.pk)
+
+    past = commands.NewPast("Tea & Cups", "choice", date(2020, 1, 1), date(2021, 1, 1), "CNY", Decimal(0))
+    assert commands.record_past_closings([past], source="by hand", **how).refused == []
+    here = f"/closings/past/{PastClosing.objects.get().pk}/"
+    after = pressed(client, here, here)
+    assert after.redirect_chain[-1][0] == "/closings/past/" and after.status_code == 200 and not PastClosing.objects.exists()
