@@ -10,12 +10,14 @@ from django.urls import reverse
 
 from daifa.domain.books.models import Entry
 from daifa.domain.closing import queries as closing
+from daifa.domain.closing.commands import set_status_page
 from daifa.domain.compliance.models import Clock
+from daifa.domain.history.commands import ensure_months
 from daifa.domain.messages.models import Message
 from daifa.domain.orders.models import Hold, Order
 from daifa.domain.purchasing.models import PurchaseOrder
 from daifa.domain.stores.models import Task
-from daifa.flows import by_hand, keep_clocks
+from daifa.flows import by_hand, close_store, keep_clocks
 from daifa.flows.audit import audit
 from daifa.flows.release_holds import release_holds
 from daifa.flows.work import work_until_idle
@@ -238,3 +240,22 @@ def test_another_price_after_the_payment_is_for_a_person():
     order = Order.objects.get()
     assert (order.total_amount, tasks()) == (84, {"order_changed": order.pk})
     assert Task.objects.get().params["what"] == ["amount"]
+
+
+def test_a_store_that_closes_tells_nobody_about_an_order_he_has_not_paid_and_takes_no_late_payment():
+    shop = cast.open_shop()
+    ensure_months(AT.date(), AT.date() + timedelta(days=62))
+    receive(shop, {"U-1": ("", ""), "P-1": ("2026-03-02 09:00:00", "")}, at=AT)
+    begun = close_store.start(store_id=shop.store.pk, scenario="choice", reason="we leave", by=cast.BY, at=AT)
+    rows = {row.code: row for row in begun.steps.all()}
+    set_status_page(store_id=shop.store.pk, is_on=True, contact="help@example.invalid", by=cast.BY, at=AT)
+    for code in ("count_open", "shop_notice", "listings_down", "buyers_told"):
+        row = rows[code]
+        row.refresh_from_db()
+        if row.state == "waiting":
+            close_store.do_step(row.pk, close_store.Given(note="now", reference="N-1"), by=cast.BY, at=AT)
+    assert set(Message.objects.filter(kind="store_closing").values_list("order__number", flat=True)) == {"P-1"}
+    receive(shop, {"U-1": ("2026-03-03 14:00:00", "")}, at=LATER)
+    assert set(Hold.objects.filter(released_at=None, order__number="U-1").values_list("reason", flat=True)) == {"store_closing"}
+    assert not PurchaseOrder.objects.filter(order__number="U-1").exists()
+    assert audit() == []

@@ -6,6 +6,7 @@ from daifa.domain.closing import commands, queries
 from daifa.domain.messages import commands as messages
 from daifa.domain.messages import queries as message_queries
 from daifa.domain.orders.commands import lock_orders
+from daifa.domain.orders.queries import PAID
 from daifa.flows.close_store.step import Doing
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
@@ -46,8 +47,8 @@ def tell_buyers(doing: Doing) -> None:
     orders = [
         row[0]
         for row in bulk.fetch(
-            """SELECT o.id FROM orders_order o
-               WHERE o.store_id = %s AND NOT o.is_history AND o.units > o.cancelled
+            f"""SELECT o.id FROM orders_order o
+               WHERE o.store_id = %s AND NOT o.is_history AND o.units > o.cancelled AND {PAID}
                  AND (o.delivered < o.units - o.cancelled OR EXISTS (
                      SELECT FROM shipping_parcel p WHERE p.order_id = o.id
                      AND p.delivered_at > %s::timestamptz - %s * interval '1 day')) ORDER BY o.id""",
