@@ -251,7 +251,7 @@ def _line_columns(lines: list[dict[str, Any]], currency: str) -> list[Column]:
         return Column(name, label, "quantity", value=lambda line: line[name] or None)
 
     columns = [
-        Column("sku", gettext_lazy("SKU"), "code", link=True, hint=lambda line: line["title"]
+        Column("sku", gettext_lazy("SKU"), "code", link=True, wrap=True, hint=lambda line: line["title"]
                or (LINE_KINDS.get(line["kind"], line["kind"]) if line["kind"] != "goods" else "")),
         Column("quantity", gettext_lazy("Ordered"), "quantity"),
         units("cancelled", gettext_lazy("Cancelled")),
@@ -544,13 +544,13 @@ def order_panels(whole: reads.WholeOrder, scope: Scope) -> list[Panel]:
                        row_url=lambda row: reverse("web:purchase", args=[row.id]),
                        empty=_("No supplier has been asked yet."))
         )  # fmt: skip
+        if whole.parcels:
+            panels += _finding_panels(order, scope)
         panels.append(
             TablePanel(_("Parcels"), parcel_columns(of_order=True), whole.parcels,
                        row_url=lambda row: reverse("web:parcel", args=[row.id]),
                        empty=_("No parcel yet: numbers come with the suppliers' replies."))
         )  # fmt: skip
-        if whole.parcels:
-            panels += _finding_panels(order, scope)
     cases = case_page([order["store_id"]], order_id=order["id"], limit=50)
     if cases or whole.refunds:
         panels.append(_aftersales_panel(whole, cases))
