@@ -1,7 +1,7 @@
 """Counts the signs of selling without a source from our own data, keeps them as risks, and asks for what helps.
 
 Runs on the schedule; a handful of statements for all stores. Also reminds of agreements that end, and marks
-negotiations as done once the agreement satisfies the channel.
+negotiations as done once the agreement satisfies the channel, and switches once the substitutes are asked first.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from daifa.domain.shipping.queries import NUMBER_FOR_OTHERS
 from daifa.domain.shipping.rules import Trace, find_traces
 from daifa.domain.sourcing import queries as sourcing
 from daifa.domain.stores.commands import NewTask, close_tasks, open_tasks
+from daifa.flows.switch_suppliers import finish_switches
 from daifa.lib import bulk
 
 BY = "job:find_risks"
@@ -50,6 +51,7 @@ def find_risks(*, at: datetime, by: str = BY, stores: Sequence[int] | None = Non
         _tell(asked, by=by, at=at)
         _remind(by=by, at=at)
         _agreed([store.id for store in asked], by=by, at=at)
+        finish_switches(stores=[store.id for store in asked], by=by, at=at)
     return counts
 
 

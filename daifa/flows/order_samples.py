@@ -13,6 +13,7 @@ from daifa.domain.shipping.checks import NewPhoto
 from daifa.domain.sourcing import samples
 from daifa.domain.sourcing.models import Sample
 from daifa.flows.check_parcels import add_photos
+from daifa.flows.switch_suppliers import finish_switches
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 
@@ -41,6 +42,7 @@ def judge_sample(*, sample_id: int, passed: bool, verdict: str, by: str, at: dat
     if passed:
         sample = Sample.objects.get(pk=sample_id)
         risk_commands.move_sample_steps(sample.store_id, sample.supplier_id, to="done", by=by, at=at)
+        finish_switches(stores=[sample.store_id], by=by, at=at)
 
 
 def photos_of(sample_id: int) -> dict[str, int]:

@@ -21,6 +21,7 @@ from daifa.domain.sourcing.models import Agreement, Supplier
 from daifa.domain.sourcing.queries import day_in, demands_of
 from daifa.domain.sourcing.rules import OWN_KINDS
 from daifa.flows.intake import route_held_variants
+from daifa.flows.switch_suppliers import finish_switches
 from daifa.lib import bulk
 from daifa.lib.refusal import Refused
 
@@ -31,6 +32,7 @@ def map_sku(
 ) -> int:
     """A person names the offer by which a variant is bought. Returns how many held orders are routed again."""
     sourcing.map_sku(variant_id=variant_id, offer_id=offer_id, factor=factor, rank=rank, note=note, by=by, at=at)
+    finish_switches(by=by, at=at)
     return len(route_held_variants([variant_id], at=at))
 
 
@@ -38,6 +40,7 @@ def map_sku(
 def verify_mappings(mapping_ids: Sequence[int], *, by: str, at: datetime) -> tuple[list[int], int]:
     """A person confirms proposals; returns (those confirmed, how many held orders are routed again)."""
     verified = sourcing.verify_mappings(mapping_ids, by=by, at=at)
+    finish_switches(by=by, at=at)
     variants = bulk.fetch("SELECT DISTINCT variant_id FROM sourcing_skumapping WHERE id = ANY(%s::bigint[])", (verified,))
     return verified, len(route_held_variants([row[0] for row in variants], at=at))
 
@@ -78,6 +81,7 @@ def record_agreement(
         _kept, refused = sourcing.add_documents(agreement_id=agreement.pk, files=papers, by=by, at=at)
         if refused:
             raise Refused(" ".join(refused), code="file_refused", field="papers")
+    finish_switches(by=by, at=at)
     return agreement, _route_for_agreement(store_id, at=at)
 
 
@@ -85,6 +89,7 @@ def record_agreement(
 def edit_agreement(*, agreement_id: int, by: str, at: datetime, **terms: Any) -> tuple[Agreement, int]:
     """`sourcing.commands.edit_agreement`; returns it and how many held orders are routed again."""
     agreement = sourcing.edit_agreement(agreement_id=agreement_id, by=by, at=at, **terms)
+    finish_switches(by=by, at=at)
     return agreement, _route_for_agreement(agreement.store_id, at=at)
 
 
@@ -97,6 +102,7 @@ def record_entrustment(
     agreements = sourcing.record_entrustment(
         supplier_id=supplier_id, signed_on=signed_on, store_id=store_id, by=by, at=at
     )
+    finish_switches(by=by, at=at)
     return agreements, _route_for_agreement(store_id, at=at)
 
 

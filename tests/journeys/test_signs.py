@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
 from daifa.domain.catalog.models import Product, Variant
 from daifa.domain.compliance import risk_queries
@@ -11,12 +12,14 @@ from daifa.domain.compliance.commands import find_parcel_faults
 from daifa.domain.compliance.models import DispatchMode, Finding, PlanStep, Risk
 from daifa.domain.compliance.risk_commands import Step, move_step, plan_steps
 from daifa.domain.orders.models import AddressVersion, OrderLine
+from daifa.domain.people.models import User
 from daifa.domain.shipping.checks import record_platform_waybills
 from daifa.domain.shipping.models import Parcel, TrackingEvent
-from daifa.domain.sourcing.models import Agreement, SkuMapping, Supplier, SupplierOffer
-from daifa.domain.stores.models import Task
-from daifa.flows import find_risks
-from daifa.lib import bulk
+from daifa.domain.sourcing.models import Agreement, Sample, SkuMapping, Supplier, SupplierOffer
+from daifa.domain.stores.models import StoreAccess, Task
+from daifa.flows import find_risks, put_right, switch_suppliers
+from daifa.lib import bulk, clock
+from daifa.lib.refusal import Refused
 from tests import shipped_orders
 from tests.shipped_orders import NOON
 
@@ -199,6 +202,96 @@ def test_when_the_supplier_does_not_agree_a_substitute_is_looked_for(red):
     assert [row["supplier"] for row in find_risks.substitutes_for(who.pk)] == ["Other"], "no consumer platform, not himself"
     found = move_step(step_id=search, state="done", note="Other", by=BY, at=AT)
     assert {PlanStep.objects.get(pk=one).kind for one in found} == {"sample_order", "switch"}
+
+
+@pytest.fixture
+def switching(red):
+    """A mug and a cup are bought from Yiwu, who is to be replaced; Other is linked to both, as a backup."""
+    who, other = supplier(), supplier("other")
+    product = Product.objects.create(handle="m", title="Mug", created_at=NOON)
+    for sku in ("MUG", "CUP"):
+        variant = Variant.objects.create(product=product, sku=sku, created_at=NOON)
+        for rank, one in enumerate((who, other), 1):
+            offer = SupplierOffer.objects.create(supplier=one, supplier_sku=sku, price=9, read_at=NOON)
+            SkuMapping.objects.create(variant=variant, offer=offer, supplier_sku=sku, rank=rank, by=BY, at=NOON)
+    (search,) = plan_steps(store_id=red.pk, steps=[Step("substitute", who.pk)], by=BY, at=AT)
+    steps = move_step(step_id=search, state="done", note="Other", by=BY, at=AT)
+    return red, other, PlanStep.objects.get(pk__in=steps, kind="switch")
+
+
+def agreed(store, who, at):
+    return put_right.record_agreement(
+        supplier_id=who.pk, store_id=store.pk, valid_from=at.date(), entrusted_on=at.date(), is_authorised=True, neutral_packing=True, no_cards=True,
+        platform_waybill=True, returns_to="1 Own Road", returns_paid_by="supplier", claim_days=15, by=BY, at=at,
+    )
+
+
+def passed(store, who, at):
+    return Sample.objects.create(
+        store=store, supplier=who, title="Mug", state="passed", send_to="1 Own Road", currency="CNY", by=BY, at=at, judged_at=at
+    )
+
+
+def state_of(step):
+    step.refresh_from_db()
+    return step.state
+
+
+def test_a_switch_ends_by_itself_once_the_substitute_is_asked_first(switching):
+    store, other, step = switching
+    find_risks.find_risks(at=AT)
+    goods = switch_suppliers.goods_to_switch([store.pk], at=AT)
+    assert [(good.sku, good.replaced, [one.supplier for one in good.candidates]) for good in goods] == [
+        ("CUP", "Yiwu", ["Other"]), ("MUG", "Yiwu", ["Other"]),
+    ]  # fmt: skip
+    assert goods[0].candidates[0].why_not and goods[0].candidates[0].sample == ""
+    with pytest.raises(Refused) as refused:
+        switch_suppliers.ask_first(store_id=store.pk, supplier_id=other.pk, by=BY, at=AT)
+    assert refused.value.code == "may_not_serve"
+    agreed(store, other, AT)
+    with pytest.raises(Refused, match="No sample of his has passed"):
+        switch_suppliers.ask_first(store_id=store.pk, supplier_id=other.pk, by=BY, at=AT)
+    sample = passed(store, other, AT)
+    # Asked first for one of two goods is not enough; a sample that failed since takes it back.
+    mug = SkuMapping.objects.get(offer__supplier=other, supplier_sku="MUG")
+    old = SkuMapping.objects.get(offer__supplier__code="yiwu", supplier_sku="MUG")
+    put_right.map_sku(variant_id=old.variant_id, offer_id=old.offer_id, rank=2, by=BY, at=AT)
+    put_right.map_sku(variant_id=mug.variant_id, offer_id=mug.offer_id, rank=1, by=BY, at=AT)
+    assert [good.is_switched for good in switch_suppliers.goods_to_switch([store.pk], at=AT)] == [False, True] and state_of(step) == "todo"
+    Sample.objects.filter(pk=sample.pk).update(state="failed")
+    assert [good.is_switched for good in switch_suppliers.goods_to_switch([store.pk], at=AT)] == [False, False]
+    Sample.objects.filter(pk=sample.pk).update(state="passed")
+    assert switch_suppliers.ask_first(store_id=store.pk, supplier_id=other.pk, by=BY, at=AT) == 2
+    assert state_of(step) == "done"
+    assert {(m.offer.supplier.code, m.rank) for m in SkuMapping.objects.filter(state="verified")} == {("other", 1), ("yiwu", 2)}
+    assert switch_suppliers.goods_to_switch([store.pk], at=AT) == []
+
+
+def test_a_switch_ends_with_the_last_fact_whichever_it_is(switching):
+    store, other, step = switching
+    SkuMapping.objects.filter(offer__supplier__code="yiwu").update(rank=2)
+    SkuMapping.objects.filter(offer__supplier=other).update(rank=1)
+    passed(store, other, AT)
+    find_risks.find_risks(at=AT)
+    assert state_of(step) == "todo"
+    agreed(store, other, AT)
+    assert state_of(step) == "done"
+
+
+def test_the_page_of_a_switch_lets_the_substitute_be_asked_first(switching, client):
+    store, other, step = switching
+    agreed(store, other, AT)
+    passed(store, other, AT)
+    user = User.objects.create_user("owner", language="en", is_superuser=True)
+    StoreAccess.objects.create(user=user, store=store, role="owner")
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    url = reverse("web:plan_step", args=[step.pk])
+    with clock.moved_to(AT):
+        page = client.get(url).content.decode()
+        assert "Who takes over" in page and "Ask Other first" in page and "sample passed" in page and "not asked first" in page
+        assert client.post(reverse("web:plan_step_switch", args=[step.pk]), {"supplier": other.pk}).status_code == 302
+        assert state_of(step) == "done"
+        assert "Who takes over" not in client.get(url).content.decode()
 
 
 def test_what_was_done_and_did_not_help_is_taken_up_again(red):

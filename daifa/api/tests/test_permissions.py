@@ -237,6 +237,8 @@ def bodies_of_the_account(things) -> dict:
         "settle_risk": {"state": "explained", "note": "A sample."},
         "plan_step": {"kind": "focus"},
         "move_step": {"state": "doing"},
+        "ask_first": {"supplier_id": things["supplier_id"]},
+        "book_late_entries": {"reason": "The platform's letter."},
         "set_standing": {"standing": "warned"},
         "start_closing": {"reason": "Enough."},
         "withdraw_closing": {"reason": "We stay."},

@@ -18,7 +18,7 @@ from daifa.domain.compliance.models import Risk
 from daifa.domain.compliance.process import PLAN_STEP, RISK
 from daifa.domain.compliance.signals import BY_KIND, REMEDIES, STEPS, affiliate_answers
 from daifa.domain.sourcing.queries import supplier_with_id
-from daifa.flows import find_risks
+from daifa.flows import find_risks, switch_suppliers
 
 router = Router(tags=["risks"])
 State = Literal[tuple(RISK.table)]
@@ -120,6 +120,37 @@ class StepIn(Schema):
 class MoveIn(Schema):
     state: StepState
     note: str = Field("", max_length=500)
+
+
+class TakesOverOut(Schema):
+    """Another supplier linked to the goods. `why_not`: why he may not ship for the store, empty = he may; `sample`: how the
+    last one judged did, empty = none; `is_first`: nobody is asked before him."""
+
+    supplier_id: int
+    supplier: str
+    why_not: str
+    sample: str
+    is_first: bool
+
+
+class ToSwitchOut(Schema):
+    """A good of a supplier who is to be replaced."""
+
+    variant_id: int
+    sku: str
+    title: str
+    replaced_id: int
+    replaced: str
+    is_switched: bool
+    candidates: list[TakesOverOut]
+
+
+class SwitchIn(Schema):
+    supplier_id: int
+
+
+class SwitchedOut(Schema):
+    goods: int
 
 
 class SubstituteOut(Schema):
@@ -249,6 +280,29 @@ def move_step(request: HttpRequest, plan_step_id: Id, given: MoveIn):
     return {
         "done": risk_commands.move_step(step_id=plan_step_id, state=given.state, note=given.note, by=who.by, at=who.at)
     }
+
+
+@router.get("/stores/{store_id}/goods-to-switch", response={200: list[ToSwitchOut], **ERRORS})
+def list_goods_to_switch(request: HttpRequest, store_id: Id):
+    """While the step "switch" is open: good by good who could take over and what he lacks. The step ends by itself."""
+    who = caller(request)
+    who.require(store_id, "view")
+    return [
+        {
+            **{name: getattr(good, name) for name in ("variant_id", "sku", "title", "replaced_id", "replaced", "is_switched")},
+            "candidates": [one._asdict() for one in good.candidates],
+        }
+        for good in switch_suppliers.goods_to_switch([store_id], at=who.at)
+    ]
+
+
+@router.post("/stores/{store_id}/goods-to-switch/ask-first", response={200: SwitchedOut, **ERRORS})
+def ask_first(request: HttpRequest, store_id: Id, given: SwitchIn):
+    """A supplier who may ship for the store and whose sample passed is asked first for all of it, in every store that sells it."""
+    who = caller(request)
+    who.require(store_id, "operate")
+    who.require(None, "operate")
+    return {"goods": switch_suppliers.ask_first(store_id=store_id, supplier_id=given.supplier_id, by=who.by, at=who.at)}
 
 
 @router.get("/suppliers/{supplier_id}/substitutes", response={200: list[SubstituteOut], **ERRORS})

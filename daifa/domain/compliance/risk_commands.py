@@ -247,6 +247,15 @@ def move_sample_steps(store_id: int, supplier_id: int, *, to: str, by: str, at: 
     return move(PLAN_STEP, ids, to=to, by=by, at=at, reason=why, set_at="moved_at").moved
 
 
+@transaction.atomic
+def finish_switches(stores: Sequence[int], *, by: str, at: datetime) -> list[int]:
+    """In these stores substitutes are asked first by now: the step "switch" is done. Returns the steps."""
+    ids = list(
+        PlanStep.objects.filter(store_id__in=list(stores), kind="switch", state__in=("todo", "doing")).order_by("id").values_list("id", flat=True)
+    )
+    return move(PLAN_STEP, ids, to="done", by=by, at=at, reason="the new supplier is asked first", set_at="moved_at").moved
+
+
 # --- Commission links ---------------------------------------------------------------------------------------------
 
 

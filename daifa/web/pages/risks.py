@@ -27,7 +27,7 @@ from daifa.domain.compliance.signals import (
 from daifa.domain.shipping.rules import terms
 from daifa.domain.sourcing.models import Supplier
 from daifa.domain.sourcing.queries import supplier_with_id
-from daifa.flows import find_risks, find_substitutes
+from daifa.flows import find_risks, find_substitutes, switch_suppliers
 from daifa.flows.check_parcels import read_issued_numbers
 from daifa.lib.commas import listed
 from daifa.lib.money import Money
@@ -491,6 +491,8 @@ def _step_panels(scope: Scope, step: PlanStep) -> list[Panel]:
                 ],
             )
         ]  # fmt: skip
+    if step.kind == "switch":
+        return _switch_panels(scope, step)
     if step.supplier_id is None:
         return []
     return [
@@ -502,6 +504,65 @@ def _step_panels(scope: Scope, step: PlanStep) -> list[Panel]:
             ],
         )
     ]
+
+
+def _switch_panels(scope: Scope, step: PlanStep) -> list[Panel]:
+    """Good by good who could take over, what he lacks, and letting him be asked first."""
+    if step.state not in ("todo", "doing"):
+        return []
+    goods = switch_suppliers.goods_to_switch([step.store_id], at=scope.at)
+    if not goods:
+        return [NotePanel(_("Who is to be replaced is not planned: add the step “look for a substitute factory” with his name, and this one ends by itself."))]
+    rows = [(good, one) for good in goods for one in good.candidates or [None]]
+    ready = {one.supplier_id: one.supplier for _good, one in rows if one is not None and one.is_ready and not one.is_first}
+    return [
+        TablePanel(
+            _("Who takes over"),
+            [
+                Column("good", _("Goods"), "code", value=lambda row: row[0].sku, hint=lambda row: row[0].title, url=lambda row: places.place("variant", row[0].variant_id)),
+                Column("instead", _("Instead of"), value=lambda row: row[0].replaced, phone=False),
+                Column("supplier", _("Supplier"), wrap=True, value=lambda row: row[1].supplier if row[1] else _("nobody is linked yet"),
+                       url=lambda row: places.of_thing("supplier", row[1].supplier_id) if row[1] else None, hint=lambda row: row[1].why_not if row[1] else ""),
+                Column("how", _("How far"), "badges", value=lambda row: _how_far(row[1])),
+            ],
+            rows,
+            note=_("Done by itself once each of these goods is asked first of a supplier who may ship for this store and whose last sample passed."),
+            actions=[
+                ActionButton(
+                    _("Ask %(supplier)s first") % {"supplier": name}, reverse("web:plan_step_switch", args=[step.pk]), "switch-horizontal", "primary",
+                    fields={"supplier": supplier}, reason=scope.why_not("operate", step.store_id) or scope.why_not_shared("operate"),
+                    confirm=_("He is asked first for all these goods he is linked to, in every store that sells them. Go on?"),
+                )
+                for supplier, name in ready.items()
+            ],
+        )
+    ]  # fmt: skip
+
+
+def _how_far(one: switch_suppliers.Candidate | None) -> list[Badge]:
+    if one is None:
+        return [Badge(_("no link"), "warning")]
+    return [
+        Badge(_("may ship"), "success") if not one.why_not else Badge(_("may not ship"), "warning"),
+        {"passed": Badge(_("sample passed"), "success"), "failed": Badge(_("sample failed"), "danger")}.get(one.sample) or Badge(_("no sample yet"), "warning"),
+        Badge(_("asked first"), "success") if one.is_first else Badge(_("not asked first"), "muted"),
+    ]  # fmt: skip
+
+
+@page("operate", methods=("POST",))
+def switch(request, scope: Scope, pk: int):
+    step = risk_queries.step_of(scope.whole.all_store_ids, pk)
+    if step is None:
+        raise Http404
+    scope.whole.require(step.store_id, "operate")
+    scope.whole.require_shared("operate")
+    chosen = request.POST.get("supplier", "")
+    url = reverse("web:plan_step", args=[pk])
+    try:
+        count = switch_suppliers.ask_first(store_id=step.store_id, supplier_id=int(chosen) if chosen.isdigit() else 0, by=scope.by, at=scope.at)
+    except Refused as refused:
+        return after(request, url, refused=[refused.sentence])
+    return after(request, url, ngettext("He is asked first for %(n)d good.", "He is asked first for %(n)d goods.", count) % {"n": count})
 
 
 STEP = FormPage(
@@ -755,6 +816,7 @@ urlpatterns = [
     path("risks/plan/affiliate/", plan_affiliate, name="plan_affiliate"),
     path("risks/plan/steps/add/", ADD_STEP.view, name="plan_step_add"),
     path("risks/plan/steps/<int:pk>/", STEP.view, name="plan_step"),
+    path("risks/plan/steps/<int:pk>/switch/", switch, name="plan_step_switch"),
     path("suppliers/<int:pk>/substitutes/", SUBSTITUTES.view, name="substitutes"),
     path("risks/plan/check/", AFFILIATE_CHECK.view, name="affiliate_check"),
     path("risks/plan/links/add/", ADD_LINK.view, name="affiliate_link_add"),
