@@ -75,7 +75,7 @@ def cases(as_json: bool = output.AS_JSON):
         {"case": one.reference, "store": one.store.code, "kind": one.kind, "state": one.state, "due_at": one.due_at}
         for one in open_cases()
     ]
-    output.show(rows, as_json, (_("Case"), _("Store"), _("Kind"), _("State"), _("Due")),
+    output.show(rows, as_json, (_("File number"), _("Store"), _("Kind"), _("State"), _("Due")),
                 lambda row: (row["case"], row["store"], _kind(row["kind"]), output.state(PLATFORM_CASE, row["state"]),
                              output.when(row["due_at"])))  # fmt: skip
 
@@ -217,5 +217,5 @@ def history(store: str = typer.Option("", help="Only this store's."), as_json: b
         {"at": one.at, "case": one.case.reference, "store": one.case.store.code, "what": one.what, "note": one.note, "by": one.by}
         for one in dispute_history(scope)
     ]
-    output.show(rows, as_json, (_("When"), _("Case"), _("Store"), _("What"), _("Grounds")),
+    output.show(rows, as_json, (_("When"), _("File number"), _("Store"), _("What"), _("Grounds")),
                 lambda row: (output.when(row["at"]), row["case"], row["store"], _(EVENTS.get(row["what"], row["what"])), row["note"]))  # fmt: skip

@@ -261,6 +261,13 @@ def told(text: str) -> str:
     return country(text) if len(text) == 2 else text
 
 
+def scanned(place: str) -> str:
+    """A place as a carrier said it; the bare code of a country by its name, where it can mean nothing else (CA can)."""
+    if len(place) != 2 or not place.isupper() or len(readings(place)) != 1:
+        return place
+    return country(place)
+
+
 def names(found: Iterable[Reading]) -> str:
     """Readings as they are kept: "US-CA", "浙江", "DE"; `told` says one of them."""
     return ", ".join(one.state if one.state and one.country == "CN" else f"{one.country}-{one.state}".rstrip("-") for one in found)

@@ -15,6 +15,7 @@ from daifa.domain.books import queries as book_queries
 from daifa.domain.closing.commands import FOLDER
 from daifa.domain.stores.models import Store
 from daifa.lib import bulk, keeping
+from daifa.lib.sentences import told
 from daifa.lib.sheets.writer import Column, Table, write_csv
 
 _EXPORTS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -62,7 +63,10 @@ def export_store(store: Store) -> tuple[bytes, dict[str, int]]:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, transaction.atomic():
         hashes = []
         for name, (columns, sql) in _EXPORTS.items():
+            memo = columns.index("memo") if "memo" in columns else None
             rows = bulk.fetch(sql, (store.pk,))
+            if memo is not None:
+                rows = [(*row[:memo], told(row[memo]), *row[memo + 1 :]) for row in rows]
             add_file(archive, name, csv_bytes(columns, rows), hashes)
             counts[name] = len(rows)
         add_file(archive, "books.beancount", book_queries.export_beancount([store.pk]).encode(), hashes)

@@ -19,7 +19,7 @@ from daifa.domain.messages.rules import reason_words
 from daifa.domain.orders.process import HOLDS, ORDER
 from daifa.domain.purchasing.process import PURCHASE_ORDER, PURCHASE_RUN
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL, PARCEL_CHECK
-from daifa.lib import bulk
+from daifa.lib import bulk, regions
 from daifa.lib.commas import listed
 from daifa.lib.process import Process
 from daifa.lib.sentences import told
@@ -186,6 +186,7 @@ WHY = {
     "proved absent": N_("the supplier does not have it"),
     "the factory does not have it": N_("the supplier does not have it"),
     "may have been sent before this copy was restored": N_("may have been sent before this copy was restored"),
+    "dispatch file": N_("in a file for the store"),
     "no scan for too long": N_("no scan for too long"),
     "points and limits are over": N_("points and limits are over"),
 }
@@ -333,7 +334,7 @@ def _scans(order_id: int) -> list[Happening]:
             _("Scan of %(number)s: %(status)s") % {"number": number, "status": word(PARCEL, status)},
             state=status,
             by=source,
-            detail=" · ".join(part for part in (place, raw if raw != status else "") if part),
+            detail=" · ".join(part for part in (regions.scanned(place), raw if raw != status else "") if part),
         )
         for parcel, number, at, status, raw, place, source in bulk.fetch(
             """SELECT p.id, p.number, e.at, e.status, e.raw_status, e.place, e.source

@@ -4,6 +4,13 @@ from django.utils import translation
 from daifa.lib import regions
 
 
+def test_a_carriers_bare_code_is_told_by_its_name_where_it_can_mean_one_country_only():
+    with translation.override("zh-hans"):
+        assert [regions.scanned(one) for one in ("GB", "CA", "DE", "gb", "Leeds", "深圳", "", "ZZ")] == [
+            "英国", "CA", "DE", "gb", "Leeds", "深圳", "", "ZZ",
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("kept", "english", "chinese"),
     [

@@ -267,7 +267,7 @@ def _trial(request, scope):
             _("Trial balance") if until is None else _("Trial balance at the end of %(month)s") % {"month": fmt.month_text(month)},
             [
                 Column("code", _("Account"), "code", hint=""),
-                Column("name", _("Name"), value=_account),
+                Column("name", _("Account name"), value=_account),
                 Column("currency", _("Currency"), "code"),
                 Column("debit", _("Debit"), "money", value=lambda row: row.amount if row.amount > 0 else None, currency="currency"),
                 Column("credit", _("Credit"), "money", value=lambda row: -row.amount if row.amount < 0 else None, currency="currency"),
@@ -386,7 +386,7 @@ ENTRY = DetailPage(
             _("Postings"),
             [
                 Column("code", _("Account"), "code"),
-                Column("name", _("Name"), value=_account),
+                Column("name", _("Account name"), value=_account),
                 Column("debit", _("Debit"), "money", value=lambda leg: leg.amount if leg.amount > 0 else None, currency="currency"),
                 Column("credit", _("Credit"), "money", value=lambda leg: -leg.amount if leg.amount < 0 else None, currency="currency"),
             ],

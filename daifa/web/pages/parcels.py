@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from daifa.domain.shipping import queries
 from daifa.domain.shipping.process import DISPATCH_NOTICE, PARCEL
 from daifa.flows import by_hand, dispatch
+from daifa.lib import regions
 from daifa.lib.refusal import Refused
 from daifa.web.kit import (
     ActionButton,
@@ -192,7 +193,7 @@ def _events(found: queries.ParcelDetail, scope: Scope) -> list[Event]:
         Event(
             event["at"], states.word(PARCEL, event["status"]), by=event["source"],
             # "signed by …" and the place of delivery tell who the buyer is
-            detail=" · ".join(part for part in (event["place"], event["raw_status"]) if part) if private.may_read(scope, found.parcel["store_id"]) else "",
+            detail=" · ".join(part for part in (regions.scanned(event["place"]), event["raw_status"]) if part) if private.may_read(scope, found.parcel["store_id"]) else "",
             icon="truck-delivery", tone=states.tone(PARCEL, event["status"]), url=places.of_import(event["source"]),
         )
         for event in found.events
