@@ -335,6 +335,8 @@ WHY = {
     "asked for anew": N_("asked for anew"),
     "changed meanwhile: to be published anew": N_("changed meanwhile: to be published anew"),
     "withdrawn by a person": N_("withdrawn by a person"),
+    "not sent alone yet": N_("not sent alone yet"),
+    "not to be sold there any more": N_("not to be sold there any more"),
     "the channel answered": N_("the channel answered"),
     "the channel was asked": N_("the channel was asked"),
     "a person looked": N_("a person looked on the channel"),
