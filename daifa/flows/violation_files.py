@@ -58,12 +58,14 @@ CONSEQUENCE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class IncomingViolation:
-    """A violation and the rows of the file it stands in; `raw` are the cells of the first."""
+    """A violation and the rows of the file it stands in; `raw` are the cells of the first. `unknown_kind`: the platform's
+    word where nobody here knows it."""
 
     reference: str
     rows: tuple[int, ...]
     violation: NewViolation
     raw: tuple[str, ...]
+    unknown_kind: str = ""
 
 
 class _Row:
@@ -172,7 +174,7 @@ class ViolationReading:
                     found[violation.reference] = replace(before, rows=(*before.rows, number), violation=_joined(before.violation, violation))
             else:
                 found[violation.reference or f"row {number}"] = IncomingViolation(
-                    violation.reference[:80], (number,), violation, tuple(cells)
+                    violation.reference[:80], (number,), violation, tuple(cells), _unknown_kind(violation, row.text("kind"))
                 )
         yield from found.values()
 
@@ -234,8 +236,20 @@ def apply_violations(batch: Any, file: Any, *, by: str, at: datetime) -> None:
             "violation_known" if record.reference in known else "violation_completed" if record.reference in completed else "violation",
             len(record.rows),
         )
+        if record.unknown_kind and record.reference not in known | completed:
+            params = {"kind": record.unknown_kind}
+            batch.refuse(RowProblem(record.violation.row, "kind_unknown", _OTHER, params, rows=0, document=record.reference))
     for note in taken.notes:
         batch.refuse(RowProblem(note.row, note.code, note.message, note.params, rows=0, document=note.document))
+
+
+_OTHER = N_("The kind “%(kind)s” is not known here; recorded as other, with the platform's word beside its title.")
+_SAID_OTHER = ("other", "others", "其他", "其它")
+
+
+def _unknown_kind(violation: NewViolation, said: str) -> str:
+    """The platform's word for a kind that nobody here knows; "" where it is known, or says no more than "other"."""
+    return said[:80] if violation.kind == "other" and said and said.casefold() not in _SAID_OTHER else ""
 
 
 _NOT_BOOKED = N_("Kept without its money: you may not book in this store. Somebody who may imports the list once more, which adds it.")

@@ -150,6 +150,17 @@ def test_a_kind_nobody_here_knows_is_kept_in_the_platforms_word(store):
     assert dict(Violation.objects.values_list("kind", "title")) == {"other": "资质问题说明 (新型行为)", "invalid_tracking": "单号无轨迹"}
 
 
+def test_a_kind_nobody_here_knows_is_said_on_its_row_once(store):
+    text = ("违规编号,处罚时间,违规类型,违规原因\nW1,2026-04-18 10:00,新型行为,说明一\nW2,2026-04-18 10:00,虚假发货,无轨迹\n"
+            "W3,2026-04-18 10:00,其他,说明三\nW4,2026-04-18 10:00,,说明四\n")
+    done = read(store, text)
+    assert (done.rows_used, done.rows_refused) == (4, 0), "kept as other, with a remark"
+    (note,) = rows_of(done, "note")
+    assert (note.row, note.document, note.code) == (2, "W1", "kind_unknown")
+    assert sentence_of(note) == "The kind “新型行为” is not known here; recorded as other, with the platform's word beside its title."
+    assert rows_of(read(store, text + "\n"), "note") == [], "what is known already is not said again"
+
+
 def test_money_is_booked_only_for_those_who_keep_the_books(store, client, django_user_model):
     operator = django_user_model.objects.create_user("operator@example.invalid", password="x")
     StoreAccess.objects.create(user=operator, store=store, role="operator")

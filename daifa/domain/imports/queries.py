@@ -65,6 +65,7 @@ _REASONS = {
     "line_repeated": N_("order lines that stand there twice"),
     "line_unknown": N_("lines the purchase does not have"),
     "list_too_short": N_("a list much shorter than the last one"),
+    "kind_unknown": N_("kinds not known here, recorded as other"),
     "money_not_booked": N_("amounts left to whoever keeps the books"),
     "no_answer": N_("rows without an answer"),
     "no_order": N_("orders this store does not have"),
