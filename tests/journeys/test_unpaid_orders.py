@@ -23,6 +23,7 @@ from daifa.flows.release_holds import release_holds
 from daifa.flows.work import work_until_idle
 from daifa.lib.refusal import Refused
 from tests import cast
+from tests.worked_tables import stories
 
 pytestmark = pytest.mark.django_db
 AT = cast.MORNING
@@ -258,4 +259,37 @@ def test_a_store_that_closes_tells_nobody_about_an_order_he_has_not_paid_and_tak
     receive(shop, {"U-1": ("2026-03-03 14:00:00", "")}, at=LATER)
     assert set(Hold.objects.filter(released_at=None, order__number="U-1").values_list("reason", flat=True)) == {"store_closing"}
     assert not PurchaseOrder.objects.filter(order__number="U-1").exists()
+    assert audit() == []
+
+
+def cells(said: str) -> dict[str, str]:
+    """What a file says, in the words of the worked table, as cells of a row."""
+    words = [word.strip() for word in said.split(",")]
+    back = next((word.split()[0] for word in words if word.endswith(" back")), "")
+    return {
+        "Paid at": "2026-03-02 09:30:00" if "paid" in words else "", "Cancelled at": "2026-03-02 11:00:00" if "cancelled" in words else "",
+        "Dispatched at": "2026-03-02 10:00:00" if "dispatched" in words else "", "Refunded": back,
+    }  # fmt: skip
+
+
+def test_the_worked_table():
+    (story,) = stories("unpaid.md")
+    shop = cast.open_shop()
+    rows = {f"T-{number}": row for number, row in enumerate(story.tables["first"], 1)}
+    receive_file(shop, {number: cells(row["first"]) for number, row in rows.items()}, at=AT)
+    by_hand_now = [number for number, row in rows.items() if row["first"].endswith("hand")]
+    release_holds(list(Hold.objects.filter(order__number__in=by_hand_now).values_list("pk", flat=True)), by=cast.BY, at=AT)
+    work_until_idle(at=AT)
+    receive_file(shop, {number: cells(row["then"]) for number, row in rows.items() if row["then"] != "-"}, at=LATER)
+    for number, row in rows.items():
+        order = Order.objects.get(number=number)
+        entries = Entry.objects.filter(order_id=order.pk, fact__in=("order_paid", "refund_confirmed")).order_by("fact")
+        became = {
+            "paid": "yes" if order.paid_at else "no", "history": "yes" if order.is_history else "no",
+            "held for": " ".join(Hold.objects.filter(order=order, released_at=None).values_list("reason", flat=True)) or "-",
+            "cancelled units": str(order.cancelled), "bought": "yes" if PurchaseOrder.objects.filter(order=order).exists() else "no",
+            "in the books": " ".join(entries.values_list("fact", flat=True)) or "-",
+            "task": " ".join(Task.objects.filter(thing_kind="order", thing=order.pk).values_list("kind", flat=True)) or "-",
+        }  # fmt: skip
+        assert became == {name: row[name] for name in became}, (number, row["first"], row["then"])
     assert audit() == []

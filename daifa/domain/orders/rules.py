@@ -19,13 +19,13 @@ def is_unpaid(record: Any) -> bool:
 
 
 def content_hash(record: Any) -> bytes:
-    """16 bytes over what may not change unseen: lines, amounts, payment, cancellation, refunds, ship-to.
+    """16 bytes over what may not change unseen: lines, amounts, payment, cancellation, refunds, ship-to; of unpaid ones the dispatch.
 
     `record` has the shape of `connectors.contract.IncomingOrder`. Row numbers and status words do not count.
     """
     parts: list[str] = [record.currency, str(record.cancelled_at or ""), _plain(record.refunded)]
     if record.paid_at is None:
-        parts.append("not paid")
+        parts.append("not paid, dispatched" if record.dispatched_at is not None else "not paid")
     for line in record.lines:
         parts += (line.sku, line.kind, str(line.quantity), _plain(line.unit_price), _plain(line.amount))
     if record.address is not None:
