@@ -237,7 +237,7 @@ def _closing_panels(closing: Closing, scope: Scope) -> list[Panel]:
     if closing.state == "threatened":
         panels.append(NotePanel(_("The store still sells: this closing may be averted."), tone="info"))
     if closing.lifecycle.state == "archived":
-        panels += late_note(closing.store_id)
+        panels += late_note(closing.store_id, scope)
     days = queries.days_of(closing, at=scope.at)
     panels.append(_cards(closing, days, today))
     panels.append(_steps_panel(closing, scope.zone(closing.store_id)))

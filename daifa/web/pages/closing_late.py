@@ -33,7 +33,7 @@ _FACT_OF = {
 }  # fmt: skip
 
 
-def late_note(store_id: int) -> list[Panel]:
+def late_note(store_id: int, scope: Scope) -> list[Panel]:
     """On the pages of an archived store: what waits there, with the way to it; nothing where nothing does."""
     count = len(waiting([store_id]))
     if not count:
@@ -45,7 +45,7 @@ def late_note(store_id: int) -> list[Panel]:
                 "%(count)d movements of money were heard of after the books were locked, and are not booked.", count,
             ) % {"count": count},
             tone="warning",
-            actions=[LinkButton(_("Open"), reverse("web:late_entries", args=[store_id]), "book-2")],
+            actions=[LinkButton(_("Open"), reverse("web:late_entries", args=[store_id]), "book-2", reason=scope.why_not("books", store_id))],
         )
     ]  # fmt: skip
 
@@ -75,8 +75,8 @@ def _amount(row: Late) -> Money | None:
 LATE = DetailPage(
     load=load_store,
     store_id="id",
+    needs="books",
     title=lambda store, scope: _("Heard of after the archive"),
-    pretitle=lambda store, scope: store.name,
     back=lambda store: (_("Life of the store"), reverse("web:store_life", args=[store.pk])),
     actions=lambda store, scope: [
         ActionButton(_("Book as of today"), reverse("web:late_entries_book", args=[store.pk]), "book-2", style="primary",

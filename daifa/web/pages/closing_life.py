@@ -138,7 +138,7 @@ def _status_panels(store: Store, scope: Scope) -> list[Panel]:
 def _life_panels(store: Store, scope: Scope) -> list[Panel]:
     today = scope.at.astimezone(scope.zone(store.pk)).date()
     life = queries.lifecycle(store.pk)
-    panels: list[Panel] = [*(late_note(store.pk) if life == "archived" else []), *_standing_panels(store, scope)]
+    panels: list[Panel] = [*(late_note(store.pk, scope) if life == "archived" else []), *_standing_panels(store, scope)]
     if life in ("open", "preparing"):
         panels.append(lines_panel(store.pk, scope))
         panels.append(blockers_panel(close_store.pre_check(store.pk, at=scope.at), store.pk))

@@ -296,7 +296,7 @@ def _named(one: queries.Metric) -> str:
     """A line where there is no room for its rule: the figure, where it breaks and over which days; two lines of one
     figure differ in these."""
     parts = [part for part in (_line(one), _window(one)) if part]
-    return f"{one.words} ({' · '.join(parts)})" if parts else one.words
+    return _("%(figure)s (%(line)s)") % {"figure": one.words, "line": " · ".join(parts)} if parts else one.words
 
 
 def _asked(one: queries.Metric, ask: str) -> str:
