@@ -1,9 +1,12 @@
 """What daifa writes down by itself is told in the language of whoever reads it, whoever (or whatever worker) did it."""
 
+import io
+import zipfile
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.utils import translation
 
 from daifa.cli import platform_side as command_line
@@ -14,13 +17,20 @@ from daifa.domain.books.queries import export_beancount
 from daifa.domain.cases.commands import NewMove, move_deposit
 from daifa.domain.closing import commands, queries
 from daifa.domain.closing.models import ClosingStep, PlatformEvent
+from daifa.domain.history.commands import move
+from daifa.domain.purchasing.commands import settle_attempts
+from daifa.domain.purchasing.models import PurchaseOrder
+from daifa.domain.purchasing.process import PURCHASE_ORDER
 from daifa.flows import close_store, platform_side, post_deposits
+from daifa.flows.close_store.proofs import export_store
 from daifa.flows.react import react
 from daifa.flows.reads import installation, ledger
+from daifa.flows.reads.timeline import timeline
 from daifa.flows.reads.today import today
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import gettext
 from tests.cast import MORNING as AT
-from tests.cast import open_shop, receive_orders
+from tests.cast import open_shop, receive_orders, whole_loop
 from tests.closing_shop import BY, open_story
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +106,34 @@ def test_memos_of_the_books(language):
     assert all(memos[0].endswith(" · 先交 a half") and memos[1].endswith(" · faulty") for memos in seen)
     texts = in_both(lambda: export_beancount([store.pk]))
     assert "credit note · faulty" in texts[0] and "贷项 · faulty" in texts[1]
+
+
+def test_the_file_of_a_closed_store_tells_memos_as_the_pages_do(story):
+    react(at=story.at)
+    csv, chinese = (zipfile.ZipFile(io.BytesIO(export_store(story.store)[0])).read("entries.csv").decode("utf-8-sig") for _ in in_one_after_the_other())
+    assert "paid in · D-1" in csv and "缴存" not in csv
+    assert "缴存 · D-1" in chinese and "{" not in csv + chinese
+
+
+def in_one_after_the_other():
+    for language in BOTH:
+        with translation.override(language):
+            yield language
+
+
+@pytest.mark.parametrize("language", BOTH)
+def test_what_became_of_a_purchase(story, language):
+    whole_loop(story.shop, ["S-2"], at=story.at)
+    purchase = PurchaseOrder.objects.filter(run=None).get()
+    PurchaseOrder.objects.filter(pk=purchase.pk).update(state="placed")
+    purchase.attempts.update(state="prepared")
+    with translation.override(language), transaction.atomic():
+        settle_attempts({purchase.attempts.get().pk: ("unknown", gettext("The program ended in the middle of the call."))}, at=story.at)
+        move(PURCHASE_ORDER, [purchase.pk], to="closed", by=BY, at=story.at, reason=gettext("The supplier answered it."))
+    assert in_both(lambda: purchase.attempts.get().result) == ("The program ended in the middle of the call.", "调用途中程序中断。")
+    seen = in_both(lambda: {one.why for one in timeline([story.store.pk], purchase.order_id)})
+    words = ("The supplier answered it.", "供应商已回复。")
+    assert all(word in whys and other not in whys for whys, word, other in zip(seen, words, words[::-1], strict=True))
 
 
 @pytest.mark.parametrize("language", BOTH)
