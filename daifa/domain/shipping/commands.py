@@ -179,9 +179,7 @@ def record_scans(
         """INSERT INTO shipping_trackingevent (parcel_id, at, status, raw_status, place, seen_at, source)
            SELECT p, t, s, left(r, 200), left(c, 120), %s, %s
            FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]) AS x(p, t, s, r, c)
-           WHERE c <> '' OR NOT EXISTS (SELECT FROM shipping_trackingevent e
-                                        WHERE e.parcel_id = p AND e.at = t AND e.status = s AND e.raw_status = left(r, 200))
-           ON CONFLICT DO NOTHING RETURNING parcel_id, at, status""",
+           ON CONFLICT DO NOTHING RETURNING parcel_id, at, status, raw_status, place""",
         (at, source, *([row[i] for row in rows] for i in range(5))),
     )
     if not fresh:
@@ -194,8 +192,14 @@ def record_scans(
             (ids,),
         )
     }
+    # Of a moment that was scanned already: it may be known with its place.
+    if again := [row[:4] for row in fresh if not row[4] and (last_at := now[row[0]][2]) is not None and row[1] <= last_at]:
+        gone = set(_known_with_place(again))
+        fresh = [row for row in fresh if row[4] or row[:4] not in gone]
+        if not fresh:
+            return 0, nothing
     by_parcel: dict[int, list[tuple[datetime, str]]] = {}
-    for parcel, when, status in fresh:
+    for parcel, when, status, _words, _place in fresh:
         by_parcel.setdefault(parcel, []).append((when, status))
     newest_move = _newest_moves([parcel for parcel, scans in by_parcel.items() if any(s[1] in _MOVES for s in scans)])
     target: dict[str, list[int]] = {}
@@ -268,6 +272,18 @@ def _newest_moves(parcels: list[int]) -> dict[int, tuple[datetime, str]]:
 
 
 _MOVES = ("in_transit", "out_for_delivery", "attempt_failed", "pickup_ready", "exception", "lost")
+
+
+def _known_with_place(scans: Sequence[tuple[int, datetime, str, str]]) -> list[tuple[int, datetime, str, str]]:
+    """Take those of these placeless scans (parcel, time, status, words) away again that are known with a place; returns them."""
+    return bulk.fetch(
+        """DELETE FROM shipping_trackingevent e USING unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[]) AS x(p, t, s, r)
+           WHERE e.parcel_id = x.p AND e.at = x.t AND e.status = x.s AND e.raw_status = x.r AND e.place = ''
+             AND EXISTS (SELECT FROM shipping_trackingevent k WHERE k.parcel_id = e.parcel_id AND k.at = e.at
+                           AND k.status = e.status AND k.raw_status = e.raw_status AND k.place <> '')
+           RETURNING e.parcel_id, e.at, e.status, e.raw_status""",
+        [[scan[i] for scan in scans] for i in range(4)],
+    )
 
 
 def _newest(state: str, newest_move: tuple[datetime, str] | None, scans: list[tuple[datetime, str]]) -> str:
