@@ -21,6 +21,7 @@ from daifa.flows.audit import audit
 from daifa.flows.close_store import Given
 from daifa.flows.work import work_until_idle
 from daifa.lib.refusal import Refused
+from daifa.lib.sentences import told
 from tests.closing_shop import BY, open_story
 from tests.journeys.test_kill import ROOT, apart, run  # noqa: F401
 
@@ -81,7 +82,7 @@ def test_what_stops_it_is_said_and_it_can_be_asked_for_again(client, monkeypatch
     stopped = story.step("shred")
     assert stopped.asked_at is None and stopped.stopped.startswith("First: ") and names() == 1
     assert stopped.stopped in client.get(reverse("web:closing_step", args=[step.pk])).content.decode()
-    assert Task.objects.get(kind="closing_step", thing=step.pk, closed_at=None).params["why"] == stopped.stopped
+    assert told(Task.objects.get(kind="closing_step", thing=step.pk, closed_at=None).params["why"]) == stopped.stopped
     ClosingStep.objects.filter(closing=story.closing, code="export").update(state="done")
     close_store.ask_step(step.pk, by=BY, at=story.at)
     assert not Task.objects.filter(kind="closing_step", thing=step.pk, closed_at=None).exists()
