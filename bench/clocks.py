@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -27,8 +28,8 @@ REGIONS = ["浙江省", "上海市", "广东省", "新疆维吾尔自治区", "�
 CHUNK = 10_000
 
 
-def fill(count: int) -> None:
-    """Write `count` open orders and what hangs on them by COPY. Seeded."""
+def fill(count: int, channels: Sequence[tuple[str, str, str, str]] = CHANNELS) -> None:
+    """Write `count` open orders and what hangs on them by COPY, in a store on each of these channels. Seeded."""
     from django.db import connection, transaction
 
     from daifa.domain.compliance.commands import set_dispatch_mode
@@ -44,7 +45,7 @@ def fill(count: int) -> None:
             code=f"bench-{channel}", name=channel, channel=channel, kind="marketplace", currency=currency,
             timezone=zone, country=country, created_at=NOW,
         )
-        for channel, country, currency, zone in CHANNELS
+        for channel, country, currency, zone in channels
     ]  # fmt: skip
     set_dispatch_mode(store_id=stores[0].pk, mode="spot", origin="浙江", by="bench", at=NOW)
     supplier = Supplier.objects.create(code="factory", name="Factory", currency="CNY", created_at=NOW)
