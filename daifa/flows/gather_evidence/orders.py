@@ -24,7 +24,8 @@ def tell_order(draft: Draft, detail: OrderDetail) -> None:
     if address and not draft.reveal:
         address = masked_address(address)
     where = listed(
-        str(address[name]) for name in ("name", "line1", "line2", "city", "region", "postcode", "country", "phone") if address.get(name)
+        (str(address[name]) for name in ("name", "line1", "line2", "city", "region", "postcode", "country", "phone") if address.get(name)),
+        comma="，",
     )
     section = Section(
         _("Order %(number)s") % {"number": order["number"]},

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from daifa.domain.books.queries import rate_on
 from daifa.domain.sourcing.queries import Candidate, offers_for_variants
 from daifa.lib import bulk
-from daifa.lib.commas import listed
 from daifa.lib.paging import Cursor
 
 BY_SKU = ("sku",)
@@ -78,7 +77,7 @@ def variant_list(
     if state:
         where.append("p.state = %s")
         params.append(state)
-    counted = listed(
+    counted = ", ".join(
         f"(SELECT count(*) FROM sourcing_skumapping m WHERE m.variant_id = v.id AND m.state = '{mapping}')"
         for mapping in ("verified", "proposed", "broken")
     )
