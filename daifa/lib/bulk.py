@@ -6,7 +6,7 @@ columns left out take their database default. Errors arrive as Django's, with th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from json import loads
 from typing import Any, TypeVar
@@ -16,6 +16,9 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import JSONField, Model
 from psycopg import Cursor, _queries
 from psycopg.types.json import Jsonb
+
+from daifa.lib.sentence_field import LongSentenceField, SentenceField
+from daifa.lib.sentences import told
 
 Row = Sequence[Any]
 M = TypeVar("M", bound=Model)
@@ -144,19 +147,24 @@ def insert(model: type[M], values: dict[str, Any]) -> M:
 
 
 def _instances(model: type[M], query: str, params: Any) -> list[M]:
-    _, json_at = _columns(model)
+    _, read_at = _columns(model)
     rows = _run(query, params).fetchall()
-    for at in json_at:
-        rows = [(*row[:at], row[at] and loads(row[at]), *row[at + 1 :]) for row in rows]
+    for at, read in read_at:
+        rows = [(*row[:at], row[at] and read(row[at]), *row[at + 1 :]) for row in rows]
     fields = [field.attname for field in model._meta.concrete_fields]
     return [model.from_db(DEFAULT_DB_ALIAS, fields, row) for row in rows]
 
 
 @cache
-def _columns(model: type[Model]) -> tuple[str, list[int]]:
-    """The columns of a model as written in a query, and the places of those that hold JSON (it arrives as text)."""
+def _columns(model: type[Model]) -> tuple[str, list[tuple[int, Callable[[str], Any]]]]:
+    """The columns of a model as written in a query, and how to read what arrives as text and is none: (place, reader)."""
     fields = model._meta.concrete_fields
-    return _names([field.column for field in fields]), [i for i, field in enumerate(fields) if isinstance(field, JSONField)]
+    read_at: list[tuple[int, Callable[[str], Any]]] = [
+        (place, loads if isinstance(field, JSONField) else told)
+        for place, field in enumerate(fields)
+        if isinstance(field, (JSONField, SentenceField, LongSentenceField))
+    ]
+    return _names([field.column for field in fields]), read_at
 
 
 def execute(query: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
