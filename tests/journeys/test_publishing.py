@@ -90,6 +90,19 @@ def test_a_word_that_must_not_be_said_is_refused_mended_and_published(shop):
     assert audit() == []
 
 
+def test_a_limit_stops_new_listings_and_lets_what_is_on_sale_be_mended(shop):
+    mug, lamp = draft(shop, cast.FROM_FACTORY, cast.FROM_SYSTEM)
+    assert ask(shop, [mug])[mug].state == "ready"
+    upload(shop)
+    limited = cases.NewViolation("V-9", AT, "late_dispatch", consequences=(cases.NewConsequence("listing_limit", AT),))
+    cases.add_violations([limited], store=shop.store, source="test", by=BY, at=AT)
+    catalog.edit_product(product_id=mug, title="Ceramic mug, blue", by=BY, at=AT)
+    outcomes = ask(shop, [mug, lamp])
+    assert outcomes[mug].state == "ready"
+    assert outcomes[lamp].state == "refused" and "V-9" in outcomes[lamp].sentences[0]
+    assert audit() == []
+
+
 def test_a_word_to_look_at_waits_is_approved_once_and_asks_again_when_the_text_changes(shop):
     [mug] = draft(shop, cast.FROM_FACTORY)
     catalog.edit_product(product_id=mug, title="最大的茶杯", by=BY, at=AT)

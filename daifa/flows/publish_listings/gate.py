@@ -74,7 +74,7 @@ def judge(store: Store, product_ids: Sequence[int], *, at: datetime, by: str = "
     }
     text_digests = {pk: words.digest_of(of_product.values()) for pk, of_product in said.items()}
     digests = {pk: hashlib.sha256(f"{text_digests[pk]}\0{image}".encode()).hexdigest() for pk, *_rest, image, _state in products}
-    shared = _shared_facts(store, on=on, at=at)
+    shared, limit = _shared_facts(store, on=on), _limit(store, at=at)
     approved = policy.approved_words(set(text_digests.values()))
     passed = _let_pass(store.pk, digests)
     notices, rights = notices_of(store.pk, list(said)), rights_of(store.pk, list(said))
@@ -84,6 +84,7 @@ def judge(store: Store, product_ids: Sequence[int], *, at: datetime, by: str = "
     for pk, handle, _title, _description, brand, category, image, state in products:
         rows = skus[pk]
         allowed, allowed_words = passed.get(pk, (set(), set()))
+        is_listed = any(row[5] in ("live", "paused", "taken_down") for row in rows)  # a limit is on new listings: what is there may be mended
         if text_digests[pk] in approved:
             allowed, allowed_words = allowed | {"goods", "brand", "look"}, allowed_words | approved[text_digests[pk]]
         verdict = rules.decide(
@@ -91,7 +92,8 @@ def judge(store: Store, product_ids: Sequence[int], *, at: datetime, by: str = "
                 on=on, hits=hits[pk], goods=goods, papers_missing=[one.kinds for one in papers[category] if one.blocks], category=category,
                 notices=notices.get(pk, ()), rights=rights.get(pk, ()), has_picture=bool(image), is_retired=state == "retired",
                 title=said[pk]["title"], skus=[row[1] for row in rows], without_price=[row[1] for row in rows if row[3] is None],
-                without_source=[row[1] for row in rows if not row[9]], allowed=allowed, allowed_words=allowed_words, **shared,
+                without_source=[row[1] for row in rows if not row[9]], allowed=allowed, allowed_words=allowed_words,
+                limit="" if is_listed else limit, **shared,
             )
         )  # fmt: skip
         content = {
@@ -109,12 +111,17 @@ def judge(store: Store, product_ids: Sequence[int], *, at: datetime, by: str = "
     return judged
 
 
-def _shared_facts(store: Store, *, on: date, at: datetime) -> dict[str, Any]:
-    """What holds for every listing of a store: whether it is open, limits of the platform, papers held."""
+def _limit(store: Store, *, at: datetime) -> str:
+    """The violation by which the platform takes no new listings of this store; "" for none."""
+    limits = [one for one in cases.consequences_in_force([store.pk], at=at) if one["kind"] == "listing_limit"]
+    return limits[0]["reference"] if limits else ""
+
+
+def _shared_facts(store: Store, *, on: date) -> dict[str, Any]:
+    """What holds for every listing of a store: whether it is open, papers held."""
     life, standing = closing.lifecycle(store.pk), closing.standing(store.pk)
     shut = life if life in ("closing", "closed", "archived") else "frozen" if standing == "frozen" else ""
-    limits = [one for one in cases.consequences_in_force([store.pk], at=at) if one["kind"] == "listing_limit"]
-    return {"shut": shut, "limit": limits[0]["reference"] if limits else "", "held": held_licences(store.pk, on=on)}
+    return {"shut": shut, "held": held_licences(store.pk, on=on)}
 
 
 def _let_pass(store: int, digests: Mapping[int, str]) -> dict[int, tuple[set[str], set[str]]]:

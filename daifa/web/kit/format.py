@@ -279,7 +279,7 @@ def job_words() -> dict[str, str]:
         **{f"post_{what}": _("posting to the books") for what in
            ("orders", "purchases", "handed_over", "delivered", "refunds")},
         "post_lost": _("posting to the books"), "post_deposits": _("posting to the books"),
-        "ask_channels": _("asking stores"), "chase_suppliers": _("reminding suppliers"), "keep_clocks": _("watching deadlines"),
+        "chase_suppliers": _("reminding suppliers"), "keep_clocks": _("watching deadlines"),
         "find_risks": _("looking for risks"), "gather_packs": _("gathering evidence"), "judge": _("looking at texts"),
         "screen_texts": _("looking at texts"), "keep_closings": _("closing stores"), "keep_standings": _("reckoning standings"),
         "keep_retention": _("keeping buyers' data no longer than needed"), "measure_months": _("measuring stores"),
