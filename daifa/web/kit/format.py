@@ -277,7 +277,7 @@ def job_words() -> dict[str, str]:
         **{f"tell_{what}": _("messages to buyers") for what in
            ("order_received", "dispatched", "in_transit", "delayed", "delivered", "number_changed")},
         **{f"post_{what}": _("posting to the books") for what in
-           ("orders", "purchases", "handed_over", "delivered", "refunds")},
+           ("orders", "purchases", "handed_over", "delivered", "refunds", "cancelled")},
         "post_lost": _("posting to the books"), "post_deposits": _("posting to the books"),
         "chase_suppliers": _("reminding suppliers"), "keep_clocks": _("watching deadlines"),
         "find_risks": _("looking for risks"), "gather_packs": _("gathering evidence"), "judge": _("looking at texts"),
