@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.http import Http404
@@ -513,39 +514,65 @@ def _switch_panels(scope: Scope, step: PlanStep) -> list[Panel]:
     goods = switch_suppliers.goods_to_switch([step.store_id], at=scope.at)
     if not goods:
         return [NotePanel(_("Who is to be replaced is not planned: add the step “look for a substitute factory” with his name, and this one ends by itself."))]
-    rows = [(good, one) for good in goods for one in good.candidates or [None]]
-    ready = {one.supplier_id: one.supplier for _good, one in rows if one is not None and one.is_ready and not one.is_first}
+    still = [good for good in goods if not good.is_switched]
+    takers = _takers(goods)
     return [
         TablePanel(
             _("Who takes over"),
             [
-                Column("good", _("Goods"), "code", value=lambda row: row[0].sku, hint=lambda row: row[0].title, url=lambda row: places.place("variant", row[0].variant_id)),
-                Column("instead", _("Instead of"), value=lambda row: row[0].replaced, phone=False),
-                Column("supplier", _("Supplier"), wrap=True, value=lambda row: row[1].supplier if row[1] else _("nobody is linked yet"),
-                       url=lambda row: places.of_thing("supplier", row[1].supplier_id) if row[1] else None, hint=lambda row: row[1].why_not if row[1] else ""),
-                Column("how", _("How far"), "badges", value=lambda row: _how_far(row[1])),
+                Column("name", _("Supplier"), wrap=True, url=lambda one: places.of_thing("supplier", one.of.supplier_id), value=lambda one: one.of.supplier,
+                       hint=lambda one: _("asked first for %(first)s of %(linked)s goods") % {"first": one.first, "linked": one.linked}),
+                Column("how", _("How far"), "badges", wrap=True, value=_how_far, hint=lambda one: one.of.why_not),
             ],
-            rows,
+            takers,
+            empty=_("Nobody else is linked to these goods. Import price lists of other factories, or link their offers in the catalogue."),
             note=_("Done by itself once each of these goods is asked first of a supplier who may ship for this store and whose last sample passed."),
             actions=[
                 ActionButton(
-                    _("Ask %(supplier)s first") % {"supplier": name}, reverse("web:plan_step_switch", args=[step.pk]), "switch-horizontal", "primary",
-                    fields={"supplier": supplier}, reason=scope.why_not("operate", step.store_id) or scope.why_not_shared("operate"),
+                    _("Ask %(supplier)s first") % {"supplier": one.of.supplier}, reverse("web:plan_step_switch", args=[step.pk]), "switch-horizontal", "primary",
+                    fields={"supplier": one.of.supplier_id}, reason=scope.why_not("operate", step.store_id) or scope.why_not_shared("operate"),
                     confirm=_("He is asked first for all these goods he is linked to, in every store that sells them. Go on?"),
                 )
-                for supplier, name in ready.items()
+                for one in takers if one.of.is_ready and one.first < one.linked
             ],
-        )
+        ),
+        TablePanel(
+            _("Goods that are not switched yet"),
+            [
+                Column("sku", _("Goods"), "code", wrap=True, hint="title", url=lambda good: places.place("variant", good.variant_id)),
+                Column("linked", _("Linked"), wrap=True, value=lambda good: listed(one.supplier for one in good.candidates) or _("nobody is linked yet")),
+            ],
+            still[:GOODS_SHOWN],
+            note=_("%(shown)s of %(all)s are shown.") % {"shown": GOODS_SHOWN, "all": len(still)} if len(still) > GOODS_SHOWN else "",
+        ),
     ]  # fmt: skip
 
 
-def _how_far(one: switch_suppliers.Candidate | None) -> list[Badge]:
-    if one is None:
-        return [Badge(_("no link"), "warning")]
+GOODS_SHOWN = 20
+
+
+class Taker(NamedTuple):
+    """A supplier who could take over: as he stands for one of the goods, to how many he is linked, for how many asked first."""
+
+    of: switch_suppliers.Candidate
+    linked: int
+    first: int
+
+
+def _takers(goods: Sequence[switch_suppliers.Good]) -> list[Taker]:
+    found: dict[int, list[switch_suppliers.Candidate]] = {}
+    for good in goods:
+        for one in good.candidates:
+            found.setdefault(one.supplier_id, []).append(one)
+    takers = [Taker(of[0], len(of), sum(one.is_first for one in of)) for of in found.values()]
+    return sorted(takers, key=lambda one: (not one.of.is_ready, -one.linked, one.of.supplier))
+
+
+def _how_far(one: Taker) -> list[Badge]:
     return [
-        Badge(_("may ship"), "success") if not one.why_not else Badge(_("may not ship"), "warning"),
-        {"passed": Badge(_("sample passed"), "success"), "failed": Badge(_("sample failed"), "danger")}.get(one.sample) or Badge(_("no sample yet"), "warning"),
-        Badge(_("asked first"), "success") if one.is_first else Badge(_("not asked first"), "muted"),
+        Badge(_("may ship"), "success") if not one.of.why_not else Badge(_("may not ship"), "warning"),
+        {"passed": Badge(_("sample passed"), "success"), "failed": Badge(_("sample failed"), "danger")}.get(one.of.sample) or Badge(_("no sample yet"), "warning"),
+        Badge(_("asked first"), "success") if one.first == one.linked else Badge(_("not asked first"), "muted"),
     ]  # fmt: skip
 
 
