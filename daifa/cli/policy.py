@@ -245,7 +245,7 @@ def explain(rule: str = typer.Argument(help="Id of a rule."), store: str = STORE
         (_("read on"), one.read_on),
         (_("confidence"), telling.confidence(one)),
         (_("status"), telling.status(one)),
-        (_("acts"), telling.acts(one)),
+        (_("counts as"), telling.acts(one)),
         (_("why"), one.why_not),
         (_("re-check"), _("due: its text is older than 180 days") if one.recheck else ""),
     ):

@@ -133,7 +133,7 @@ def test_a_file_under_another_name_is_one_problem(own_file, store):
 
 def test_explain_says_source_standing_and_the_owners_word(store):
     shown = run("explain", "xhs-comp-badtrack")
-    for words in ("30 %, at least 5 CNY, at most 200 CNY", "https://school.xiaohongshu.com", "2026-03-09", "acts: acts"):
+    for words in ("30 %, at least 5 CNY, at most 200 CNY", "https://school.xiaohongshu.com", "2026-03-09", "counts as: acts"):
         assert words in shown
     assert "Did you mean xhs-comp-badtrack" in run("explain", "xhs-comp-badtrak", code=1)
     number = run("override", "xhs-comp-badtrack", "--reason", "read it today", "--store", "xhs", "--set", "cap=250", "--json")["override"]

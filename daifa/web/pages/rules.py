@@ -361,7 +361,7 @@ OVERRIDE = FormPage(
                 Fact(_("Note"), str(rule.note)),
                 Fact(_("Source"), rule.source, url=rule.source if _is_address(rule.source) else None),
                 Fact(_("Date of the text"), rule.as_of or _("none")),
-                Fact(_("Acts"), telling.acts(rule)),
+                Fact(_("Counts as"), telling.acts(rule)),
                 Fact(_("Why it only informs"), rule.why_not),
             ],
         ),
