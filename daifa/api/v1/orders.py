@@ -170,7 +170,7 @@ class OrderDetailOut(Schema):
 
 
 class ReleaseIn(Schema):
-    """Which open holds to release: these; or, with none given, all of the order."""
+    """Which open holds to release: these; or, with none given, all of the order. `not_paid` released means: the buyer has paid."""
 
     hold_ids: list[Id] = Field([], max_length=1000)
 
