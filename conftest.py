@@ -27,6 +27,13 @@ def django_db_setup(django_db_setup, django_db_blocker):
         yield
 
 
+@pytest.fixture
+def own_files(settings, tmp_path):
+    """Files and letters of this test lie in folders of its own."""
+    settings.MEDIA_ROOT = tmp_path / "files"
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+
+
 @pytest.fixture(autouse=True)
 def _no_language_left_behind():
     """What a request switched on does not outlast its test."""

@@ -23,13 +23,7 @@ from daifa.flows.work import work_until_idle
 from daifa.lib.refusal import Refused
 from tests.closing_shop import BY, answer_retention, open_story, places_of
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _own_files(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path / "files"
-    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_files")]
 
 
 def sent(violation: Violation) -> list[tuple[int, str]]:

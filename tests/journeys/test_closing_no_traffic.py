@@ -12,13 +12,7 @@ from daifa.flows.audit import audit
 from daifa.lib.refusal import Refused
 from tests.closing_shop import BY, answer_retention, open_story, places_of
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _own_files(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path / "files"
-    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_files")]
 
 
 def test_from_quiet_months_to_deposit_and_back():
