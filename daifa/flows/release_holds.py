@@ -22,7 +22,7 @@ def release_holds(hold_ids: Sequence[int], *, by: str, at: datetime) -> list[int
     if not found:
         return []
     orders.lock_orders(sorted(set(found.values())))
-    unpaid = queries.unpaid_of_holds(list(found))
+    unpaid = queries.waiting_for_payment(holds=list(found))
     paid = orders.mark_paid([(order, at) for order in unpaid], by=by, at=at)
     released = {*orders.release_holds(ids=list(found), by=by, at=at), *unpaid}
     record_facts("orders_received", paid, at=at)  # which routes them, too

@@ -352,26 +352,15 @@ def wholly_cancelled(ids: Sequence[int]) -> list[int]:
     ]
 
 
-def waiting_for_payment(ids: Sequence[int]) -> list[int]:
-    """Those of the orders that are held because nobody has paid them."""
+def waiting_for_payment(orders: Sequence[int] = (), *, holds: Sequence[int] = ()) -> list[int]:
+    """Those of the orders, and of the orders of these holds, that are held because nobody has paid them."""
     return [
         row[0]
         for row in bulk.fetch(
             """SELECT DISTINCT order_id FROM orders_hold
-               WHERE order_id = ANY(%s::bigint[]) AND reason = 'not_paid' AND released_at IS NULL ORDER BY 1""",
-            (list(ids),),
-        )
-    ]
-
-
-def unpaid_of_holds(ids: Sequence[int]) -> list[int]:
-    """Orders that wait for their payment by one of these open holds."""
-    return [
-        row[0]
-        for row in bulk.fetch(
-            """SELECT DISTINCT order_id FROM orders_hold
-               WHERE id = ANY(%s::bigint[]) AND reason = 'not_paid' AND released_at IS NULL ORDER BY 1""",
-            (list(ids),),
+               WHERE (order_id = ANY(%s::bigint[]) OR id = ANY(%s::bigint[])) AND reason = 'not_paid' AND released_at IS NULL
+               ORDER BY 1""",
+            (list(orders), list(holds)),
         )
     ]
 

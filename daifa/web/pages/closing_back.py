@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from django import forms
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -46,7 +45,8 @@ from daifa.web.kit import (
 )
 from daifa.web.kit import format as fmt
 from daifa.web.pages.cases_evidence import SeveralFiles, in_groups
-from daifa.web.pages.closing_panels import acted, load_closing, scenario_words
+from daifa.web.pages.closing_panels import acted, kept_file, load_closing, scenario_words
+from daifa.web.pages.runs import attachment
 
 
 class PlanForm(forms.Form):
@@ -243,12 +243,7 @@ def comeback_paper(request: HttpRequest, scope: Scope, pk: int) -> FileResponse:
     if found is None:
         raise Http404
     scope.whole.require(found.step.readmission.store_id, "own")
-    file = close_store.file_of(found.sha256)
-    if not file.is_file():
-        raise Http404
-    response = FileResponse(file.open("rb"), content_type="application/octet-stream")
-    response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name)}"
-    return response
+    return kept_file(found.sha256, found.name)
 
 
 @page("own", methods=("GET", "HEAD", "POST"))
@@ -297,9 +292,7 @@ def readmission_file(request: HttpRequest, scope: Scope, pk: int) -> HttpRespons
         content = close_store.export_readmission(found)
     except Refused as refused:
         return after(request, reverse("web:readmission", args=[pk]), refused=[refused.sentence])
-    response = HttpResponse(content, content_type="application/zip")
-    response["Content-Disposition"] = f'attachment; filename="{found.store.code}-readmission.zip"'
-    return response
+    return attachment(f"{found.store.code}-readmission.zip", content, "application/zip")
 
 
 def _readmission(scope: Scope, pk: int) -> Readmission:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,6 +18,7 @@ from daifa.domain.closing.commands import said
 from daifa.domain.closing.models import SCENARIOS, Closing
 from daifa.domain.closing.queries import BLOCKERS, Blocker
 from daifa.domain.stores.models import Store
+from daifa.flows import close_store
 from daifa.lib.money import Money
 from daifa.web.kit import Badge, Column, Refused, Scope, TablePanel, after
 from daifa.web.pages import places
@@ -50,6 +51,14 @@ def acted(request: HttpRequest, url: str, done: str, act: Any) -> HttpResponse:
     except Refused as refused:
         return after(request, url, refused=[refused.sentence])
     return after(request, url, done)
+
+
+def kept_file(sha256: str, name: str) -> FileResponse:
+    """A file that proves something, for the browser to keep; 404 where its bytes are gone."""
+    file = close_store.file_of(sha256)
+    if not file.is_file():
+        raise Http404
+    return FileResponse(file.open("rb"), as_attachment=True, filename=name, content_type="application/octet-stream")
 
 
 def blocker_url(code: str, store_id: int) -> str | None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -45,7 +44,7 @@ from daifa.web.kit import (
 from daifa.web.kit import format as fmt
 from daifa.web.pages import private, words
 from daifa.web.pages.closing_figures import lines_panel
-from daifa.web.pages.closing_panels import WHO, acted, blockers_panel, violations_panel, who_may
+from daifa.web.pages.closing_panels import WHO, acted, blockers_panel, kept_file, violations_panel, who_may
 from daifa.web.pages.moments import Moment, moment
 
 
@@ -343,12 +342,7 @@ def evidence(request: HttpRequest, scope: Scope, pk: int) -> FileResponse:
         raise Http404
     store_id = found.step.closing.store_id
     scope.whole.require(store_id, steps.BY_CODE[found.step.code].need)
-    file = close_store.file_of(found.sha256)
-    if not file.is_file():
-        raise Http404
-    response = FileResponse(file.open("rb"), content_type="application/octet-stream")
-    response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.file_name)}"
-    return response
+    return kept_file(found.sha256, found.file_name)
 
 
 urlpatterns = [
